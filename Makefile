@@ -1,0 +1,77 @@
+# make report   train the models of a profile, run the notebooks, build the book   (make report PROFILE=laptop)
+# make test     lint, types, unit tests, and the notebooks against their stored outputs
+# make lab      JupyterLab, with the notebooks paired
+# make bench    speed and memory, each beside its peer
+# Each sets up .venv by itself, once. TORCH="torch==2.13.0 --index-url ..." chooses another build of torch.
+
+PROFILE ?= smoke
+CORES   ?= $(shell getconf _NPROCESSORS_ONLN)
+PYTHON  ?= python3
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready
+BOOK  := book/_build/html/index.html
+
+# Only a TORCH that somebody gave can make a finished .venv stale.
+ifdef TORCH
+WANTED := $(VENV)/.torch
+endif
+TORCH ?= torch==2.13.0
+
+# The same surroundings as dnakit.notebooks.QUIET: outputs without warnings and progress bars.
+QUIET := PYTHONWARNINGS=ignore PYTHONHASHSEED=0 TQDM_DISABLE=1 TRANSFORMERS_VERBOSITY=error \
+         HF_HUB_DISABLE_PROGRESS_BARS=1 PYDEVD_DISABLE_FILE_VALIDATION=1
+
+# The operating system drops our lock with its holder (see the Snakefile); Snakemake's own would outlive a kill -9.
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host rules
+
+# Kernels work in notebooks/, where a relative path would mean another folder.
+ifdef DNAKIT_MIRROR
+export DNAKIT_MIRROR := $(abspath $(DNAKIT_MIRROR))
+endif
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: report test lint lab bench clean
+.DEFAULT_GOAL := report
+
+report: $(READY)
+	@$(SNAKEMAKE) --config profile=$(PROFILE)
+	@echo "The book, profile $(PROFILE): $(CURDIR)/$(BOOK)"
+
+test: lint
+	$(BIN)/pytest
+	@$(SNAKEMAKE) --config profile=smoke -- trained
+	$(QUIET) $(BIN)/pytest --nbval --nbval-current-env -p no:cacheprovider notebooks
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+lab: $(READY)
+	JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter" $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks.run
+
+# Keeps .venv, downloads and trained runs.
+clean:
+	rm -rf book/_build book/chapters data/cache/jobs .snakemake .pytest_cache .mypy_cache .ruff_cache
+
+$(READY): requirements.lock pyproject.toml $(WANTED)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+	  echo "dnakit needs Python 3.11, 3.12 or 3.13: choose one with  make report PYTHON=python3.12" >&2; exit 1; }
+	@echo "Setting up $(VENV), once: some minutes, mostly $(firstword $(TORCH))"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet $(TORCH)
+	$(BIN)/pip install --quiet -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.torch: force
+	@mkdir -p $(VENV)
+	@echo '$(TORCH)' | cmp -s - $@ || echo '$(TORCH)' > $@
+
+.PHONY: force
+force:

@@ -1,0 +1,251 @@
+"""One training on ``transformers.Trainer``: seeds, precision, checkpoints that resume exactly, a history by epoch.
+
+Nothing here loops over batches. What is added to the Trainer is what the thesis's figures need and it does not keep:
+the training metrics of each epoch, as sums that survive a killed process.
+"""
+
+import json
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+import transformers
+from pydantic import BaseModel, ConfigDict, Field
+from torch.utils.data import Dataset
+from tqdm import tqdm
+from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import ExportableState
+
+from dnakit import store
+
+CHECKPOINT_SECONDS = 60  # a killed run loses at most so much work, besides a checkpoint at each epoch's end
+Summary = Callable[[np.ndarray], dict[str, float]]
+
+
+class TrainingParameters(BaseModel):
+    """How a model is trained: Adam with the thesis's betas 0.9 and 0.999 (4.2.1), a constant rate, no weight decay.
+
+    `precision` ``auto`` is bf16 where the processor computes in it, else fp32.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    precision: Literal["auto", "fp32", "bf16"]
+    seed: int = Field(ge=0)
+
+
+def bf16(precision: str) -> bool:
+    """Whether to compute matrix products in bf16: asked for, or `auto` on a GPU or CPU with instructions for it."""
+    if precision != "auto":
+        return precision == "bf16"
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # absent before torch 2.11: fp32 then
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def device() -> str:
+    """The device a training would use now, in words."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads"
+
+
+def train(
+    build: Callable[[], PreTrainedModel],
+    samples: Mapping[str, Dataset],
+    parameters: TrainingParameters,
+    summarise: Summary,
+    folder: Path,
+) -> dict[str, Any]:
+    """Train a model, or go on with the training whose checkpoints lie in `folder`.
+
+    The weights at the end are the same whether or not the process was killed on the way (bit for bit on one CPU with
+    one number of threads).
+
+    Parameters
+    ----------
+    build : callable
+        Makes the untrained model; called after the seed is set. The model's output has ``loss`` and ``counts``, a
+        tensor of sums of shape (1, n) over the batch.
+    samples : mapping
+        Datasets ``train``, ``validation`` and ``test``.
+    summarise : callable
+        Turns ``counts``, summed over a data set, into metrics by name.
+    folder : Path
+        Gets ``history.csv`` (one row an epoch, train and validation) and ``model/`` (safetensors).
+
+    Returns
+    -------
+    dict
+        Metrics of the final model on ``validation`` and ``test``, and ``seconds`` of training (all attempts together).
+    """
+    transformers.set_seed(parameters.seed)
+    model = build()
+    progress = Progress(summarise)
+    trainer = CountingTrainer(
+        model=model,
+        args=_arguments(folder, parameters),
+        train_dataset=samples["train"],
+        eval_dataset=samples["validation"],
+        compute_metrics=Totals(summarise),
+        callbacks=[progress],
+    )
+    trainer.remove_callback(transformers.PrinterCallback)
+    trainer.progress = progress
+    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+    results = {part: _evaluate(trainer, samples[part]) for part in ("validation", "test")}
+    pd.DataFrame(progress.rows).to_csv(folder / "history.csv", index=False, float_format="%.6g")
+    model.save_pretrained(folder / "model")
+    shutil.rmtree(folder / "checkpoints")
+    return results | {"seconds": round(progress.elapsed(), 1)}
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The newest complete checkpoint under `folder`; one that was cut off while being written is passed over.
+
+    The Trainer writes ``trainer_state.json`` last, so a checkpoint without a readable one is incomplete.
+    """
+    checkpoints = sorted((folder / "checkpoints").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    for checkpoint in reversed(checkpoints):
+        try:
+            store.read_json(checkpoint / "trainer_state.json")
+            return str(checkpoint)
+        except (OSError, json.JSONDecodeError):
+            shutil.rmtree(checkpoint)
+    return None
+
+
+class Progress(TrainerCallback, ExportableState):
+    """Sums of the running epoch, history of the finished ones, and the clock: saved with every checkpoint."""
+
+    def __init__(self, summarise: Summary) -> None:
+        self.summarise = summarise
+        self.counts = torch.zeros(1, dtype=torch.double)  # on the model's device, so that adding does not wait for it
+        self.rows: list[dict[str, float]] = []
+        self.seconds = 0.0
+        self.started = self.saved = time.monotonic()
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """What a checkpoint keeps."""
+        attributes = {"counts": self.counts.tolist(), "rows": self.rows, "seconds": self.elapsed()}
+        return {"args": {}, "attributes": attributes}
+
+    def elapsed(self) -> float:
+        """Seconds of training, those of killed attempts up to their last checkpoint included."""
+        return self.seconds + time.monotonic() - self.started
+
+    def add(self, counts: torch.Tensor) -> None:
+        """Add a batch's sums."""
+        self.counts = self.counts.to(counts.device) + counts.double().sum(0)
+
+    def on_train_begin(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
+        kept = state.stateful_callbacks.get(type(self).__name__, {}).get("attributes")
+        if kept:
+            self.counts = torch.tensor(kept["counts"], dtype=torch.double)
+            self.rows, self.seconds = kept["rows"], kept["seconds"]
+        self.started = self.saved = time.monotonic()
+        self.bar = tqdm(
+            total=state.max_steps, initial=state.global_step, unit="step", leave=False, disable=not show_progress()
+        )
+
+    def on_epoch_begin(self, args, state, control, train_dataloader=None, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
+        train_dataloader.dataset.epoch = int(state.epoch + 1e-6)
+
+    def on_step_end(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
+        self.bar.update(1)
+        if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+            control.should_save = True
+
+    def on_save(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
+        self.saved = time.monotonic()
+
+    def on_epoch_end(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
+        train = self.summarise(self.counts.cpu().numpy())
+        self.rows.append({"epoch": round(state.epoch), **{f"train_{name}": value for name, value in train.items()}})
+        self.counts = torch.zeros(1, dtype=torch.double)
+
+    def on_evaluate(self, args, state, control, metrics=None, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
+        if self.rows and "validation_loss" not in self.rows[-1]:
+            named = {name.removeprefix("eval_count_"): value for name, value in metrics.items() if "_count_" in name}
+            self.rows[-1] |= {f"validation_{name}": value for name, value in named.items()}
+
+    def on_train_end(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
+        self.bar.close()
+        self.seconds, self.started = self.elapsed(), time.monotonic()
+
+
+class CountingTrainer(Trainer):
+    """A Trainer that hands the sums of every training batch to `progress`."""
+
+    progress: Progress
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):  # type: ignore[no-untyped-def]  # noqa: D102
+        outputs = model(**inputs)
+        if model.training:
+            self.progress.add(outputs.counts)
+        return (outputs.loss, outputs) if return_outputs else outputs.loss
+
+
+class Totals:
+    """Sums the counts of an evaluation batch by batch, so that its memory does not grow with the data set."""
+
+    def __init__(self, summarise: Summary) -> None:
+        self.summarise = summarise
+        self.total: np.ndarray | float = 0.0
+
+    def __call__(self, prediction: transformers.EvalPrediction, compute_result: bool = False) -> dict[str, float]:
+        """Add a batch; with the last one, give the metrics and start anew."""
+        counts = prediction.predictions
+        counts = counts.double().cpu().numpy() if isinstance(counts, torch.Tensor) else np.asarray(counts, float)
+        self.total = self.total + counts.reshape(-1, counts.shape[-1]).sum(0)
+        if not compute_result:
+            return {}
+        total, self.total = np.asarray(self.total), 0.0
+        return {f"count_{name}": value for name, value in self.summarise(total).items()}
+
+
+def show_progress() -> bool:
+    """Progress bars are for terminals and JupyterLab (``make lab`` sets DNAKIT_PROGRESS), not for stored outputs."""
+    return sys.stderr.isatty() or os.environ.get("DNAKIT_PROGRESS") == "1"
+
+
+def _evaluate(trainer: CountingTrainer, samples: Dataset) -> dict[str, float]:
+    metrics = trainer.evaluate(samples)
+    return {name.removeprefix("eval_count_"): value for name, value in metrics.items() if "_count_" in name}
+
+
+def _arguments(folder: Path, parameters: TrainingParameters) -> TrainingArguments:
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    return TrainingArguments(
+        output_dir=str(folder / "checkpoints"),
+        num_train_epochs=parameters.epochs,
+        per_device_train_batch_size=parameters.batch_size,
+        per_device_eval_batch_size=parameters.batch_size,
+        learning_rate=parameters.learning_rate,
+        adam_beta1=0.9,
+        adam_beta2=0.999,
+        weight_decay=0.0,
+        max_grad_norm=0.0,
+        lr_scheduler_type="constant",
+        bf16=bf16(parameters.precision),
+        seed=parameters.seed,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=2,
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        batch_eval_metrics=True,
+        label_names=["labels"],
+        remove_unused_columns=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
+    )

@@ -1,0 +1,87 @@
+"""The chunked loss is the plain loss: same value, same gradients, a fraction of the memory."""
+
+import pytest
+import torch
+from test_attention import Largest
+from torch.nn import functional as F
+
+from dnakit.losses import CHUNK, linear_cross_entropy
+
+torch.set_num_threads(1)
+POSITIONS, WIDTH, VOCABULARY = 3 * CHUNK["cpu"] // 2 + 7, 24, 101
+
+
+def inputs() -> tuple[torch.Tensor, ...]:
+    generator = torch.Generator().manual_seed(0)
+    leaves = [
+        torch.randn(size, generator=generator) for size in ((POSITIONS, WIDTH), (VOCABULARY, WIDTH), (VOCABULARY,))
+    ]
+    targets = torch.randint(VOCABULARY, (POSITIONS,), generator=generator)
+    return *(each.requires_grad_() for each in leaves), targets, torch.rand(POSITIONS, generator=generator) < 0.3
+
+
+@pytest.mark.parametrize("everything", [True, False])
+@pytest.mark.parametrize("factor", [1.0, 0.25])
+def test_equals_plain_cross_entropy(everything: bool, factor: float) -> None:
+    hidden, weight, bias, targets, scored = inputs()
+    scored = scored | everything
+    plain = F.cross_entropy(F.linear(hidden, weight, bias)[scored], targets[scored])
+    expected = torch.autograd.grad(plain * factor, (hidden, weight, bias))
+    scores = linear_cross_entropy(hidden, weight, bias, targets, scored)
+    torch.testing.assert_close(scores.loss, plain, rtol=1e-5, atol=0)
+    for mine, theirs in zip(torch.autograd.grad(scores.loss * factor, (hidden, weight, bias)), expected, strict=True):
+        assert (mine - theirs).norm() <= 1e-5 * theirs.norm()
+
+
+def test_every_position_is_judged_whether_scored_or_not() -> None:
+    hidden, weight, bias, targets, scored = inputs()
+    logits = F.linear(hidden, weight, bias)
+    scores = linear_cross_entropy(hidden, weight, bias, targets, scored)
+    torch.testing.assert_close(scores.nll, F.cross_entropy(logits, targets, reduction="none"), rtol=1e-5, atol=1e-5)
+    assert torch.equal(scores.right, logits.argmax(-1) == targets)
+    assert not scores.nll.requires_grad
+
+
+def test_an_improbable_target_costs_what_it_costs() -> None:
+    weight = torch.tensor([[1.0], [0.0]])
+    scores = linear_cross_entropy(
+        torch.tensor([[300.0]]), weight, torch.zeros(2), torch.tensor([1]), torch.tensor([True])
+    )
+    assert scores.loss == 300
+
+
+def test_without_gradients_the_values_are_the_same() -> None:
+    trained = linear_cross_entropy(*inputs())
+    with torch.no_grad():
+        judged = linear_cross_entropy(*inputs())
+    assert torch.equal(trained.loss, judged.loss)
+    assert torch.equal(trained.nll, judged.nll)
+
+
+def test_nothing_scored_is_no_loss_and_no_gradient() -> None:
+    hidden, weight, bias, targets, scored = inputs()
+    loss = linear_cross_entropy(hidden, weight, bias, targets, torch.zeros_like(scored)).loss
+    assert loss == 0
+    assert not torch.autograd.grad(loss, weight)[0].any()
+    nobody = linear_cross_entropy(hidden[:0], weight, bias, targets[:0], scored[:0])
+    assert nobody.loss == 0
+
+
+def test_autocast_keeps_the_loss_in_float32_and_near() -> None:
+    hidden, weight, bias, targets, scored = inputs()
+    exact = linear_cross_entropy(hidden, weight, bias, targets, scored).loss
+    with torch.autocast("cpu", torch.bfloat16):
+        low = linear_cross_entropy(hidden, weight, bias, targets, scored).loss
+    expected, got = (torch.autograd.grad(loss, (hidden, weight, bias)) for loss in (exact, low))
+    assert low.dtype == torch.float32
+    assert abs(low - exact) < 0.01 * exact
+    for theirs, mine in zip(expected, got, strict=True):
+        assert mine.dtype == theirs.dtype
+        assert (mine - theirs).norm() < 0.02 * theirs.norm()
+
+
+def test_logits_of_all_positions_are_never_held_at_once() -> None:
+    hidden, weight, bias, targets, scored = inputs()
+    with Largest() as sizes:
+        linear_cross_entropy(hidden, weight, bias, targets, scored).loss.backward()
+    assert sizes.largest == max(CHUNK["cpu"] * VOCABULARY, hidden.numel())

@@ -1,0 +1,263 @@
+"""Every architecture with every head: sizes, losses, padding, and the way to and from stock checkpoints."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional as F
+from transformers import AutoModelForMaskedLM, LongformerForMaskedLM, PreTrainedModel
+
+from dnakit.models import ARCHITECTURES, HEADS, build, load
+from dnakit.project import DnakitError
+
+torch.set_num_threads(1)
+VOCABULARY, LENGTH, CLASSES = 50, 40, 7
+SMALL: dict[str, Any] = {
+    "hidden_size": 32,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "embedding_size": 16,
+    "attention_window": 8,
+    "max_tokens": 64,
+}
+
+
+def small(architecture: str, head: str, **overrides: Any) -> PreTrainedModel:
+    """A small model with weights large enough that everything matters."""
+    sizes = {name: value for name, value in SMALL.items() if name in ARCHITECTURES[architecture][1] | {"max_tokens": 0}}
+    classes = {"num_labels": CLASSES} if "num_labels" in HEADS[head] else {}
+    torch.manual_seed(1)
+    model = build(architecture, head, VOCABULARY, **sizes | classes | overrides)
+    for parameter in model.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    return model.eval()
+
+
+def batch(seed: int = 0) -> dict[str, torch.Tensor]:
+    """Two inputs, the second shorter."""
+    torch.manual_seed(seed)
+    ids = torch.randint(5, VOCABULARY, (2, LENGTH))
+    ids[:, 0], ids[1, 29:] = 0, 1
+    return {"input_ids": ids, "attention_mask": (ids != 1).long()}
+
+
+def labelled(head: str) -> dict[str, torch.Tensor]:
+    """The batch with the labels of a head."""
+    inputs = batch()
+    if head.startswith("mlm"):
+        real = inputs["attention_mask"] == 1
+        inputs["labels"] = torch.randint(5, VOCABULARY, real.shape).masked_fill(~real, -100)
+        inputs["selected"] = (torch.rand(real.shape) < 0.3) & real
+        return inputs | ({"sentence_order_label": torch.tensor([0, 1])} if head == "mlm+sop" else {})
+    many = torch.randint(2, (2, CLASSES))
+    return inputs | {"labels": many if head == "multilabel" else torch.tensor([3, 5])}
+
+
+ALL = [(architecture, head) for architecture in ARCHITECTURES for head in HEADS]
+
+
+@pytest.mark.parametrize(("architecture", "head"), ALL)
+def test_training_reaches_every_parameter_in_use(architecture: str, head: str) -> None:
+    model = small(architecture, head).train()
+    output = model(**labelled(head))
+    assert output.loss.isfinite()
+    output.loss.backward()
+    unused = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
+    if model.config.global_attention == "none":  # then the projections of global tokens rest
+        unused = {name for name in unused if "_global" not in name}
+    elif head in ("sequence", "multilabel"):  # these read <cls> alone, which goes through its own projections at last
+        last = f"layer.{model.config.num_hidden_layers - 1}.attention.self"
+        unused = {name for name in unused if last not in name}
+    # A key's bias shifts all scores of a query alike.
+    assert not {name for name in unused if not name.endswith(("key.bias", "key_global.bias"))}
+
+
+@pytest.mark.parametrize(("architecture", "head"), ALL)
+def test_padding_changes_nothing(architecture: str, head: str) -> None:
+    model, inputs = small(architecture, head), batch()
+    with torch.no_grad():
+        logits = model(**inputs).logits
+        wider = {name: F.pad(each, (0, 13), value=int(name == "input_ids")) for name, each in inputs.items()}
+        padded = model(**wider).logits
+        alone = model(inputs["input_ids"][1:, :29]).logits
+    if logits.shape != padded.shape:
+        padded = padded[:, :LENGTH]
+    real = inputs["attention_mask"] == 1 if logits.shape[:2] == inputs["input_ids"].shape else torch.ones(2, dtype=bool)
+    torch.testing.assert_close(logits[real], padded[real], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(alone[0], logits[1, :29] if real.dim() == 2 else logits[1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("architecture", "head"), ALL)
+def test_saved_and_opened_it_is_the_same_model(architecture: str, head: str, tmp_path: Path) -> None:
+    model = small(architecture, head)
+    model.save_pretrained(tmp_path)
+    assert {each.name for each in tmp_path.iterdir()} == {"config.json", "model.safetensors"}
+    for opened in (load(tmp_path), type(model).from_pretrained(tmp_path)):
+        assert opened.config.head == head
+        for name, weight in model.state_dict().items():
+            assert torch.equal(weight, opened.state_dict()[name])
+        torch.testing.assert_close(opened(**batch()).logits, model(**batch()).logits, rtol=1e-5, atol=1e-6)
+
+
+def plain_mlm(model: PreTrainedModel, inputs: dict[str, torch.Tensor], where: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of each position in ``where``, from the logits of all."""
+    logits = model(inputs["input_ids"], inputs["attention_mask"]).logits
+    return F.cross_entropy(logits[where], inputs["labels"][where], reduction="none")
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("mlm_loss", ["all", "masked"])
+def test_language_model_loss_and_counts_are_the_plain_ones(architecture: str, mlm_loss: str) -> None:
+    model, inputs = small(architecture, "mlm", mlm_loss=mlm_loss), labelled("mlm")
+    real, selected = inputs["labels"] != -100, inputs["selected"]
+    plain = plain_mlm(model, inputs, selected if mlm_loss == "masked" else real).mean()
+    plain.backward()
+    expected = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    output = model(**inputs)
+    output.loss.backward()
+    torch.testing.assert_close(output.loss, plain, rtol=1e-5, atol=0)
+    scale = max(each.norm() for each in expected.values())
+    for name, gradient in expected.items():
+        assert (model.get_parameter(name).grad - gradient).norm() <= 1e-5 * scale, name
+
+    right = model(inputs["input_ids"], inputs["attention_mask"]).logits.argmax(-1) == inputs["labels"]
+    counts = [[plain_mlm(model, inputs, at).sum(), at.sum(), right[at].sum()] for at in (real, selected)]
+    expected_counts = torch.tensor([each.item() for triple in counts for each in triple])
+    torch.testing.assert_close(output.counts, expected_counts[None], rtol=1e-5, atol=1e-5)
+    assert output.logits is None
+
+
+def test_labels_at_the_selected_positions_alone_give_the_same_masked_loss() -> None:
+    model, inputs = small("longformer", "mlm", mlm_loss="masked"), labelled("mlm")
+    everywhere = model(**inputs).loss
+    few = inputs | {"labels": inputs["labels"].masked_fill(~inputs["selected"], -100)}
+    torch.testing.assert_close(model(**few).loss, everywhere)
+
+
+def test_a_batch_without_labels_has_no_loss() -> None:
+    inputs = labelled("mlm")
+    output = small("longformer", "mlm")(**inputs | {"labels": torch.full_like(inputs["labels"], -100)})
+    assert output.loss == 0
+    assert not output.counts.any()
+
+
+def test_sentence_order_adds_its_loss_and_counts() -> None:
+    model, inputs = small("longalbert", "mlm+sop"), labelled("mlm+sop")
+    both, order = model(**inputs), inputs.pop("sentence_order_label")
+    plain = F.cross_entropy(model(inputs["input_ids"], inputs["attention_mask"]).sentence_order_logits, order)
+    torch.testing.assert_close(both.loss, model(**inputs).loss + plain)
+    assert both.counts.shape == (1, 9)
+    torch.testing.assert_close(both.counts[0, 6:8], torch.stack([2 * plain, torch.tensor(2.0)]))
+
+
+def test_classifiers_lose_what_their_logits_say() -> None:
+    for head, loss in {"tss": F.cross_entropy, "sequence": F.cross_entropy, "sequence-deep": F.cross_entropy}.items():
+        output, labels = small("longformer", head)(**labelled(head)), labelled(head)["labels"]
+        torch.testing.assert_close(output.loss, loss(output.logits, labels))
+    output, labels = small("longformer", "multilabel")(**labelled("multilabel")), labelled("multilabel")["labels"]
+    p = output.logits.sigmoid()
+    torch.testing.assert_close(output.loss, -(8 * labels * p.log() + (1 - labels) * (1 - p).log()).mean())
+
+
+def test_tss_is_a_distribution_over_the_real_tokens() -> None:
+    for architecture in ARCHITECTURES:
+        shares = small(architecture, "tss")(**batch()).logits.softmax(-1)
+        assert shares.shape == (2, LENGTH)
+        assert not shares[1, 29:].any()
+        torch.testing.assert_close(shares.sum(-1), torch.ones(2))
+
+
+@pytest.mark.parametrize(("head", "far"), [("sequence", True), ("tss", False)])
+def test_cls_sees_everything_only_where_it_is_global(head: str, far: bool) -> None:
+    model, inputs = small("longformer", head), batch()
+    other = inputs["input_ids"].clone()
+    other[0, 35] += 1
+    before, after = model(inputs["input_ids"]).logits[0, 0], model(other).logits[0, 0]
+    assert bool((before != after).item()) == far
+
+
+def test_a_longformer_opens_in_stock_transformers_and_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("transformers").propagate = True
+    ours, inputs = small("longformer", "mlm"), batch()
+    real = inputs["attention_mask"] == 1
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("error")
+        ours.save_pretrained(tmp_path / "ours")
+        stock = LongformerForMaskedLM.from_pretrained(tmp_path / "ours").eval()
+        assert type(AutoModelForMaskedLM.from_pretrained(tmp_path / "ours")) is LongformerForMaskedLM
+        expected = stock(**inputs).logits[real]
+        torch.testing.assert_close(ours(**inputs).logits[real], expected, rtol=1e-5, atol=1e-5)
+        stock.save_pretrained(tmp_path / "stock")
+        for opened in (load(tmp_path / "stock"), type(ours).from_pretrained(tmp_path / "stock")):
+            torch.testing.assert_close(opened(**inputs).logits[real], expected, rtol=1e-5, atol=1e-5)
+    assert not caplog.records
+    logging.getLogger("transformers").propagate = False
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_pretrained_encoder_goes_under_any_head(head: str, tmp_path: Path) -> None:
+    pretrained = small("longalbert", "mlm")
+    pretrained.save_pretrained(tmp_path)
+    tuned = load(tmp_path, head, **({"num_labels": CLASSES} if "num_labels" in HEADS[head] else {}))
+    encoder = tuned.albert.state_dict()
+    assert tuned.config.head == head
+    for name, weight in pretrained.albert.state_dict().items():
+        assert torch.equal(weight, encoder[name])
+
+
+@pytest.mark.parametrize(
+    ("architecture", "parameters"),
+    [("longformer", 11_918_896), ("longalbert", 12_836_272), ("large-longformer", 15_994_416), ("elmo", 10_471_472)],
+)
+def test_the_thesis_models_have_their_sizes(architecture: str, parameters: int) -> None:
+    assert build(architecture, "mlm", 30000).num_parameters() == parameters
+
+
+def test_inputs_may_be_longer_if_built_so() -> None:
+    ids = torch.randint(5, VOCABULARY, (1, 300))
+    with pytest.raises(DnakitError, match="300 tokens, model of at most 64"):
+        small("longformer", "mlm")(ids)
+    for architecture in ARCHITECTURES:
+        assert small(architecture, "mlm", max_tokens=300)(ids).logits.shape == (1, 300, VOCABULARY)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "overrides", "message"),
+    [
+        (("longfromer", "mlm"), {}, "did you mean 'longformer'"),
+        (("longformer", "mml"), {}, "did you mean 'mlm'"),
+        (("longformer", "mlm"), {"attention_windw": 8}, "did you mean 'attention_window'"),
+        (("elmo", "mlm"), {"attention_window": 8}, "not a parameter of elmo"),
+        (("longformer", "mlm"), {"mlm_loss": "mask"}, "did you mean 'masked'"),
+        (("longformer", "mlm"), {"attention_window": 7}, "odd"),
+        (("longformer", "mlm"), {"hidden_size": 100}, "no multiple"),
+        (("longformer", "mlm"), {"hidden_size": "256"}, "whole number"),
+        (("longformer", "mlm"), {"hidden_dropout_prob": 1.5}, "number from 0 to below 1"),
+        (("longformer", "sequence"), {}, "needs num_labels"),
+    ],
+)
+def test_a_mistake_is_named(arguments: tuple[str, str], overrides: dict[str, Any], message: str) -> None:
+    with pytest.raises(DnakitError, match=message):
+        build(*arguments, VOCABULARY, **overrides)
+
+
+def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DnakitError, match=r"no config\.json"):
+        load(tmp_path)
+    small("longformer", "mlm").save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"broken")
+    with pytest.raises(DnakitError, match="no model can be read"):
+        load(tmp_path)
+
+
+def test_bfloat16_agrees_with_float32() -> None:
+    for architecture in ARCHITECTURES:
+        model, inputs = small(architecture, "mlm"), labelled("mlm")
+        exact = model(**inputs).loss
+        with torch.autocast("cpu", torch.bfloat16):
+            low = model(**inputs).loss
+        assert abs(low - exact) < 0.02 * exact

@@ -1,0 +1,206 @@
+"""The project as a whole: notebooks in shape, environments in step, a book that checks itself."""
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+import papermill
+import pytest
+import yaml
+
+from dnakit import notebooks, parameters
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.py"))
+each_notebook = pytest.mark.parametrize(
+    "notebook", NOTEBOOKS or [pytest.param("", marks=pytest.mark.skip(reason="there are no notebooks yet"))]
+)
+LARGEST_NOTEBOOK = 300_000  # bytes
+
+
+def stored(notebook):
+    return ROOT / "notebooks" / f"{notebook}.ipynb"
+
+
+def cells(notebook):
+    return json.loads(stored(notebook).read_text(encoding="utf-8"))["cells"]
+
+
+# ---- notebooks
+
+
+@each_notebook
+def test_text_and_paired_notebook_say_the_same(notebook):
+    assert notebooks.drift(notebook) == []
+
+
+@each_notebook
+def test_notebooks_are_thin(notebook):
+    for cell in cells(notebook):
+        if cell["cell_type"] == "code":
+            tree = ast.parse("".join(cell["source"]))
+            defined = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+            assert not defined, f"{notebook}: functions and classes belong into dnakit, not into {cell['source'][:2]}"
+
+
+@each_notebook
+def test_stored_outputs_are_small_and_clean(notebook):
+    assert stored(notebook).stat().st_size < LARGEST_NOTEBOOK
+    for cell in cells(notebook):
+        for output in cell.get("outputs", []):
+            assert output["output_type"] != "error"
+            assert output.get("name") != "stderr", output["text"]
+
+
+@each_notebook
+def test_every_code_cell_ran(notebook):
+    counts = [cell["execution_count"] for cell in cells(notebook) if cell["cell_type"] == "code"]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@each_notebook
+def test_no_notebook_names_a_folder_of_a_machine(notebook):
+    text = stored(notebook).read_text(encoding="utf-8") + parameters.source(notebook).read_text(encoding="utf-8")
+    for folder in (ROOT, Path.home(), Path(tempfile.gettempdir()), "/home", "/Users"):
+        assert f"{folder}/" not in text
+
+
+@each_notebook
+def test_profiles_set_what_the_notebook_declares(notebook):
+    declared = parameters.parameters_of(notebook)
+    for profile in parameters.PROFILES:
+        given = parameters.profile_parameters(notebook, profile)
+        assert given.get("profile", profile) == profile
+        if profile == "smoke":
+            assert given == {name: declared[name].default for name in given}, "the defaults are the smoke values"
+
+
+@each_notebook
+def test_plain_papermill_sees_every_parameter(notebook):
+    assert set(papermill.inspect_notebook(str(stored(notebook)))) == set(parameters.parameters_of(notebook))
+
+
+# ---- environments
+
+
+def normalised(requirement):
+    """(name, bounds) of a requirement of pip or conda."""
+    name, bounds = re.fullmatch(r"([A-Za-z0-9_.-]+)\s*(.*)", requirement).groups()
+    return name.lower().replace("_", "-"), ",".join(sorted(bounds.replace(" ", "").split(",")))
+
+
+def test_conda_and_pip_ask_for_the_same():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [requirement for group in project["optional-dependencies"].values() for requirement in group]
+    pip = dict(map(normalised, [*project["dependencies"], *extras, f"python{project['requires-python']}"]))
+    pip["pytorch"] = pip.pop("torch")
+    wanted = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    conda = dict(normalised(line) for line in wanted if isinstance(line, str) and line != "pip")
+    assert conda == pip
+    assert wanted[-1] == {"pip": ["-e ."]}
+
+
+def test_the_lock_file_leaves_torch_and_the_index_to_the_user():
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    assert all(re.match(r"[a-z0-9._-]+==\S+( ;.*)?$", line) for line in lines if not line.startswith("#"))
+    names = {line.partition("==")[0] for line in lines}
+    assert not {"torch", "triton"} & names
+    assert not any(name.startswith(("nvidia-", "cuda-")) for name in names)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    direct = {normalised(requirement)[0] for requirement in project["dependencies"]} - {"torch"}
+    assert direct <= names
+
+
+def test_make_and_execute_give_kernels_the_same_surroundings():
+    text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    given = re.search(r"^QUIET := (.*)$", text, re.MULTILINE).group(1).split()
+    assert dict(pair.split("=") for pair in given) == notebooks.QUIET
+
+
+def test_torch_is_chosen_on_the_make_line(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("requirements.lock", "pyproject.toml"):
+        (tmp_path / name).touch()
+
+    def commands(*arguments):
+        command = ["make", "--dry-run", "lint", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    assert "pip install --quiet torch==2.13.0\n" in commands()
+    assert "pip install --quiet torch==9 --index-url there\n" in commands("TORCH=torch==9 --index-url there")
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / ".ready").touch()
+    assert "pip install" not in commands()
+
+
+# ---- the book
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A book of one good chapter, with a copy of the project's book/check.py; returns (folder, check)."""
+    shutil.copy(ROOT / "book" / "check.py", tmp_path)
+    html = tmp_path / "_build" / "html"
+    (html / "chapters").mkdir(parents=True)
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "_toc.yml").write_text("root: intro\nchapters:\n  - file: chapters/01_one\n")
+    for page in ("intro", "chapters/01_one"):
+        (html / f"{page}.html").write_text('<p>Fine. <a href="https://example.org">a link</a></p>')
+    (tmp_path / "chapters" / "01_one.ipynb").write_text('{"cells": []}')
+
+    def check():
+        done = subprocess.run([sys.executable, "check.py"], cwd=tmp_path, capture_output=True, text=True)
+        return done.returncode, done.stdout
+
+    return tmp_path, check
+
+
+def test_a_whole_book_passes(book):
+    assert book[1]() == (0, "book: 2 pages, whole and self-contained\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "chapters/01_one: the page is missing"),
+        ('<script src="https://cdn.example.org/x.js"></script>', "loads https://cdn.example.org/x.js"),
+        ('<link rel="stylesheet" href="//fonts.example.org/a.css">', "loads //fonts.example.org/a.css"),
+        ('<img src="http://example.org/a.png">', "loads http://example.org/a.png"),
+        ("<pre>{folder}/data/x.fa</pre>", "names a folder of this machine"),
+        ("<pre>Traceback (most recent call last)</pre>", "shows a traceback"),
+    ],
+)
+def test_a_page_with_a_fault_is_named(book, content, complaint):
+    folder, check = book
+    page = folder / "_build" / "html" / "chapters" / "01_one.html"
+    page.write_text(content.format(folder=folder.parent)) if content else page.unlink()
+    code, out = check()
+    assert code == 1
+    assert complaint in out
+
+
+@pytest.mark.parametrize(
+    ("output", "complaint"),
+    [
+        ({"output_type": "error", "ename": "ValueError", "evalue": "no"}, "cell 1 ended in ValueError: no"),
+        ({"output_type": "stream", "name": "stderr", "text": ["careful"]}, "cell 1 wrote to stderr: 'careful'"),
+    ],
+)
+def test_a_chapter_with_an_error_or_a_warning_is_named(book, output, complaint):
+    folder, check = book
+    (folder / "chapters" / "01_one.ipynb").write_text(json.dumps({"cells": [{"outputs": [output]}]}))
+    code, out = check()
+    assert code == 1
+    assert complaint in out
+
+
+def test_every_notebook_is_a_chapter():
+    contents = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
+    chapters = [chapter["file"] for chapter in contents["chapters"]]
+    assert [name for name in chapters if name.startswith("chapters/")] == [f"chapters/{name}" for name in NOTEBOOKS]

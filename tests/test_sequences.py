@@ -1,0 +1,356 @@
+"""Properties of the readers, writers and operations on sequences."""
+
+import bz2
+import gzip
+import lzma
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from Bio import SeqIO
+from Bio.Seq import Seq
+from Bio.SeqFeature import CompoundLocation, SeqFeature, SimpleLocation
+from Bio.SeqRecord import SeqRecord
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dnakit import sequences
+from dnakit.project import DnakitError
+from dnakit.sequences import Record
+
+COMPRESS = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress}
+FASTA = b">one first record\nACGTN\nacgtn\n>two\nRYKM" + b"ACGT" * 30 + b"\n"
+
+dna = st.text("ACGT", min_size=1, max_size=300).map(str.encode)
+iupac = st.text("ACGTRYSWKMBDHVN", max_size=300).map(str.encode)
+names = st.text("abcXYZ019_.|-:", min_size=1, max_size=12)
+worlds = st.lists(
+    st.builds(Record, names, st.sampled_from(["", "Homo sapiens", "a  b", "µ-organism"]), dna),
+    min_size=1,
+    max_size=6,
+    unique_by=lambda record: record.name,
+)
+
+
+def refusal(reader, path: Path) -> str:
+    with pytest.raises(DnakitError) as caught:
+        list(reader(path))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert path.name in message
+    return message
+
+
+# ---- FASTA
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+def test_compression_is_recognised_by_content_not_by_name(tmp_path, suffix):
+    path = tmp_path / "plain-name"
+    path.write_bytes(COMPRESS[suffix](FASTA))
+    one, two = sequences.read_fasta(path)
+    assert one == ("one", "first record", b"ACGTNACGTN")
+    assert two == ("two", "", b"RYKM" + b"ACGT" * 30)
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+@settings(max_examples=15, deadline=None)
+@given(records=worlds, width=st.integers(1, 80))
+def test_what_is_written_is_read_back(tmp_path_factory, suffix, records, width):
+    path = tmp_path_factory.mktemp("fasta") / f"world.fa{suffix}"
+    sequences.write_fasta(path, records, width)
+    assert list(sequences.read_fasta(path)) == records
+    assert [child.name for child in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+def test_written_bytes_depend_on_the_records_alone(tmp_path, suffix):
+    records = [Record("a", "", b"ACGT" * 50)]
+    first, second = tmp_path / f"first{suffix}", tmp_path / "later" / f"second{suffix}"
+    sequences.write_fasta(first, records)
+    time.sleep(1.1 if suffix == ".gz" else 0)
+    sequences.write_fasta(second, records)
+    assert first.read_bytes() == second.read_bytes()
+    assert COMPRESS[suffix](b"x")[:2] == first.read_bytes()[:2] or suffix == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b">a x\r\nACGT\r\nAC\r\n>b\r\nGG\r\n",
+        b">a x\nacgt\nac\n>b\ngg",
+        b"\n\n>a x\n\nACGT\n\n\nAC\n>b\n\nGG\n\n",
+        b">a x\nAC GT\nAC  \n>b\nGG\n",
+        b">a x\nACGUAC\n>b\nGG\n".replace(b"U", b"T"),
+        b">a x\rACGT\rAC\r>b\rGG\r",
+        b"\xef\xbb\xbf>a x\nACGTAC\n>b\nGG\n",
+    ],
+    ids=["CRLF", "lower case, no last newline", "blank lines", "spaces", "plain", "CR", "byte order mark"],
+)
+def test_layouts_of_the_same_records_read_the_same(tmp_path, text):
+    path = tmp_path / "x.fa"
+    path.write_bytes(text)
+    assert list(sequences.read_fasta(path)) == [("a", "x", b"ACGTAC"), ("b", "", b"GG")]
+
+
+def test_rna_reads_as_dna(tmp_path):
+    path = tmp_path / "rna.fa"
+    path.write_bytes(b">a\nACGUacgu\n")
+    assert next(sequences.read_fasta(path)).sequence == b"ACGTACGT"
+
+
+@given(sequence=dna, ambiguous=st.text("RYSWKMBDHVN", max_size=1))
+@settings(max_examples=30, deadline=None)
+def test_ambiguity_letters_stay(tmp_path_factory, sequence, ambiguous):
+    path = tmp_path_factory.mktemp("iupac") / "x.fa"
+    whole = sequence + ambiguous.encode()
+    path.write_bytes(b">a\n" + whole.lower() + b"\n")
+    assert next(sequences.read_fasta(path)).sequence == whole
+
+
+def test_a_record_of_n_only_is_read(tmp_path):
+    path = tmp_path / "n.fa"
+    path.write_bytes(b">gap\n" + b"N" * 100 + b"\n")
+    assert next(sequences.read_fasta(path)).sequence == b"N" * 100
+
+
+@pytest.mark.parametrize("letter", list("EFILPQZJOX*-.?1é"))
+def test_letters_that_are_no_nucleotides_are_refused(tmp_path, letter):
+    path = tmp_path / "x.fa"
+    path.write_text(f">good\nACGT\n>bad\nACGT{letter}ACGT\n", encoding="utf-8")
+    message = refusal(sequences.read_fasta, path)
+    assert "'bad'" in message
+    assert repr(letter) in message
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"", "empty"),
+        (b"\n\n", "empty"),
+        (b"ACGT\n>a\nACGT\n", "text before"),
+        (b"LOCUS       X\n", "text before"),
+        (b">a\nACGT\n>a again\nACGT\n", "'a' occurs twice"),
+        (b">a\nACGT\n>empty\n>c\nACGT\n", "'empty' has no sequence"),
+        (b">a\nACGT\n>last\n", "'last' has no sequence"),
+        (b">\nACGT\n", "record 1 has no name"),
+        (b">prot\nMKVHMKVHSDRWKYMKVH\n", "'prot' is less than half"),
+        (b">a\n\xff\xfe\x00ACGT\n", "not a FASTA file"),
+        (os.urandom(64).replace(b">", b"") + b"\xff", "not a FASTA file"),
+        (gzip.compress(os.urandom(1000))[:-300], "truncated or damaged"),
+        (b"\x1f\x8b\x08\x00garbage that is no deflate stream", "truncated or damaged"),
+        (b"\xfd7zXZ\x00 garbage", "truncated or damaged"),
+        (b"BZh9 garbage", "damaged"),
+    ],
+)
+def test_broken_fasta_is_refused_in_one_line(tmp_path, content, part):
+    path = tmp_path / "broken.fa"
+    path.write_bytes(content)
+    assert part in refusal(sequences.read_fasta, path)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".xz", ".bz2"])
+@settings(max_examples=20, deadline=None)
+@given(share=st.floats(0.05, 0.95))
+def test_a_truncated_file_is_never_taken_for_a_whole_one(tmp_path_factory, suffix, share):
+    path = tmp_path_factory.mktemp("cut") / "cut.fa"
+    whole = COMPRESS[suffix](b">a\n" + np.random.default_rng(0).choice(list(b"ACGT"), 5000).astype(np.uint8).tobytes())
+    path.write_bytes(whole[: max(6, int(share * len(whole)))])
+    refusal(sequences.read_fasta, path)
+
+
+@pytest.mark.parametrize("reader", [sequences.read_fasta, sequences.read_genbank, sequences.read_bed])
+def test_absent_files_and_folders_are_refused(tmp_path, reader):
+    refusal(reader, tmp_path / "absent")
+    refusal(reader, tmp_path)
+
+
+def test_records_before_a_fault_are_delivered_one_at_a_time(tmp_path):
+    path = tmp_path / "x.fa"
+    path.write_bytes(b">a\nACGT\n>b\nMEE\n")
+    reader = sequences.read_fasta(path)
+    assert next(reader).name == "a"
+    with pytest.raises(DnakitError, match="'b'"):
+        next(reader)
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "x.fa.gz"
+    sequences.write_fasta(path, [Record("old", "", b"ACGT")])
+    with pytest.raises(DnakitError):
+        sequences.write_fasta(path, [Record("new", "", b"ACGT"), Record("two words", "", b"ACGT")])
+    assert [record.name for record in sequences.read_fasta(path)] == ["old"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_writing_below_a_file_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DnakitError, match=r"^[^\n]*cannot be written[^\n]*$"):
+        sequences.write_fasta(tmp_path / "file" / "x.fa", [Record("a", "", b"ACGT")])
+
+
+# ---- GenBank
+
+
+def genbank(path: Path, features: list[SeqFeature], length: int = 3000) -> Path:
+    record = SeqRecord(Seq("ACGT" * (length // 4)), id="X00001.1", name="X00001", features=features)
+    record.annotations = {"molecule_type": "DNA", "organism": "Danio rerio", "taxonomy": ["Eukaryota", "Metazoa"]}
+    with gzip.open(path, "wt") as handle:
+        SeqIO.write([record], handle, "genbank")
+    return path
+
+
+def rrna(location, **qualifiers: str) -> SeqFeature:
+    return SeqFeature(location, "rRNA", qualifiers=qualifiers)
+
+
+@pytest.mark.parametrize(
+    "qualifiers",
+    [
+        {"product": "12S ribosomal RNA"},
+        {"product": "s-rRNA"},
+        {"product": "small subunit ribosomal RNA"},
+        {"product": "small ribosomal RNA subunit RNA"},
+        {"product": "12S rRNA"},
+        {"product": "rrnS"},
+        {"product": "12S small subunit ribosomal RNA"},
+        {"gene": "MT-RNR1"},
+        {"gene": "rrn12"},
+        {"gene": "rrnS", "note": "12S ribosomal RNA"},
+    ],
+)
+@pytest.mark.parametrize("strand", [1, -1])
+def test_the_12s_gene_is_found_under_its_many_names(tmp_path, qualifiers, strand):
+    large = rrna(SimpleLocation(1100, 2700, 1), product="16S ribosomal RNA", note="follows the 12S ribosomal RNA")
+    path = genbank(tmp_path / "x.gb.gz", [rrna(SimpleLocation(70, 1020, strand), **qualifiers), large])
+    (record,) = sequences.read_genbank(path)
+    assert sequences.annotation(record) == ("Danio rerio", ("Eukaryota", "Metazoa"), 70, 1020, strand)
+
+
+@pytest.mark.parametrize("product", ["16S ribosomal RNA", "l-rRNA", "large subunit ribosomal RNA", "rrnL", "112S rRNA"])
+def test_other_rna_is_not_taken_for_12s(tmp_path, product):
+    (record,) = sequences.read_genbank(
+        genbank(tmp_path / "x.gb.gz", [rrna(SimpleLocation(0, 900, 1), product=product)])
+    )
+    assert sequences.annotation(record).start is None
+
+
+@pytest.mark.parametrize("strand", [1, -1])
+def test_a_gene_across_the_origin_is_extracted_whole(tmp_path, strand):
+    parts = [SimpleLocation(2900, 3000, strand), SimpleLocation(0, 50, strand)]
+    gene = rrna(CompoundLocation(parts[::strand]), product="12S ribosomal RNA")
+    (record,) = sequences.read_genbank(genbank(tmp_path / "x.gb.gz", [gene]))
+    _, _, start, end, found = sequences.annotation(record)
+    assert (start, end, found) == (2900, 3050, strand)
+    assert sequences.extract(bytes(record.seq), start, end, found) == bytes(gene.extract(record.seq))
+
+
+@pytest.mark.parametrize("cut", [0.2, 0.5, 0.99])
+def test_a_truncated_genbank_file_is_refused(tmp_path, cut):
+    text = gzip.decompress(genbank(tmp_path / "x.gb.gz", []).read_bytes())
+    path = tmp_path / "cut.gb"
+    path.write_bytes(text[: int(cut * len(text))])
+    refusal(sequences.read_genbank, path)
+
+
+@pytest.mark.parametrize("content", [b"", b">a\nACGT\n", b"LOCUS nonsense\n//\n", b"\xff\xfe"])
+def test_other_files_are_no_genbank(tmp_path, content):
+    path = tmp_path / "x.gb"
+    path.write_bytes(content)
+    refusal(sequences.read_genbank, path)
+
+
+# ---- BED
+
+
+def test_bed_rows_of_several_kinds(tmp_path):
+    path = tmp_path / "x.bed"
+    path.write_bytes(
+        b"# comment\ntrack name=x\nchr1\t5\t9\n\nchr1 959245 959305 NOC2L_1 900 - 959245 959256\r\n"
+        b"chr1\t10\t30\tPeak_1\t1000\t.\t129.4\t575.9\t567.2\t17\n"
+    )
+    bare, epdnew, peak = sequences.read_bed(path)
+    assert bare == ("chr1", 5, 9, None, None, ".", None, None)
+    assert epdnew == ("chr1", 959245, 959305, "NOC2L_1", 900.0, "-", 959245, 959256)
+    assert peak == ("chr1", 10, 30, "Peak_1", 1000.0, ".", None, None)
+
+
+@pytest.mark.parametrize(
+    "row", [b"chr1\t5", b"chr1\tx\t9", b"chr1\t9\t5", b"chr1\t-1\t5", b"chr1\t1\t5\tn\t0\t*", b"chr1\t1\t5\tn\tmuch\t+"]
+)
+def test_broken_bed_rows_name_their_line(tmp_path, row):
+    path = tmp_path / "x.bed"
+    path.write_bytes(b"chr1\t1\t2\n" + row + b"\n")
+    assert "line 2" in refusal(sequences.read_bed, path)
+
+
+def test_a_bed_file_without_rows_is_refused(tmp_path):
+    path = tmp_path / "x.bed"
+    path.write_bytes(b"# nothing\n")
+    refusal(sequences.read_bed, path)
+
+
+# ---- operations
+
+
+@given(iupac)
+def test_reverse_complement_is_an_involution(sequence):
+    assert sequences.reverse_complement(sequences.reverse_complement(sequence)) == sequence
+
+
+@given(iupac)
+def test_reverse_complement_equals_biopython(sequence):
+    assert sequences.reverse_complement(sequence) == bytes(Seq(sequence).reverse_complement())
+
+
+@given(iupac, iupac)
+def test_reverse_complement_reverses_a_concatenation(left, right):
+    rc = sequences.reverse_complement
+    assert rc(left + right) == rc(right) + rc(left)
+
+
+@given(iupac, st.integers(1, 12))
+def test_words_concatenate_to_the_sequence(sequence, k):
+    words = sequences.kmers(sequence, k)
+    assert b"".join(words) == sequence
+    assert all(len(word) == k for word in words[:-1])
+    assert all(1 <= len(word) <= k for word in words)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.005, 0.05, 0.5, 1.0])
+def test_mutation_happens_at_its_rate_and_to_each_other_base_alike(rate):
+    n = 100_000
+    rng = np.random.default_rng(1)
+    before = rng.choice(np.frombuffer(b"ACGT", dtype=np.uint8), n)
+    after = np.frombuffer(sequences.mutate(before.tobytes(), rate, rng), dtype=np.uint8)
+    hits = np.flatnonzero(before != after)
+    assert abs(len(hits) - n * rate) <= 4 * np.sqrt(n * rate * (1 - rate))
+    for base in b"ACGT":
+        changed = after[hits][before[hits] == base]
+        counts = np.array([(changed == other).sum() for other in b"ACGT" if other != base])
+        assert counts.sum() == len(changed)
+        assert np.all(np.abs(counts - len(changed) / 3) <= 4 * np.sqrt(len(changed) * 2 / 9))
+
+
+@given(iupac, st.integers(0, 99))
+def test_mutation_leaves_ambiguity_letters_and_length(sequence, seed):
+    mutated = sequences.mutate(sequence, 1.0, np.random.default_rng(seed))
+    assert len(mutated) == len(sequence)
+    assert all((a == b) == (a not in b"ACGT") for a, b in zip(sequence, mutated, strict=True))
+    assert mutated == sequences.mutate(sequence, 1.0, np.random.default_rng(seed))
+
+
+# ---- real data
+
+
+@pytest.mark.skipif("DNAKIT_MIRROR" not in os.environ, reason="needs the real genomes: DNAKIT_MIRROR is not set")
+def test_all_real_mitochondrial_genomes_are_read():
+    lengths = [
+        len(record.sequence)
+        for record in sequences.read_fasta(Path(os.environ["DNAKIT_MIRROR"]) / "mito-animals.fa.xz")
+    ]
+    assert len(lengths) == 7109
+    assert min(lengths) >= 12_000
+    assert max(lengths) <= 25_000

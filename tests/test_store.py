@@ -1,0 +1,122 @@
+"""Made once, published whole, and recorded only when real."""
+
+import json
+import multiprocessing
+import time
+from pathlib import Path
+
+import pytest
+
+from dnakit import store
+from dnakit.project import DnakitError
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("DNAKIT_ROOT", str(tmp_path))
+
+
+def test_the_key_is_the_content_and_not_the_order():
+    assert store.key("r 1", {"a": 1, "b": 2}) == store.key("r 1", {"b": 2, "a": 1})
+    keys = {
+        store.key("r 1", {"a": 1}),
+        store.key("r 2", {"a": 1}),
+        store.key("r 1", {"a": 1.5}),
+        store.key("r 1", {"b": 1}),
+    }
+    assert len(keys) == 4
+
+
+def test_made_once():
+    calls = []
+
+    def make(folder: Path) -> None:
+        calls.append(folder)
+        (folder / "x").write_text("1")
+
+    first, second = (store.made("runs", "k", make) for _ in range(2))
+    assert first == second == store.place("runs", "k")
+    assert (first / "x").read_text() == "1"
+    assert len(calls) == 1
+
+
+def test_what_failed_is_not_published_and_is_there_for_the_next_try():
+    def fail(folder: Path) -> None:
+        (folder / "checkpoint").write_text("half")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        store.made("runs", "k", fail)
+    assert not store.place("runs", "k").exists()
+    seen = []
+    store.made("runs", "k", lambda folder: seen.append((folder / "checkpoint").read_text()))
+    assert seen == ["half"]
+
+
+def _make_slowly(log: str) -> None:
+    def make(folder: Path) -> None:
+        with Path(log).open("a") as handle:
+            handle.write("made\n")
+        time.sleep(0.5)
+
+    store.made("runs", "k", make)
+
+
+def test_two_processes_make_it_once(tmp_path):
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_make_slowly, args=(str(tmp_path / "log"),)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert (tmp_path / "log").read_text() == "made\n"
+
+
+def test_a_store_that_cannot_be_written_is_one_clear_error(tmp_path):
+    (tmp_path / "data").write_text("a file where the folder should be")
+    with pytest.raises(DnakitError, match=r"^cannot write to data/runs: .*DNAKIT_DATA[^\n]*$"):
+        store.made("runs", "k", lambda folder: None)
+
+
+def test_a_full_disk_is_one_clear_error():
+    def full(folder: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(DnakitError, match="No space left on device"):
+        store.made("runs", "k", full)
+    assert not store.place("runs", "k").exists()
+
+
+def finished_run(simulated: bool) -> Path:
+    def make(folder: Path) -> None:
+        (folder / "run.json").write_text(json.dumps({"simulated": simulated}))
+        (folder / "history.csv").write_text("epoch\n1\n")
+        (folder / "model").mkdir()
+        (folder / "model" / "model.safetensors").write_text("weights")
+
+    return store.made("runs", f"simulated {simulated}", make)
+
+
+def test_recording_takes_the_small_files_and_replaces_the_old(tmp_path):
+    old = tmp_path / "data" / "recorded" / "02" / "laptop" / "r"
+    old.mkdir(parents=True)
+    (old / "stale.csv").write_text("")
+    folder = store.record(finished_run(False), "r", "laptop", "02")
+    assert folder == old
+    assert sorted(path.name for path in folder.iterdir()) == ["history.csv", "run.json"]
+    assert [path.name for path in folder.parent.iterdir()] == ["r"]
+
+
+def test_simulated_runs_are_not_recorded():
+    with pytest.raises(DnakitError, match="only runs on real data are recorded"):
+        store.record(finished_run(True), "r", "laptop", "02")
+
+
+def test_a_thesis_run_stands_before_a_laptop_run(tmp_path):
+    for profile, name in (("laptop", "a"), ("laptop", "b"), ("thesis", "a")):
+        store.record(finished_run(False), name, profile, "02")
+    found = store.recorded("02")
+    assert {name: path.parent.name for name, path in found.items()} == {"a": "thesis", "b": "laptop"}
+    assert store.recorded("01") == {}

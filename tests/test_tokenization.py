@@ -1,0 +1,169 @@
+"""Words and tokens: equality with the tokenizers library, round trips, the policy on letters."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dnakit.project import DnakitError
+from dnakit.tokenization import (
+    SPECIAL_TOKENS,
+    DnaTokenizer,
+    bigbird_words,
+    known_words,
+    load_tokenizer,
+    train_tokenizer,
+)
+
+LETTERS = "ACGTacgtUuNnRYKMSWBDHVryx-"
+
+
+def random_dna(length: int, seed: int) -> bytes:
+    return (
+        np.random.default_rng(seed).choice(np.frombuffer(b"ACGT", np.uint8), length, p=[0.3, 0.2, 0.15, 0.35]).tobytes()
+    )
+
+
+@pytest.fixture(scope="module")
+def tokenizers() -> dict[int | None, DnaTokenizer]:
+    genomes = [random_dna(20_000, seed) for seed in range(3)]
+    kmers = {k: train_tokenizer((known_words(genome, k) for genome in genomes), 600, k) for k in (1, 6, 9, 11)}
+    rng = np.random.default_rng(0)
+    words = (word.decode() for genome in genomes for word in bigbird_words(genome, rng))
+    return {**kmers, None: train_tokenizer(words, 600, None)}
+
+
+@pytest.mark.parametrize("k", [1, 6, 9, 11, None])
+@given(text=st.text(st.sampled_from(LETTERS), max_size=80))
+@settings(max_examples=150, deadline=None)
+def test_encode_sequence_equals_the_library(tokenizers, k, text):
+    tokenizer = tokenizers[k]
+    ours = tokenizer.encode_sequence(text)
+    assert ours.dtype == np.int32
+    assert ours.tolist() == tokenizer(text, add_special_tokens=False).input_ids
+    assert ours.tolist() == tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids
+
+
+@pytest.mark.parametrize("k", [6, 9, 11, None])
+def test_every_length_modulo_k_and_long_sequences_equal_the_library(tokenizers, k):
+    tokenizer = tokenizers[k]
+    sequence = random_dna(5_000, 7) + b"N" * 100 + random_dna(1_000, 8).lower()
+    for cut in range((k or 9) + 1):
+        text = sequence[cut // 2 : len(sequence) - cut].decode()
+        assert tokenizer.encode_sequence(text).tolist() == tokenizer(text, add_special_tokens=False).input_ids
+
+
+def test_pieces_join_to_the_encoding_of_the_whole(tokenizers, monkeypatch):
+    sequence = random_dna(10_000, 5) + b"NNN" + random_dna(77, 6)
+    whole = tokenizers[9].encode_sequence(sequence)
+    monkeypatch.setattr("dnakit.tokenization.PIECE_WORDS", 50)
+    assert (tokenizers[9].encode_sequence(sequence) == whole).all()
+
+
+@pytest.mark.parametrize("k", [6, 9, None])
+def test_known_letters_come_back(tokenizers, k):
+    sequence = random_dna(1_000, 3)
+    tokenizer = tokenizers[k]
+    ids = tokenizer.encode_sequence(sequence.lower())
+    assert "".join(tokenizer.convert_ids_to_tokens(ids.tolist())).encode() == sequence
+    assert tokenizer.token_lengths()[ids].sum() == len(sequence)
+
+
+def test_a_run_of_unknown_letters_in_a_word_is_one_unk_and_keeps_the_frame(tokenizers):
+    tokenizer = tokenizers[9]
+    left, right = random_dna(9, 1), random_dna(9, 2)
+    ids = tokenizer.encode_sequence(left + b"ACNNNNNGT" + right).tolist()
+    assert ids.count(tokenizer.unk_token_id) == 1
+    assert ids[: len(tokenizer.encode_sequence(left))] == tokenizer.encode_sequence(left).tolist()
+    assert ids[-len(tokenizer.encode_sequence(right)) :] == tokenizer.encode_sequence(right).tolist()
+    assert tokenizer.encode_sequence(b"N" * 27).tolist() == [tokenizer.unk_token_id] * 3
+
+
+def test_str_and_bytes_are_the_same_and_nothing_is_nothing(tokenizers):
+    assert (
+        tokenizers[9].encode_sequence("ACGTACGTACGT").tolist()
+        == tokenizers[9].encode_sequence(b"ACGTACGTACGT").tolist()
+    )
+    assert len(tokenizers[9].encode_sequence("")) == 0
+
+
+def test_special_tokens_have_the_first_ids_and_frame_a_text(tokenizers):
+    tokenizer = tokenizers[9]
+    assert tuple(tokenizer.convert_ids_to_tokens(range(5))) == SPECIAL_TOKENS
+    ids = tokenizer("ACGT").input_ids
+    assert (ids[0], ids[-1]) == (tokenizer.cls_token_id, tokenizer.sep_token_id)
+    assert all(name in SPECIAL_TOKENS or set(name) <= set("ACGT") for name in tokenizer.get_vocab())
+
+
+def test_no_token_crosses_a_word(tokenizers):
+    for k in (6, 9, 11):
+        assert max(tokenizers[k].token_lengths()) <= k
+
+
+def test_a_vocabulary_large_enough_makes_each_word_one_token():
+    genome = random_dna(30_000, 11)
+    tokenizer = train_tokenizer([known_words(genome, 3)], 100, 3)  # 64 words, 16 pairs, 4 letters, 5 specials
+    assert len(tokenizer.encode_sequence(genome)) == len(genome) // 3
+
+
+def test_autotokenizer_loads_it_without_dnakit(tokenizers, tmp_path):
+    tokenizers[9].save_pretrained(tmp_path)
+    text = "acgtNNNNNacgttagcatcga" * 5
+    code = (
+        "import sys; sys.modules['dnakit'] = None\n"
+        "from transformers import AutoTokenizer\n"
+        f"tokenizer = AutoTokenizer.from_pretrained({str(tmp_path)!r})\n"
+        f"print(tokenizer({text!r}).input_ids, tokenizer.mask_token_id, tokenizer.pad_token_id)"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    ids = [0, *tokenizers[9].encode_sequence(text).tolist(), 2]
+    assert printed == f"{ids} 4 1"
+
+
+@pytest.mark.parametrize("k", [9, None])
+def test_saving_and_loading_changes_nothing(tokenizers, tmp_path, k):
+    tokenizers[k].save_pretrained(tmp_path)
+    loaded = load_tokenizer(tmp_path)
+    sequence = random_dna(500, 4) + b"nnRa"
+    assert loaded.word_length == k
+    assert (loaded.encode_sequence(sequence) == tokenizers[k].encode_sequence(sequence)).all()
+
+
+def test_an_empty_folder_is_one_clear_error(tmp_path):
+    with pytest.raises(DnakitError, match="holds no tokenizer"):
+        load_tokenizer(tmp_path)
+
+
+def test_training_is_deterministic():
+    texts = [known_words(random_dna(20_000, 2), 9)]
+    assert train_tokenizer(texts, 400, 9).get_vocab() == train_tokenizer(texts, 400, 9).get_vocab()
+
+
+def test_bigbird_words_tile_the_genome_from_a_random_start():
+    genome = random_dna(50_000, 9)
+    starts = []
+    for seed in range(30):
+        words = list(bigbird_words(genome, np.random.default_rng(seed)))
+        covered = b"".join(words)
+        assert genome.endswith(covered)
+        starts.append(len(genome) - len(covered))
+        assert max(map(len, words)) <= 500
+        assert np.mean([len(word) >= 50 for word in words]) > 0.85  # only the last word of a sentence may be shorter
+    assert 0 <= min(starts) < 150
+    assert 350 < max(starts) <= 500
+
+
+def test_bigbird_words_are_seeded():
+    genome = random_dna(20_000, 9)
+    one, same, other = (list(bigbird_words(genome, np.random.default_rng(seed))) for seed in (1, 1, 2))
+    assert one == same
+    assert one != other
+
+
+@given(st.binary(max_size=60).map(lambda raw: bytes(b"ACGTN"[byte % 5] for byte in raw)), st.integers(1, 12))
+def test_known_words_are_the_clean_words_in_order(sequence, k):
+    words = [sequence[start : start + k] for start in range(0, len(sequence), k)]
+    assert known_words(sequence, k).encode() == b"".join(word for word in words if b"N" not in word)
