@@ -236,6 +236,7 @@ def _arguments(folder: Path, parameters: TrainingParameters) -> TrainingArgument
         weight_decay=0.0,
         max_grad_norm=0.0,
         lr_scheduler_type="constant",
+        use_cpu=not torch.cuda.is_available(),  # CPU or CUDA, nothing else is tested
         bf16=bf16(parameters.precision),
         seed=parameters.seed,
         eval_strategy="epoch",
