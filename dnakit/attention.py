@@ -141,10 +141,7 @@ class WindowedSelfAttention(nn.Module):
         keys, values = (with_neighbours(in_blocks(states, block), self.reach) for states in (key, value))
         if is_global is not None:
             index, real = global_positions(is_global)
-            keys, values = (
-                torch.cat([near, at(far, index)[:, None].expand(-1, near.shape[1], -1, -1)], dim=2)
-                for near, far in ((keys, key), (values, value))
-            )
+            keys, values = append(keys, at(key, index)), append(values, at(value, index))
             allowed = torch.cat([allowed, real[:, None, None].expand(*allowed.shape[:3], -1)], dim=-1)
         queries, keys, values, allowed = (x.flatten(0, 1) for x in (in_blocks(query, block), keys, values, allowed))
         mixed = attend(queries, keys, values, allowed, self.heads, self.dropout if self.training else 0.0)
@@ -166,6 +163,11 @@ def global_positions(is_global: Tensor) -> tuple[Tensor, Tensor]:
     most = int(is_global.sum(1).max())
     order = is_global.long().argsort(dim=1, descending=True, stable=True)[:, :most]
     return order, is_global.gather(1, order)
+
+
+def append(blocks: Tensor, states: Tensor) -> Tensor:
+    """Put ``(batch, m, width)`` at the end of every one of ``(batch, blocks, keys, width)``."""
+    return torch.cat([blocks, states[:, None].expand(-1, blocks.shape[1], -1, -1)], dim=2)
 
 
 def at(states: Tensor, index: Tensor) -> Tensor:

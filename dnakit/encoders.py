@@ -84,10 +84,10 @@ class LongalbertAttention(WindowedSelfAttention):
         self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
     def forward(  # type: ignore[override]
-        self, hidden_states: Tensor, attention_mask: Tensor, needed: Tensor | None = None
+        self, hidden_states: Tensor, attention_mask: Tensor, has_global: bool, needed: Tensor | None = None
     ) -> tuple[Tensor, None]:
         """As `WindowedSelfAttention`, then add and normalize; the second result stands for stock's probabilities."""
-        (mixed,) = super().forward(hidden_states, attention_mask)
+        (mixed,) = super().forward(hidden_states, attention_mask, is_global_attn=has_global)
         mixed, hidden = rows(mixed, needed), rows(hidden_states, needed)
         return self.LayerNorm(hidden + self.output_dropout(self.dense(mixed))), None
 
@@ -116,11 +116,12 @@ class Longalbert(AlbertModel):
         """
         refuse_longer(input_ids, max_tokens(self.config))
         mask = signed_mask(input_ids, attention_mask, global_attention_mask)
+        has_global = global_attention_mask is not None and bool((mask > 0).any())
         hidden = self.encoder.embedding_hidden_mapping_in(self.embeddings(input_ids))
         *layers, last = self.layers_in_order()
         for layer in layers:
-            hidden = layer(hidden, mask)
-        return last(hidden, mask, needed=needed)
+            hidden = layer(hidden, mask, has_global=has_global)
+        return last(hidden, mask, has_global=has_global, needed=needed)
 
     def layers_in_order(self) -> list[nn.Module]:
         """The layers as an input meets them: those of a group are met again and again."""

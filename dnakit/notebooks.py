@@ -28,6 +28,9 @@ QUIET = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
 }
 
+#: The module of each chapter that has trainings; its `runs` and `run_names` say which.
+TASKS = {"01_tokenization": "vocabularies", "02_pretraining": "pretraining"}
+
 _KERNEL_START_SECONDS = 300
 
 
@@ -60,7 +63,7 @@ class Run(Protocol):
 
 
 def runs(notebook: str, parameters: dict[str, Any]) -> dict[str, Run]:
-    """The trainings a notebook shows, by name: its task module (for ``02_pretraining`` `dnakit.pretraining`) knows."""
+    """The trainings a notebook shows, by name: its task module (`TASKS`) knows."""
     found = getattr(_task(notebook), "runs", None)
     return found(parameters) if found else {}
 
@@ -72,13 +75,8 @@ def run_names(notebook: str, parameters: dict[str, Any]) -> list[str]:
 
 
 def _task(notebook: str) -> Any:
-    module = f"dnakit.{source(notebook).stem.partition('_')[2]}"
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name != module:
-            raise
-        return None
+    name = TASKS.get(source(notebook).stem)
+    return importlib.import_module(f"dnakit.{name}") if name else None
 
 
 # ---- executing ----------------------------------------------------------------------------------------------------

@@ -123,7 +123,7 @@ class PretrainingRun:
     def _fill(self, folder: Path) -> None:
         environment = store.environment()  # of the code that trains, not of a commit made meanwhile
         chapter, corpus = self.chapter, prepare(self.corpus_parameters)
-        labelled = "selected" if chapter.mlm_loss == "masked" else "all"
+        labelled: Literal["all", "selected"] = "selected" if chapter.mlm_loss == "masked" else "all"
         samples = {
             "train": MlmSamples(corpus, "train", chapter.masking, labelled, chapter.seed),
             "validation": MlmSamples(corpus, "validation", "static", "all", chapter.seed),

@@ -276,7 +276,9 @@ def genbank_record(genome: Genome) -> SeqRecord:
 
 
 def write_mitochondria(folder: Path, genomes: int = 120, seed: int = 0) -> None:
-    """Write a world as ``mitochondria.fa.gz`` and ``mitochondria.gb.gz``; the same arguments give the same bytes.
+    """Write a world as ``mitochondria.fa`` and ``mitochondria.gb``; the same arguments give the same bytes.
+
+    Not compressed: compressors differ between machines, and a run's key rests on the file's digest.
 
     Parameters
     ----------
@@ -286,9 +288,9 @@ def write_mitochondria(folder: Path, genomes: int = 120, seed: int = 0) -> None:
     """
     world = simulate_mitochondria(genomes, seed)
     write_fasta(
-        folder / "mitochondria.fa.gz", (Record(genome.accession, genome.organism, genome.sequence) for genome in world)
+        folder / "mitochondria.fa", (Record(genome.accession, genome.organism, genome.sequence) for genome in world)
     )
-    with part_file(folder / "mitochondria.gb.gz") as part, open_writing(part, ".gz") as handle:
+    with part_file(folder / "mitochondria.gb") as part, open_writing(part, "") as handle:
         SeqIO.write((genbank_record(genome) for genome in world), handle, "genbank")
 
 

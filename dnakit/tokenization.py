@@ -27,8 +27,8 @@ LONGEST_TABLE = 12  # 4^12 words take 84 MB of index; longer words go through th
 PIECE_WORDS = 1 << 20  # words handled at a time, so that memory does not grow with the sequence
 
 CODES = np.full(256, UNKNOWN, np.uint8)
-for _code, _letters in enumerate((b"Aa", b"Cc", b"Gg", b"TtUu")):
-    CODES[list(_letters)] = _code
+for _code, _group in enumerate((b"Aa", b"Cc", b"Gg", b"TtUu")):
+    CODES[list(_group)] = _code
 
 
 def bigbird_words(sequence: bytes, rng: np.random.Generator) -> Iterator[bytes]:
@@ -147,7 +147,7 @@ class DnaTokenizer(PreTrainedTokenizerFast):
 
     def token_lengths(self) -> np.ndarray:
         """Bases each token stands for, by id, shape (vocab_size,); 0 for the special tokens."""
-        tokens = self.convert_ids_to_tokens(range(len(self)))
+        tokens = self.convert_ids_to_tokens(list(range(len(self))))
         return np.array([0 if token in SPECIAL_TOKENS else len(token) for token in tokens])
 
     def save_pretrained(self, save_directory: str | Path, **settings: Any) -> tuple[str, ...]:  # type: ignore[override]

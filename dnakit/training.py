@@ -5,7 +5,6 @@ the training metrics of each epoch, as sums that survive a killed process.
 """
 
 import json
-import logging
 import os
 import shutil
 import sys
@@ -50,7 +49,9 @@ def bf16(precision: str) -> bool:
         return precision == "bf16"
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # absent before torch 2.11: fp32 then
+    capabilities: dict[str, bool] = getattr(
+        torch.cpu, "get_capabilities", dict
+    )()  # absent before torch 2.11: fp32 then
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
@@ -224,7 +225,8 @@ def _evaluate(trainer: CountingTrainer, samples: Dataset) -> dict[str, float]:
 
 
 def _arguments(folder: Path, parameters: TrainingParameters) -> TrainingArguments:
-    logging.getLogger("transformers").setLevel(logging.ERROR)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     return TrainingArguments(
         output_dir=str(folder / "checkpoints"),
         num_train_epochs=parameters.epochs,

@@ -235,7 +235,7 @@ def example(measurements: Mapping[str, Measurement], bases: int) -> pd.DataFrame
         tokenizer = measurement.corpus.tokenizer
         k = tokenizer.word_length or bases
         words = [sequence[start : start + k] for start in range(0, bases, k)]
-        encoded = (tokenizer.convert_ids_to_tokens(tokenizer.encode_sequence(word)) for word in words)
+        encoded = (tokenizer.convert_ids_to_tokens(tokenizer.encode_sequence(word).tolist()) for word in words)
         rows[name] = " | ".join(" ".join(tokens) for tokens in encoded)
     return pd.Series(rows, name="tokens").rename_axis("words").to_frame()
 

@@ -74,22 +74,22 @@ prose(
 # everything that went into it; asking again costs nothing.
 
 # %%
-choices = dict(
-    profile=profile,
-    source=source,
-    tokenizations=tokenizations,
-    genomes=genomes,
-    vocab_sizes=vocab_sizes,
-    longest_genome=longest_genome,
-    resamplings=resamplings,
-    mlm_loss=mlm_loss,
-    masking=masking,
-    epochs=epochs,
-    batch_size=batch_size,
-    learning_rate=learning_rate,
-    precision=precision,
-    seed=seed,
-)
+choices = {
+    "profile": profile,
+    "source": source,
+    "tokenizations": tokenizations,
+    "genomes": genomes,
+    "vocab_sizes": vocab_sizes,
+    "longest_genome": longest_genome,
+    "resamplings": resamplings,
+    "mlm_loss": mlm_loss,
+    "masking": masking,
+    "epochs": epochs,
+    "batch_size": batch_size,
+    "learning_rate": learning_rate,
+    "precision": precision,
+    "seed": seed,
+}
 runs = pretraining.runs(choices)
 here = {name: run.train() for name, run in runs.items()}
 
@@ -176,7 +176,7 @@ table(
 prose("Copying alone scores **{copy:.3f}**.", copy=copy_baseline())
 
 # %% tags=["remove-input", "nbval-ignore-output"]
-digits = {name: ".4f" for name in ("accuracy", "masked accuracy", "e^loss", "2^loss", "loss (nats)")}
+digits = dict.fromkeys(("accuracy", "masked accuracy", "e^loss", "2^loss", "loss (nats)"), ".4f")
 digits |= {"skill": ".3f", "masked perplexity": ",.0f"}
 table(
     pretraining.meanings(pretraining.results(recorded)),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dnakit import cli
+from dnakit import cli, notebooks
 from dnakit.project import DnakitError
 
 TOYS = ("97_other", "98_toy")
@@ -27,6 +27,7 @@ def project(tmp_path, monkeypatch):
     module = types.ModuleType("dnakit.toy")
     module.runs = lambda parameters: {name: ToyRun(name, parameters, tmp_path) for name in ("old", "new")}
     monkeypatch.setitem(sys.modules, "dnakit.toy", module)
+    monkeypatch.setitem(notebooks.TASKS, TOYS[1], "toy")
     monkeypatch.setenv("DNAKIT_ROOT", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     return tmp_path

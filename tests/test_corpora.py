@@ -21,10 +21,15 @@ def _own_data_folder(folder, monkeypatch):
 
 
 def parameters(**changes):
-    values = dict(
-        source="simulated-mitochondria", genomes=30, longest_genome=25_000, tokenization="9-mer", vocab_size=500,
-        resamplings=3, seed=1,
-    )  # fmt: skip
+    values = {
+        "source": "simulated-mitochondria",
+        "genomes": 30,
+        "longest_genome": 25_000,
+        "tokenization": "9-mer",
+        "vocab_size": 500,
+        "resamplings": 3,
+        "seed": 1,
+    }
     return CorpusParameters(**(values | changes))
 
 
@@ -169,15 +174,21 @@ def test_static_masks_stay_and_dynamic_masks_change_by_epoch(corpus):
 
 
 def test_too_few_genomes_is_one_clear_error():
-    with pytest.raises(DnakitError, match="holds 120 genomes .* but 500 are asked for"):
+    with pytest.raises(DnakitError, match=r"holds 120 genomes .* but 500 are asked for"):
         corpora.prepare(parameters(genomes=500))
 
 
 def test_lists_of_different_lengths_are_one_clear_error():
-    values = dict(
-        profile="p", source="s", tokenizations=["6-mer"], genomes=[10, 20], vocab_sizes=[100], longest_genome=1,
-        resamplings=1, seed=1,
-    )  # fmt: skip
+    values = {
+        "profile": "p",
+        "source": "s",
+        "tokenizations": ["6-mer"],
+        "genomes": [10, 20],
+        "vocab_sizes": [100],
+        "longest_genome": 1,
+        "resamplings": 1,
+        "seed": 1,
+    }
     with pytest.raises(DnakitError, match="as many entries"):
         checked(Corpora, values, "01_tokenization")
     with pytest.raises(DnakitError, match="01_tokenization: 'tokenization'"):

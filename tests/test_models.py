@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import functional as F
-from transformers import AutoModelForMaskedLM, LongformerForMaskedLM, PreTrainedModel
+from transformers import AlbertModel, AutoModelForMaskedLM, LongformerForMaskedLM, PreTrainedModel
 
 from dnakit.models import ARCHITECTURES, HEADS, build, load
 from dnakit.project import DnakitError
@@ -196,6 +196,15 @@ def test_a_longformer_opens_in_stock_transformers_and_back(tmp_path: Path, caplo
             torch.testing.assert_close(opened(**inputs).logits[real], expected, rtol=1e-5, atol=1e-5)
     assert not caplog.records
     logging.getLogger("transformers").propagate = False
+
+
+def test_longalbert_whose_window_spans_the_input_is_albert() -> None:
+    ours, inputs = small("longalbert", "mlm", attention_window=2 * LENGTH).albert, batch()
+    stock = AlbertModel(ours.config, add_pooling_layer=False).eval()
+    stock.load_state_dict(ours.state_dict(), strict=False)
+    real = inputs["attention_mask"] == 1
+    expected = stock(**inputs).last_hidden_state
+    torch.testing.assert_close(ours(**inputs)[real], expected[real], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("head", HEADS)

@@ -129,9 +129,9 @@ def test_12s_is_recognisable_on_either_strand(world):
 
 
 def test_genbank_and_fasta_tell_the_same_world(folder):
-    fasta = {record.name: record for record in sequences.read_fasta(folder / "mitochondria.fa.gz")}
+    fasta = {record.name: record for record in sequences.read_fasta(folder / "mitochondria.fa")}
     genomes = {genome.accession: genome for genome in simulate.simulate_mitochondria(80)}
-    records = list(sequences.read_genbank(folder / "mitochondria.gb.gz"))
+    records = list(sequences.read_genbank(folder / "mitochondria.gb"))
     assert len(records) == len(fasta) == len(genomes) == 80
     for record in records:
         organism, lineage, start, end, strand = sequences.annotation(record)
@@ -148,7 +148,7 @@ def test_genbank_and_fasta_tell_the_same_world(folder):
 def test_regenerated_files_have_the_same_bytes(folder, tmp_path):
     simulate.write_mitochondria(tmp_path, 80)
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["mitochondria.fa.gz", "mitochondria.gb.gz"]
+    assert names == ["mitochondria.fa", "mitochondria.gb"]
     assert all((tmp_path / name).read_bytes() == (folder / name).read_bytes() for name in names)
 
 

@@ -18,11 +18,22 @@ from dnakit import store, training
 
 torch.set_num_threads(1)
 
-PARAMETERS = dict(
-    profile="test", source="simulated-mitochondria", tokenizations=["9-mer"], genomes=[10], vocab_sizes=[200],
-    longest_genome=25_000, resamplings=1, mlm_loss="all", masking="dynamic", epochs=2, batch_size=16,
-    learning_rate=1e-3, precision="fp32", seed=1,
-)  # fmt: skip
+PARAMETERS = {
+    "profile": "test",
+    "source": "simulated-mitochondria",
+    "tokenizations": ["9-mer"],
+    "genomes": [10],
+    "vocab_sizes": [200],
+    "longest_genome": 25_000,
+    "resamplings": 1,
+    "mlm_loss": "all",
+    "masking": "dynamic",
+    "epochs": 2,
+    "batch_size": 16,
+    "learning_rate": 1e-3,
+    "precision": "fp32",
+    "seed": 1,
+}
 
 SCRIPT = """
 import os, sys, torch
