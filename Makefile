@@ -40,8 +40,8 @@ report: $(READY)
 	@echo "The book, profile $(PROFILE): $(CURDIR)/$(BOOK)"
 
 test: lint
-	$(BIN)/pytest
 	@$(SNAKEMAKE) --config profile=smoke -- trained
+	$(BIN)/pytest
 	$(QUIET) $(BIN)/pytest --nbval --nbval-current-env -p no:cacheprovider notebooks
 
 lint: $(READY)
@@ -50,7 +50,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 lab: $(READY)
-	JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter" $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
+	DNAKIT_PROGRESS=1 JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter" $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.run

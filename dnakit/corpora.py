@@ -247,7 +247,7 @@ class MlmSamples(Dataset):
     labelled : {"all", "selected"}
         Which tokens carry a label: every token that stands for bases, or the selected ones only.
 
-    Each item holds ``input_ids``, ``attention_mask``, ``labels`` (true ids, -100 where not labelled) and ``selected``
+    Each item holds ``input_ids``, ``attention_mask``, ``labels`` (true ids, -100 where not labelled) and ``masked``
     (bool: shown as ``<mask>``, what accuracies on masked tokens count), all of shape (256,).
     """
 
@@ -281,7 +281,7 @@ class MlmSamples(Dataset):
             "input_ids": torch.from_numpy(seen),
             "attention_mask": torch.from_numpy((true != PAD).astype(np.int64)),
             "labels": torch.from_numpy(np.where(scored, true, IGNORED)),
-            "selected": torch.from_numpy(seen == MASK),
+            "masked": torch.from_numpy(seen == MASK),
         }
 
 

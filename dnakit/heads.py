@@ -25,8 +25,8 @@ class LanguageModelOutput(ModelOutput):
         Scalar, in nats; only with labels.
     counts
         float32, ``(1, 6)``, only with labels: over the labelled positions the sum of negative log-likelihoods (nats),
-        their number and how many were predicted right, and the same three over the labelled positions that were
-        selected. With sentence order ``(1, 9)``: the same three over the pairs of sentences.
+        their number and how many were predicted right, and the same three over those of them that were shown as
+        ``<mask>``. With sentence order ``(1, 9)``: the same three over the pairs of sentences.
     logits
         ``(batch, length, vocabulary)``, only without labels.
     sentence_order_logits
@@ -57,21 +57,18 @@ class LanguageModelHead(nn.Module):
         """Logits of every position."""
         return self.decoder(self.transform(hidden))
 
-    def score(self, hidden: Tensor, labels: Tensor, selected: Tensor, only_selected: bool) -> tuple[Tensor, Tensor]:
-        """Loss (nats) and the six counts of `LanguageModelOutput`.
+    def score(self, hidden: Tensor, labels: Tensor, masked: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean loss (nats) of the labelled positions, and the six counts of `LanguageModelOutput`.
 
         Parameters
         ----------
-        hidden, labels, selected
+        hidden, labels, masked
             ``(m, width)``, ``(m,)`` and bool ``(m,)`` of the labelled positions.
-        only_selected
-            Whether the loss is that of the selected positions alone.
         """
-        scored = selected if only_selected else torch.ones_like(selected)
         loss, nll, right = linear_cross_entropy(
-            self.transform(hidden), self.decoder.weight, self.decoder.bias, labels, scored
+            self.transform(hidden), self.decoder.weight, self.decoder.bias, labels, torch.ones_like(masked)
         )
-        return loss, torch.cat([tally(nll, right), tally(nll[selected], right[selected])])
+        return loss, torch.cat([tally(nll, right), tally(nll[masked], right[masked])])
 
 
 class SentenceOrderHead(nn.Module):

@@ -62,7 +62,7 @@ class _LanguageModel(_WithEncoder):
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
-        selected: Tensor | None = None,
+        masked: Tensor | None = None,
         global_attention_mask: Tensor | None = None,
         sentence_order_label: Tensor | None = None,
     ) -> heads.LanguageModelOutput:
@@ -73,10 +73,10 @@ class _LanguageModel(_WithEncoder):
         input_ids, attention_mask, global_attention_mask
             ``(batch, length)``.
         labels
-            int, ``(batch, length)``: the true token where one is to be scored, -100 elsewhere.
-        selected
-            bool, ``(batch, length)``: the positions that masking chose; all by default. With ``config.mlm_loss``
-            "masked" the loss runs over these alone, with "all" over everything labelled.
+            int, ``(batch, length)``: the true token where one is to be scored, -100 elsewhere. The loss is the mean
+            over these positions: labels at the selected tokens alone give BERT's, labels everywhere the thesis's.
+        masked
+            bool, ``(batch, length)``: the positions shown as ``<mask>``, counted apart; all by default.
         sentence_order_label
             int, ``(batch,)``, 0 or 1, for the head ``mlm+sop``.
         """
@@ -88,9 +88,8 @@ class _LanguageModel(_WithEncoder):
         labelled = (labels.flatten() != heads.IGNORED).nonzero().squeeze(1)
         hidden = self.encode(input_ids, *masks, needed=torch.cat([labelled, cls_positions(input_ids)]))
         tokens, cls = hidden.split([len(labelled), len(input_ids)])
-        picked = (torch.ones_like(labels) if selected is None else selected).flatten().bool()[labelled]
-        only_selected = getattr(self.config, "mlm_loss", "all") == "masked"
-        loss, counts = self.lm_head.score(tokens, labels.flatten()[labelled], picked, only_selected)
+        shown = (torch.ones_like(labels) if masked is None else masked).flatten().bool()[labelled]
+        loss, counts = self.lm_head.score(tokens, labels.flatten()[labelled], shown)
         if self.sop_head is not None and sentence_order_label is not None:
             order_loss, order_counts = heads.sentence_order_score(self.sop_head(cls), sentence_order_label)
             loss, counts = loss + order_loss, torch.cat([counts, order_counts])

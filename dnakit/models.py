@@ -63,7 +63,7 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "elmo": ("elmo", {"hidden_size": 256, "num_hidden_layers": 2}),
 }
-_LANGUAGE_MODEL: dict[str, Any] = {"mlm_loss": "all", "global_attention": "none"}
+_LANGUAGE_MODEL: dict[str, Any] = {"global_attention": "none"}
 _CLASSIFIER: dict[str, Any] = {"classifier_dropout": 0.0, "global_attention": "cls", "num_labels": None}
 HEADS: dict[str, dict[str, Any]] = {
     "mlm": _LANGUAGE_MODEL,
@@ -74,7 +74,7 @@ HEADS: dict[str, dict[str, Any]] = {
     "sequence-deep": _CLASSIFIER | {"classifier_dropout": 0.1},
     "multilabel": _CLASSIFIER | {"num_labels": 919, "positive_weight": 8.0},
 }
-CHOICES = {"mlm_loss": ("all", "masked"), "global_attention": ("none", "cls")}
+CHOICES = {"global_attention": ("none", "cls")}
 # The tokenizer's <cls> <pad> <sep> <unk> <mask> are 0 to 4.
 SPECIAL_TOKENS = {"bos_token_id": 0, "pad_token_id": 1, "sep_token_id": 2, "eos_token_id": 2}
 MAX_TOKENS = 256
@@ -95,9 +95,8 @@ def build(architecture: str, head: str, vocab_size: int, **overrides: Any) -> Pr
         Tokens in the vocabulary, the five special ones included.
     **overrides
         In place of the thesis's: the sizes and dropouts of the architecture by transformers' names (`ARCHITECTURES`),
-        ``max_tokens`` (256), and by head (`HEADS`) ``mlm_loss`` ("all" or "masked"), ``global_attention`` ("none" or
-        "cls"), ``classifier_dropout``, ``num_labels`` (classes; needed for ``sequence`` and ``sequence-deep``) and
-        ``positive_weight``.
+        ``max_tokens`` (256), and by head (`HEADS`) ``global_attention`` ("none" or "cls"), ``classifier_dropout``,
+        ``num_labels`` (classes; needed for ``sequence`` and ``sequence-deep``) and ``positive_weight``.
 
     Raises
     ------

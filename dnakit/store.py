@@ -56,13 +56,22 @@ def made(kind: str, made_key: str, make: Callable[[Path], None]) -> Path:
                 part.mkdir(exist_ok=True)
                 make(part)
                 os.replace(part, final)
-    except OSError as error:
-        reason = error.strerror or error
+    except Exception as error:
+        if not _is_of_the_disk(error):
+            raise
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
         raise DnakitError(
             f"cannot write to {relative(final.parent)}: {reason}; "
             "make room or make it writable, or set DNAKIT_DATA to another folder"
         ) from error
     return final
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Whether a disk refused: the writers of tokenizers, safetensors and torch have exceptions of their own for it."""
+    return isinstance(error, OSError) or any(
+        sign in str(error) for sign in ("(os error ", "PytorchStreamWriter failed")
+    )
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -160,31 +160,29 @@ def token_lengths(corpus: Corpus) -> pd.DataFrame:
 def tokens_per_word(corpus: Corpus) -> pd.DataFrame:
     """Share of the validation genomes' k-mer words that take 1, 2, 3… tokens; empty for BigBird-style words.
 
-    Words are found by counting bases, so genomes with unknown letters are left out.
+    Words are found by counting bases, so genomes are followed to their first unknown letter.
     """
-    k = corpus.tokenizer.word_length
-    if k is None:
+    k, starts = corpus.tokenizer.word_length, _known_starts(corpus)
+    if k is None or not starts:
         return pd.DataFrame({"tokens": [], "share": []})
-    sizes = [
-        np.bincount((np.cumsum(corpus.tokenizer.token_lengths()[ids]) - 1) // k) for ids in _known_documents(corpus)
-    ]
+    sizes = [np.bincount((np.cumsum(corpus.tokenizer.token_lengths()[ids]) - 1) // k) for ids in starts]
     shares = np.bincount(np.concatenate(sizes)) / sum(len(size) for size in sizes)
     return pd.DataFrame({"tokens": np.arange(1, len(shares)), "share": shares[1:]})
 
 
-def kept_after_shift(corpus: Corpus) -> float:
+def kept_after_shift(corpus: Corpus) -> float | None:
     """Share of a genome's tokens that are still there, at the same bases, when its first base is missing.
 
     Thesis 4.2.1 names the misaligned frame as the drawback of k-mers; without words there is no frame to lose. Each
-    genome is encoded as one sequence, as at inference.
+    genome is encoded as one sequence, as at inference. None where every genome starts with an unknown letter.
     """
     tokenizer = corpus.tokenizer
     kept = total = 0
-    for ids in _known_documents(corpus)[:SHIFTED_GENOMES]:
+    for ids in _known_starts(corpus)[:SHIFTED_GENOMES]:
         sequence = "".join(tokenizer.convert_ids_to_tokens(ids.tolist()))
         whole, shifted = _spans(tokenizer, sequence, 0), _spans(tokenizer, sequence[1:], 1)
         kept, total = kept + len(whole & shifted), total + len(whole)
-    return kept / total
+    return kept / total if total else None
 
 
 def _spans(tokenizer: DnaTokenizer, sequence: str, offset: int) -> set[tuple[int, int]]:
@@ -193,10 +191,11 @@ def _spans(tokenizer: DnaTokenizer, sequence: str, offset: int) -> set[tuple[int
     return set(zip([offset, *ends[:-1].tolist()], ends.tolist(), strict=True))
 
 
-def _known_documents(corpus: Corpus) -> list[np.ndarray]:
-    """Token ids of the validation documents without unknown letters."""
-    documents = np.split(corpus.ids("validation"), corpus.ends("validation")[:-1])
-    return [np.asarray(ids) for ids in documents if not (ids == UNK).any()]
+def _known_starts(corpus: Corpus) -> list[np.ndarray]:
+    """Token ids of each validation document up to its first unknown letter, where there are any."""
+    documents = np.split(np.asarray(corpus.ids("validation")), corpus.ends("validation")[:-1])
+    starts = (ids[: np.argmax(ids == UNK)] if (ids == UNK).any() else ids for ids in documents)
+    return [ids for ids in starts if len(ids)]
 
 
 def _whole_words(corpus: Corpus) -> float | None:
@@ -227,9 +226,10 @@ def splits(folders: Mapping[str, Path]) -> pd.DataFrame:
 
 
 def example(measurements: Mapping[str, Measurement], bases: int) -> pd.DataFrame:
-    """The first bases of a validation genome as each tokenizer's tokens: a blank ends a token, a bar a k-mer word."""
+    """The first bases of a validation genome in each tokenizer's tokens: a blank ends a token, a bar a k-mer word."""
     first = next(iter(measurements.values())).corpus
-    sequence = "".join(first.tokenizer.convert_ids_to_tokens(_known_documents(first)[0][:bases].tolist()))[:bases]
+    start = max(_known_starts(first), key=len, default=np.empty(0, int))[:bases]
+    sequence = "".join(first.tokenizer.convert_ids_to_tokens(start.tolist()))[:bases]
     rows = {}
     for name, measurement in measurements.items():
         tokenizer = measurement.corpus.tokenizer

@@ -229,9 +229,19 @@ table(
 
 # %% [markdown]
 # ## What to take away
-#
-# * With enough genomes every 6-mer is one token, as the thesis says: BPE does nothing there. 9- and 12-mers are cut into
-#   pieces whose length depends on the vocabulary and on the genomes it was learned from, not on k alone.
-# * Perplexities of different tokenizations are not comparable: a long token is harder to guess than a short one. The
-#   next chapter therefore shows, beside the thesis's perplexity, the accuracy on masked tokens alone.
-# * The frame is the k-mers' weak point: after one missing base almost no token is where it was.
+
+# %% tags=["remove-input"]
+prose(
+    "* On real genomes every 6-mer is one token ({six:.2f} tokens a word): BPE does nothing there, as the thesis says. Of "
+    "the 9-mers {nine:.0%} stay whole, of the 12-mers {twelve:.0%}; the rest are cut into pieces whose length depends on "
+    "the vocabulary and on the genomes it was learned from, not on k alone.\n"
+    "* Perplexities of different tokenizations are not comparable: a long token is harder to guess than a short one. The "
+    "next chapter therefore shows, beside the thesis's perplexity, the accuracy on masked tokens alone.\n"
+    "* The frame is the k-mers' weak point: after one missing base {kept:.1%} of the 9-mer tokens are where they were, "
+    "without words {free:.1%}.",
+    six=reach.tokens_per_word["6-mer"],
+    nine=reach.whole_words["9-mer"],
+    twelve=reach.whole_words["12-mer"],
+    kept=reach.kept_after_shift["9-mer"],
+    free=reach.kept_after_shift["BB"],
+)

@@ -131,7 +131,7 @@ def test_only_selected_labels_are_the_selected_ones(corpus):
     assert (selected["labels"][chosen] == everywhere["labels"][chosen]).all()
     changed = (everywhere["input_ids"] != everywhere["labels"]) & (everywhere["labels"] != IGNORED)
     assert (chosen | ~changed).all()
-    assert ((everywhere["input_ids"] == MASK) == selected["selected"]).all()
+    assert ((everywhere["input_ids"] == MASK) == selected["masked"]).all()
 
 
 def test_masking_is_15_percent_in_80_10_10():
@@ -200,3 +200,31 @@ def test_a_corpus_is_made_once(corpus):
     assert corpora.prepare(parameters()).folder == corpus.folder
     assert (corpus.folder / "train.ids").stat().st_mtime_ns == before
     assert corpus.folder == store.place("corpora", corpus.folder.name)
+
+
+def test_bpe_learns_from_a_bounded_even_part_of_a_large_corpus(tmp_path, monkeypatch):
+    """Every n-th piece of the training genomes: the sample stays near the bound and reaches every genome."""
+    monkeypatch.setattr(corpora, "BPE_BASES", 20_000)
+    monkeypatch.setattr(corpora, "BPE_PIECE", 900)
+    rng = np.random.default_rng(0)
+    letters = np.frombuffer(b"ACGT", np.uint8)
+    genomes = {f"g{n}": rng.choice(letters, 9_000).tobytes().decode() for n in range(20)}
+    path = tmp_path / "genomes.fa"
+    path.write_text("".join(f">{name}\n{sequence}\n" for name, sequence in genomes.items()))
+    texts = list(corpora._texts(path, set(genomes), 180_000, parameters()))
+    assert 15_000 < sum(map(len, texts)) <= 20_000 + 900
+    from_each = [sum(text in sequence for text in texts) for sequence in genomes.values()]
+    assert min(from_each) >= 1
+
+
+def test_a_corpus_of_genomes_with_unknown_letters_spells_the_known_ones(tmp_path):
+    rng = np.random.default_rng(0)
+    letters = np.frombuffer(b"ACGTN", np.uint8)
+    sequences = {f"g{n}": rng.choice(letters, 3_000).tobytes().decode() for n in range(12)}
+    path = tmp_path / "genomes.fa"
+    path.write_text("".join(f">{name}\n{sequence}\n" for name, sequence in sequences.items()))
+    corpus = corpora.prepare(parameters(source=str(path), genomes=12, vocab_size=100))
+    documents = np.split(corpus.ids("train"), corpus.ends("train")[:-1])
+    for name, ids in zip(corpus.genomes["train"], documents, strict=True):
+        known = ids[ids >= 5].tolist()
+        assert "".join(corpus.tokenizer.convert_ids_to_tokens(known)) == sequences[name].replace("N", "")

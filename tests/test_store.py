@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from dnakit import store
 from dnakit.project import DnakitError
@@ -80,11 +81,19 @@ def test_a_store_that_cannot_be_written_is_one_clear_error(tmp_path):
         store.made("runs", "k", lambda folder: None)
 
 
-def test_a_full_disk_is_one_clear_error():
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        RuntimeError("PytorchStreamWriter failed writing file data/1: file write failed"),
+    ],
+)
+def test_a_full_disk_is_one_clear_error(error):
     def full(folder: Path) -> None:
-        raise OSError(28, "No space left on device")
+        raise error
 
-    with pytest.raises(DnakitError, match="No space left on device"):
+    with pytest.raises(DnakitError, match=r"^cannot write to data/runs: .*(No space left|write failed)[^\n]*$"):
         store.made("runs", "k", full)
     assert not store.place("runs", "k").exists()
 

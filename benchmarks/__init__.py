@@ -1,0 +1,1 @@
+"""Speed and memory, each measured beside its peer: ``python -m benchmarks.run``."""

@@ -1,0 +1,112 @@
+"""The benchmarks run, agree with their peers, and their results make a table and a figure."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from dnakit import speed
+from dnakit.project import DnakitError, root
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The smoke test's results; equal ids, losses and states are asserted within it."""
+    path = tmp_path_factory.mktemp("benchmarks") / "results.json"
+    command = [sys.executable, "-m", "benchmarks.run", "--quick", "--output", str(path)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=root(), env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert [each.name for each in path.parent.iterdir()] == ["results.json"]
+    return speed.results(path)
+
+
+def numbers(value: Any) -> Iterator[float]:
+    """Every number in a tree."""
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from numbers(each)
+    elif not isinstance(value, str | bool):
+        yield value
+
+
+def test_every_measurement_is_finite_and_positive(results: dict[str, Any]) -> None:
+    measured = np.array(list(numbers(results)))
+    assert len(measured) > 50
+    assert np.isfinite(measured).all()
+    assert (measured > 0).all()
+
+
+def test_the_same_bases_give_the_same_ids(results: dict[str, Any]) -> None:
+    tokenization = results["tokenization"]
+    assert tokenization["identical"]
+    assert tokenization["bases"] / 9 <= tokenization["tokens"] <= tokenization["bases"]
+
+
+def test_each_training_step_is_measured_with_both_allocators(results: dict[str, Any]) -> None:
+    steps = results["devices"]["cpu"]["training_step"]
+    assert set(steps) == {"default", "kept"}
+    for measured in steps.values():
+        precisions = set(measured["matmul_gflops"])
+        assert precisions - {"bf16"} == {"fp32"}
+        lines = [(line["loss"], line["precision"]) for line in measured["lines"]]
+        assert sorted(lines) == sorted((loss, each) for loss in ("all", "selected") for each in precisions)
+        # The decoder's products are made for the scored tokens alone.
+        assert measured["gflop"]["selected"] < measured["gflop"]["all"]
+
+
+def test_the_products_counted_are_those_of_the_layers(results: dict[str, Any]) -> None:
+    """Six operations a weight and token, forward and backward; attention's own products add a little."""
+    measured = results["devices"]["cpu"]["training_step"]["default"]
+    tokens, width, inner = np.prod(measured["batch"]), 256, 3072
+    weights = 2 * (4 * width**2 + 2 * width * inner) + width**2 + width * measured["vocab_size"]
+    assert measured["gflop"]["all"] == pytest.approx(6e-9 * tokens * weights, rel=0.1)
+
+
+def test_each_encoder_is_measured_at_each_length(results: dict[str, Any]) -> None:
+    measured = results["devices"]["cpu"]["length"]
+    pairs = {(line["model"], line["length"]) for line in measured["lines"]}
+    assert len(pairs) == len(measured["lines"]) == 4 * len({length for _, length in pairs})
+    assert {model for model, _ in pairs} == set(speed.COLORS) == set(measured["growth"])
+
+
+def test_the_table_has_a_line_for_each_ratio(results: dict[str, Any]) -> None:
+    table = speed.table(results)
+    cpu = results["devices"]["cpu"]
+    steps = sum(len(each["lines"]) for each in cpu["training_step"].values())
+    assert (table.device == "cpu").sum() == 1 + steps + len(cpu["inference"]["lines"])
+    assert np.allclose(table.ratio, table.peer_ms / table.ours_ms, rtol=1)  # a median of ratios, not ratio of medians
+    assert table.loc["training step", "matmul_share"].notna().all()
+
+
+def test_growth_is_the_ratio_of_the_times_beside_it(results: dict[str, Any]) -> None:
+    growth = speed.growth(results)
+    short, long = results["devices"]["cpu"]["length"]["growth_from_to"]
+    assert list(growth.index) == list(speed.COLORS)
+    assert np.allclose(growth.growth, growth[f"ms at {long:,}"] / growth[f"ms at {short:,}"], rtol=1)
+
+
+def test_the_figure_draws_every_line(results: dict[str, Any]) -> None:
+    figure = speed.draw(results)
+    expected = {(line["length"], line["ms"]) for line in results["devices"]["cpu"]["length"]["lines"]}
+    drawn = {tuple(point) for line in figure.axes[0].lines for point in line.get_xydata().tolist()}
+    plt.close(figure)
+    assert drawn == expected
+
+
+def test_the_provenance_names_machine_and_versions(results: dict[str, Any]) -> None:
+    line = speed.provenance(results)
+    for name in ("processor", "torch", "transformers", "tokenizers"):
+        assert results["machine"][name] in line
+    assert "smoke test" in line
+
+
+def test_without_results_the_error_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(DnakitError, match="make bench"):
+        speed.results(tmp_path / "results.json")

@@ -1,0 +1,110 @@
+"""Chapter 2's parameters, sums and tables; and the smoke profile's metrics against the stored ones."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dnakit import pretraining, store
+from dnakit.parameters import settings
+from dnakit.project import DnakitError
+
+EXPECTED = Path(__file__).parent / "expected_smoke_metrics.json"
+# Another processor rounds otherwise, and a training amplifies it: absolute for shares, relative for the rest.
+SHARES, RELATIVE = 0.03, 0.1
+
+
+@pytest.fixture
+def chosen():
+    return settings("02_pretraining", "smoke")
+
+
+def test_names_need_no_data(chosen, monkeypatch, tmp_path):
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path))
+    names = [f"longformer-{words}-mlm" for words in ("6-mer", "9-mer", "12-mer", "BB")]
+    assert pretraining.run_names(chosen) == names == list(pretraining.runs(chosen))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_key_follows_what_matters(chosen):
+    def key(**changes):
+        return pretraining.runs(chosen | changes)["longformer-9-mer-mlm"].key
+
+    assert key() == key(profile="another", tokenizations=["9-mer"], genomes=chosen["genomes"][1:2], vocab_sizes=[2000])
+    keys = [key(), key(seed=2), key(epochs=9), key(mlm_loss="masked"), key(masking="dynamic"), key(learning_rate=2e-3)]
+    keys += [key(genomes=[30] * 4), key(vocab_sizes=[100] * 4), key(source="simulated-mitochondria-genbank")]
+    assert len(set(keys[:-1])) == len(keys) - 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"mlm_loss": "some"}, "02_pretraining: 'mlm_loss': "),
+        ({"epochs": 0}, "02_pretraining: 'epochs': "),
+        ({"genomes": [10]}, "as many entries each"),
+        ({"tokenizations": ["6-mer", "6-mer", "9-mer", "BB"]}, "names one twice"),
+        ({"tokenizations": ["6-mer", "9-mer", "12-mer", "words"]}, "02_pretraining: 'tokenization': "),
+        ({"vocab_sizes": [5000, 2000, 2000, 70_000]}, "02_pretraining: 'vocab_size': "),
+    ],
+)
+def test_a_wrong_parameter_is_one_clear_error(chosen, changes, message):
+    with pytest.raises(DnakitError, match=message) as caught:
+        pretraining.runs(chosen | changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_summarise_divides_the_sums():
+    result = pretraining.summarise(np.array([200.0, 100, 90, 60, 12, 3]))
+    assert result == {
+        "loss": 2.0,
+        "accuracy": 0.9,
+        "perplexity": pytest.approx(np.e**2),
+        "masked_loss": 5.0,
+        "masked_accuracy": 0.25,
+        "masked_perplexity": pytest.approx(np.e**5),
+    }
+
+
+def test_where_only_selected_tokens_were_labelled_nothing_is_said_of_all():
+    result = pretraining.summarise(np.array([70.0, 15, 4, 60, 12, 3]))
+    assert np.isnan([result["loss"], result["accuracy"], result["perplexity"]]).all()
+    assert result["masked_accuracy"] == 0.25
+
+
+def test_the_smoke_runs_end_where_they_ended(chosen):
+    """Trains what the store lacks (some minutes); the numbers agree within what processors differ by."""
+    expected = json.loads(EXPECTED.read_text())
+    for name, run in pretraining.runs(chosen).items():
+        for part, metrics in run.metrics().items():
+            for metric, value in metrics.items():
+                tolerance = {"abs": SHARES} if "accuracy" in metric else {"rel": RELATIVE}
+                assert value == pytest.approx(expected[name][part][metric], **tolerance), (name, part, metric)
+
+
+def test_tables_of_the_smoke_runs(chosen):
+    folders = {name: run.train() for name, run in pretraining.runs(chosen).items()}
+    results = pretraining.results(folders)
+    assert results.tokenizer.tolist() == ["6-mer", "9-mer", "12-mer", "BB"]
+    meanings = pretraining.meanings(results)
+    assert np.allclose(meanings.skill, (results.accuracy - 0.865) / 0.135)
+    assert np.allclose(np.log(meanings["e^loss"]), np.log2(meanings["2^loss"]))
+    sizes = pretraining.sizes(folders)
+    assert sizes.loc["9-mer", ["train", "validation"]].tolist() == [16, 2]
+
+
+def test_predictions_mark_what_the_model_did_not_see(tmp_path):
+    rows = [(7, "AC", "AC", "AC"), (7, "<mask>", "GG", "GT"), (7, "T", "CC", "CC"), (9, "A", "A", "C")]
+    pd.DataFrame(rows, columns=["sample", "seen", "true", "predicted"]).to_csv(tmp_path / "examples.csv", index=False)
+    table = pretraining.predictions(tmp_path)
+    assert table.tokens.tolist() == ["AC [<mask>] [T]", "AC [GG] [CC]", "AC [GT] [CC]", "A", "A", "C"]
+
+
+def test_every_recorded_run_is_real_and_says_where_it_came_from():
+    for folder in store.recorded("02_pretraining").values():
+        about = store.read_json(folder / "run.json")
+        assert about["simulated"] is False
+        assert len(about["source_sha256"]) == 64
+        assert not about["environment"]["commit"].endswith("+changes")
+        assert len(pd.read_csv(folder / "history.csv")) == about["parameters"]["epochs"]
