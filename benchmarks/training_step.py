@@ -18,6 +18,7 @@ from dnakit.models import build
 from dnakit.training import bf16
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+LOSSES = ("all", "selected")  # over all tokens, as in the thesis, or over those that masking selected, as in BERT
 SAME_LOSS = 1e-5  # relative, in float32 and without dropout
 
 
@@ -32,31 +33,19 @@ def measure(quick: bool) -> dict[str, Any]:
     batch, length, vocab_size, rounds = (2, 64, 500, 2) if quick else (16, 256, 30_000, 5)
     stock, ours = pair(vocab_size)
     elmo = build("elmo", "mlm", vocab_size).to(device())
-    inputs = {loss: samples(batch, length, vocab_size, loss) for loss in ("all", "selected")}
-    losses = {loss: equal_losses(stock, ours, inputs[loss]) for loss in inputs}
-    steps: dict[str, Case] = {}
-    for precision in precisions():
-        steps[f"stock {precision}"] = step(stock, without_counts(inputs["all"]), precision)
-        for loss in inputs:
-            steps[f"{loss} {precision}"] = step(ours, inputs[loss], precision)
-    steps["elmo"] = step(elmo, inputs["all"], "fp32")
-    work = {loss: flops(steps[f"{loss} fp32"]) for loss in inputs}
+    inputs = {loss: samples(batch, length, vocab_size, loss) for loss in LOSSES}
+    losses = {loss: equal_losses(stock, ours, inputs[loss]) for loss in LOSSES}
+    steps = cases(stock, ours, inputs) | {"elmo": step(elmo, adam(elmo), inputs["all"], "fp32")}
+    gflop = {loss: gflops(steps[f"{loss} fp32"]) for loss in LOSSES}
     times = interleaved(steps, rounds)
-    rates = {precision: matmul_gflops(PRECISIONS[precision], 256 if quick else 2048, 5) for precision in precisions()}
-    lines = [
-        {"loss": loss, "precision": precision}
-        | beside(times[f"{loss} {precision}"], times[f"stock {precision}"])
-        | {"matmul_share": work[loss] / rates[precision] / 1e9 / float(np.median(times[f"{loss} {precision}"]))}
-        for precision in precisions()
-        for loss in inputs
-    ]
+    rates = {each: matmul_gflops(PRECISIONS[each], 256 if quick else 2048, 5) for each in precisions()}
     return {
         "batch": [batch, length],
         "vocab_size": vocab_size,
         "first_loss": losses,
-        "gflop": {loss: each / 1e9 for loss, each in work.items()},
+        "gflop": gflop,
         "matmul_gflops": rates,
-        "lines": lines,
+        "lines": [line(loss, each, times, gflop[loss] / rates[each]) for each in precisions() for loss in LOSSES],
         "elmo": {
             "ms": 1e3 * float(np.median(times["elmo"])),
             "longformers": float(np.median(times["elmo"] / times["all fp32"])),
@@ -64,8 +53,26 @@ def measure(quick: bool) -> dict[str, Any]:
     }
 
 
+def line(loss: str, precision: str, times: dict[str, np.ndarray], matmul_seconds: float) -> dict[str, Any]:
+    """Ours beside stock, and the share of our step that its matrix products would take."""
+    ours = times[f"{loss} {precision}"]
+    share = {"matmul_share": matmul_seconds / float(np.median(ours))}
+    return {"loss": loss, "precision": precision} | beside(ours, times[f"stock {precision}"]) | share
+
+
+def cases(stock: PreTrainedModel, ours: PreTrainedModel, inputs: dict[str, dict[str, Tensor]]) -> dict[str, Case]:
+    """Steps of stock and, with each loss, of ours, in each precision."""
+    steps: dict[str, Case] = {}
+    stock_adam, our_adam = adam(stock), adam(ours)
+    for precision in precisions():
+        steps[f"stock {precision}"] = step(stock, stock_adam, without_counts(inputs["all"]), precision)
+        for loss in LOSSES:
+            steps[f"{loss} {precision}"] = step(ours, our_adam, inputs[loss], precision)
+    return steps
+
+
 def precisions() -> list[str]:
-    """What training would be in, besides fp32."""
+    """Fp32, and bf16 where training would choose it."""
     return ["fp32", "bf16"] if bf16("auto") else ["fp32"]
 
 
@@ -111,9 +118,13 @@ def equal_losses(stock: PreTrainedModel, ours: PreTrainedModel, inputs: dict[str
     return expected
 
 
-def step(model: PreTrainedModel, inputs: dict[str, Tensor], precision: str) -> Case:
+def adam(model: PreTrainedModel) -> torch.optim.Optimizer:
+    """The thesis's optimizer, in one kernel."""
+    return torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
+
+
+def step(model: PreTrainedModel, optimizer: torch.optim.Optimizer, inputs: dict[str, Tensor], precision: str) -> Case:
     """One training step, to be called again and again."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
 
     def run() -> None:
         with torch.autocast(device(), torch.bfloat16, enabled=precision == "bf16"):
@@ -125,8 +136,8 @@ def step(model: PreTrainedModel, inputs: dict[str, Tensor], precision: str) -> C
     return run
 
 
-def flops(case: Case) -> int:
-    """Floating-point operations of the matrix products."""
+def gflops(case: Case) -> float:
+    """Thousand million floating-point operations of a case's matrix products."""
     with FlopCounterMode(display=False) as counter:
         case()
-    return counter.get_total_flops()
+    return counter.get_total_flops() / 1e9

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -237,3 +239,22 @@ def _fill(model: PreTrainedModel, weights: dict[str, Tensor], folder: Path) -> N
     encoder = [name for name in missing if name.startswith(model.base_model_prefix + ".")]
     if encoder:
         raise DnakitError(f"the weights in {folder} lack {encoder[0]} and {len(encoder) - 1} more of this encoder")
+
+
+def describe(vocab_size: int) -> pd.DataFrame:
+    """Sizes of the thesis's architectures as language models, parameters counted (tied weights once)."""
+    rows = {}
+    for name in ARCHITECTURES:
+        with torch.device("meta"):
+            model = build(name, "mlm", vocab_size)
+        config = model.config
+        window = getattr(config, "attention_window", None)
+        rows[name] = {
+            "blocks": config.num_hidden_layers,
+            "heads": getattr(config, "num_attention_heads", None),
+            "window": window[0] if isinstance(window, list) else window,
+            "width": config.hidden_size,
+            "feed-forward": getattr(config, "intermediate_size", None),
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").astype("Int64").rename_axis("architecture")

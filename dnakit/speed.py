@@ -38,21 +38,21 @@ def table(results: Mapping[str, Any]) -> pd.DataFrame:
         Indexed by what was measured. ``ours_ms`` and ``peer_ms`` are milliseconds for a million bases (tokenization), a
         step (training) or a sequence (inference); ``ratio`` is peer over ours, how many times faster ours is;
         ``matmul_share`` is the share of our step that its matrix products would take at the rate of one large product.
-        The peer is the ``tokenizers`` library, and stock transformers for the rest.
+        The peer is the ``tokenizers`` library, and stock transformers for the rest. ``allocator`` is how glibc's
+        ``malloc`` was set: by default, or to keep the memory it has.
     """
-    words = {"what": "tokenization", "device": "cpu", "case": "9-mer words, one thread"}
+    words = {"what": "tokenization", "device": "cpu", "allocator": "default", "case": "9-mer words, one thread"}
     rows = [words | _times(results["tokenization"])]
     for device, parts in results["devices"].items():
-        for allocator, steps in parts["training_step"].items():
-            words = {"what": "training step", "device": device, "allocator": allocator}
-            rows += [words | {"case": f"{each['loss']} tokens, {each['precision']}"} | _times(each)
-                     for each in steps["lines"]]  # fmt: skip
-        rows += [
-            {"what": "inference", "device": device, "case": each["precision"], "allocator": "default"} | _times(each)
-            for each in parts["inference"]["lines"]
-        ]
+        for allocator, measured in parts["allocators"].items():
+            words = {"device": device, "allocator": allocator}
+            for line in measured["training_step"]["lines"]:
+                case = f"{line['loss']} tokens, {line['precision']}"
+                rows.append(words | {"what": "training step", "case": case} | _times(line))
+            for line in measured["inference"]["lines"]:
+                rows.append(words | {"what": "inference", "case": line["precision"]} | _times(line))
     columns = ["what", "device", "case", "allocator", "ours_ms", "peer_ms", "ratio", "matmul_share"]
-    return pd.DataFrame(rows, columns=columns).fillna({"allocator": "default"}).set_index("what")
+    return pd.DataFrame(rows, columns=columns).set_index("what")
 
 
 def growth(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
@@ -60,22 +60,23 @@ def growth(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
     measured = results["devices"][device]["length"]
     lines = pd.DataFrame(measured["lines"]).set_index(["model", "length"])
     short, long = measured["growth_from_to"]
-    columns = {f"{unit} at {length:,}": lines[unit].xs(length, level="length")
-               for unit in ("ms", "mb") for length in (short, long)}  # fmt: skip
-    return pd.DataFrame(columns).assign(growth=pd.Series(measured["growth"])).loc[list(measured["growth"])]
+    shown = [(unit, length) for unit in ("ms", "mb") for length in (short, long)]
+    columns = {f"{unit} at {length:,}": lines[unit].xs(length, level="length") for unit, length in shown}
+    return pd.DataFrame(columns).assign(growth=pd.Series(measured["growth"])).loc[list(COLORS)]
 
 
 def draw(results: Mapping[str, Any], device: str = "cpu") -> Figure:
     """Time and peak memory for 1,000 tokens by the length of the input, forward and backward, of each encoder."""
-    measured = results["devices"][device]["length"]
+    lines = pd.DataFrame(results["devices"][device]["length"]["lines"])
+    lengths = sorted(lines["length"].unique())
     figure, axes = plt.subplots(1, 2, figsize=(8.0, 3.9))
-    for axis, (unit, label) in zip(axes, {"ms": "ms for 1,000 tokens", "mb": "peak MB for 1,000 tokens"}.items(),
-                                   strict=True):  # fmt: skip
-        for model, lines in pd.DataFrame(measured["lines"]).groupby("model", sort=False):
-            axis.plot(lines["length"], lines[unit], "o-", color=COLORS[str(model)], label=str(model))
-        axis.set(xscale="log", yscale="log", xlabel="tokens in an input", ylabel=label)
-        lengths = sorted({line["length"] for line in measured["lines"]})
-        axis.set_xticks(lengths, [f"{length:,}" for length in lengths], minor=False, rotation=45)
+    labels = {"ms": "milliseconds for 1,000 tokens", "mb": "peak MB for 1,000 tokens"}
+    for axis, (unit, label) in zip(axes, labels.items(), strict=True):
+        for model, color in COLORS.items():
+            of_model = lines[lines.model == model]
+            axis.plot(of_model["length"], of_model[unit], "o-", color=color, label=model)
+        axis.set(xscale="log", xlabel="tokens in an input", ylabel=label, ylim=(0, 1.08 * lines[unit].max()))
+        axis.set_xticks(lengths, [f"{length:,}" for length in lengths])
         axis.minorticks_off()
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=4)

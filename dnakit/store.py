@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -120,7 +121,13 @@ def record(folder: Path, name: str, profile: str, notebook: str) -> Path:
 def recorded(notebook: str) -> dict[str, Path]:
     """Folders of the recorded runs of a notebook by name; a run of the thesis profile stands before one of laptop."""
     shelf = root() / "data" / "recorded" / notebook
-    return {folder.name: folder for profile in ("laptop", "thesis") for folder in sorted(shelf.glob(f"{profile}/*"))}
+    found = {folder.name: folder for profile in ("laptop", "thesis") for folder in shelf.glob(f"{profile}/*")}
+    return {name: found[name] for name in sorted(found, key=_numbers_as_numbers)}
+
+
+def _numbers_as_numbers(name: str) -> list[str]:
+    """For sorting: 6-mer before 12-mer."""
+    return [part.zfill(6) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 def _commit() -> str:

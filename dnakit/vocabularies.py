@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from dnakit import report, sources, store
@@ -222,7 +223,7 @@ def overview(folders: Mapping[str, Path]) -> pd.DataFrame:
 def splits(folders: Mapping[str, Path]) -> pd.DataFrame:
     """Genomes in each split, one row a measurement."""
     counts = [store.read_json(folder / "run.json")["genomes"] for folder in folders.values()]
-    return pd.DataFrame([{"tokenizer": name} | count for name, count in zip(folders, counts, strict=True)])
+    return pd.DataFrame(counts)[["train", "validation", "test"]].assign(tokenizer=list(folders))
 
 
 def example(measurements: Mapping[str, Measurement], bases: int) -> pd.DataFrame:
@@ -275,7 +276,9 @@ def draw_token_lengths(folders: Mapping[str, Path]) -> Figure:
         axis.stairs(table.vocabulary / table.vocabulary.sum(), edges, color="#222222", label="in the vocabulary")
         axis.set(title=name, xlabel="bases", ylabel="share of tokens", xlim=(0.4, min(table.bases.max(), 20) + 0.6))
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[0, 0].legend()
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    handles = [Patch(color="#888888"), handles[labels.index("in the vocabulary")]]
+    figure.legend(handles, ["tokens in the genomes", "entries of the vocabulary"], loc="outside lower center", ncols=2)
     return figure
 
 

@@ -34,16 +34,17 @@ figure_style()
 # ## Parameters
 #
 # The defaults are the *smoke* profile: simulated genomes, a minute on two cores. `dnakit execute --profile laptop
-# 01_tokenization` runs the same cells on real ones.
+# 01_tokenization` runs the same cells on real ones, with the values in `params/laptop/`. Only genomes of animal size are
+# drawn: the thesis speaks of chromosomes of about 15 kb, while RefSeq also holds plant mitochondria of several Mb.
 
 # %% tags=["parameters"]
-profile = "smoke"  # names the values below in captions; dnakit execute sets all of them from params/<profile>/
-source = "simulated-mitochondria"  # a name from data/sources.yaml, or the path of a FASTA file
-tokenizations = ["6-mer", "9-mer", "12-mer", "BB"]  # words: k bases, or BigBird-style random lengths
-genomes = [40, 40, 40, 40]  # genomes drawn from the source for each tokenization, all splits together
-vocab_sizes = [5000, 2000, 2000, 2000]  # target vocabulary of each (thesis: 5,000 for 6-mers, 30,000 otherwise)
-longest_genome = 25_000  # bases; longer records are no animal mitochondria and are left out
-resamplings = 2  # passes over each genome for BigBird-style words (thesis: 10)
+profile = "smoke"  # a name for captions
+source = "simulated-mitochondria"  # in data/sources.yaml, or a FASTA file
+tokenizations = ["6-mer", "9-mer", "12-mer", "BB"]  # BB: BigBird-style words
+genomes = [40, 40, 40, 40]  # for each tokenization, all splits together
+vocab_sizes = [5000, 2000, 2000, 2000]  # targets (thesis: 5,000, then 30,000)
+longest_genome = 25_000  # bases; longer records are left out
+resamplings = 2  # passes over each genome for BB (thesis: 10)
 seed = 1  # draws genomes, splits and random words
 
 # %% tags=["remove-input"]
@@ -82,20 +83,19 @@ splits = vocabularies.splits(here)
 table(
     beside(thesis_table("dataset_sizes")[["tokenizer", "train", "validation", "test"]], None, splits, on=["tokenizer"]),
     "Genomes in each split. The thesis counts BigBird-style resamplings as genomes (2,000 genomes, ten times each).",
-    number="4.2.1",
     provenance=vocabularies.provenance(here, profile),
 )
 
 # %% [markdown]
 # ## From bases to words to tokens
 #
-# The first 60 bases of a genome, cut and encoded by each tokenizer. A bar `|` ends a word, a blank ends a token. The
+# The first 45 bases of a genome, cut and encoded by each tokenizer. A bar `|` ends a word, a blank ends a token. The
 # k-mer frames start at the first base; a BigBird-style word is 50 to 500 bases long and starts anywhere, so the stretch
 # lies inside one word.
 
 # %% tags=["remove-input"]
 table(
-    vocabularies.example(measurements, bases=60),
+    vocabularies.example(measurements, bases=45),
     "One stretch of a validation genome in each tokenization.",
     provenance=vocabularies.provenance(here, profile),
 )
@@ -107,7 +107,8 @@ table(
 
 # %%
 tokenizer = next(iter(measurements.values())).corpus.tokenizer
-" ".join(tokenizer.convert_ids_to_tokens(tokenizer.encode_sequence("acgtacNNNNNNNNRTTAcgu")))
+ids = tokenizer.encode_sequence("acgtacNNNNNNNNRTTAcgu")
+print(*tokenizer.convert_ids_to_tokens(ids.tolist()))
 
 # %% [markdown]
 # **Algorithm 1, repaired.** As printed, BigBird's word splitting never advances its start and reads a variable before

@@ -16,9 +16,9 @@ from dnakit.models import ARCHITECTURES, HEADS, build, load
 from dnakit.project import DnakitError
 
 torch.set_num_threads(1)
-# A bf16 number is off by up to 2^-9, 0.2%, of itself. In a mean over tokens these errors cancel, and measured were 0.01%.
+# A bf16 number is off by up to 2^-9, 0.2%, of itself; in a mean over tokens these errors cancel. Measured: 0.01%.
 SAME_LOSS_IN_BF16 = 1e-3
-# Independent errors of 0.2% to 1% along the way leave the cosine of a gradient above 0.9999; measured was 0.9997 at least.
+# Independent errors of 1% on the way would leave a gradient's cosine above 0.9999. Measured: 0.9997 and more.
 SAME_DIRECTION_IN_BF16 = 0.998
 VOCABULARY, LENGTH, CLASSES = 50, 40, 7
 SMALL: dict[str, Any] = {

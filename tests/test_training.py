@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from dnakit import store, training
+from dnakit import pretraining, store, training
 
 torch.set_num_threads(1)
 
@@ -139,3 +139,15 @@ def test_totals_over_batches_are_the_totals_over_all_and_start_anew():
 @pytest.mark.parametrize(("asked", "expected"), [("fp32", False), ("bf16", True)])
 def test_precision_as_asked(asked, expected):
     assert training.bf16(asked) is expected
+
+
+def test_the_loss_of_masked_tokens_alone_in_bf16(tmp_path, monkeypatch):
+    """BERT's loss: nothing is known of the other tokens in training, everything is measured in validation."""
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path))
+    changes = {"mlm_loss": "masked", "precision": "bf16", "epochs": 1}
+    run = pretraining.runs(PARAMETERS | changes)["longformer-9-mer-mlm"]
+    history = run.history().iloc[0]
+    assert history[["train_loss", "train_accuracy", "train_perplexity"]].isna().all()
+    assert history.drop(["train_loss", "train_accuracy", "train_perplexity"]).notna().all()
+    assert history.train_masked_loss < 1.05 * np.log(200)
+    assert run.about()["computed_in"] == "bf16"
