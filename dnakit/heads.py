@@ -65,9 +65,7 @@ class LanguageModelHead(nn.Module):
         hidden, labels, masked
             ``(m, width)``, ``(m,)`` and bool ``(m,)`` of the labelled positions.
         """
-        loss, nll, right = linear_cross_entropy(
-            self.transform(hidden), self.decoder.weight, self.decoder.bias, labels, torch.ones_like(masked)
-        )
+        loss, nll, right = linear_cross_entropy(self.transform(hidden), self.decoder.weight, self.decoder.bias, labels)
         return loss, torch.cat([tally(nll, right), tally(nll[masked], right[masked])])
 
 

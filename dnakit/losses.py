@@ -25,8 +25,8 @@ class Scores(NamedTuple):
     right: Tensor  # (positions,) bool: the likeliest token is the target
 
 
-def linear_cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, scored: Tensor) -> Scores:
-    """Mean cross-entropy of ``hidden @ weight.T + bias`` over the scored positions.
+def linear_cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Scores:
+    """Mean cross-entropy of ``hidden @ weight.T + bias`` over the positions.
 
     Products are in the type autocast asks for; softmax, loss and sums are in float32.
 
@@ -38,17 +38,14 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor, targets: 
         ``(vocabulary, width)`` and ``(vocabulary,)`` of the output layer.
     targets
         int, ``(positions,)``: the true token.
-    scored
-        bool, ``(positions,)``: whether the loss counts the position. The other values cover all positions.
 
     Returns
     -------
     Scores
-        The loss, zero where nothing is scored, and for each position its negative log-likelihood and whether the
+        The loss, zero where there is no position, and for each position its negative log-likelihood and whether the
         likeliest token is the true one.
     """
-    share = scored.float() / scored.sum().clamp(min=1)
-    return Scores(*_LinearCrossEntropy.apply(hidden, weight, bias, targets, share, torch.is_grad_enabled()))
+    return Scores(*_LinearCrossEntropy.apply(hidden, weight, bias, targets, torch.is_grad_enabled()))
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -56,27 +53,27 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, share: Tensor, train: bool
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, train: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
-        device = hidden.device.type
+        device, share = hidden.device.type, 1 / max(1, len(targets))
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
         with torch.autocast(device, enabled=False):
             layer = weight.to(dtype), bias.to(dtype)
             gradients = [torch.zeros_like(each, dtype=torch.float32) for each in (weight, bias)] if train else []
-            chunks = zip(*(each.split(CHUNK.get(device, 2048)) for each in (hidden, targets, share)), strict=True)
-            results = [_chunk(*layer, gradients, *chunk) for chunk in chunks]
+            chunks = zip(*(each.split(CHUNK.get(device, 2048)) for each in (hidden, targets)), strict=True)
+            results = [_chunk(*layer, gradients, *chunk, share) for chunk in chunks]
         nll, right, hidden_gradient = (torch.cat(each) for each in zip(*results, strict=True))
         ctx.save_for_backward(*([hidden_gradient.to(hidden.dtype), *gradients] if train else []))
         ctx.mark_non_differentiable(nll, right)
-        return (nll * share).sum(), nll, right
+        return nll.sum() * share, nll, right
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        return *(upstream[0] * gradient for gradient in ctx.saved_tensors), None, None, None
+        return *(upstream[0] * gradient for gradient in ctx.saved_tensors), None, None
 
 
 def _chunk(
-    weight: Tensor, bias: Tensor, gradients: list[Tensor], hidden: Tensor, targets: Tensor, share: Tensor
+    weight: Tensor, bias: Tensor, gradients: list[Tensor], hidden: Tensor, targets: Tensor, share: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Negative log-likelihood, rightness and gradient of one chunk's hidden states; adds to the layer's gradients."""
     hidden, truth = hidden.to(weight.dtype), targets[:, None]
@@ -90,7 +87,7 @@ def _chunk(
     if not gradients:
         return nll, right, hidden
     error = probability.scatter_add_(1, truth, torch.full_like(log_sum, -1.0))
-    gradients[1] += share @ error
+    gradients[1].add_(error.sum(0), alpha=share)
     error = error.to(weight.dtype)
-    gradients[0] += error.T @ (hidden * share[:, None]).to(error.dtype)
-    return nll, right, (error @ weight) * share[:, None]
+    gradients[0].add_(error.T @ hidden, alpha=share)
+    return nll, right, (error @ weight).float() * share

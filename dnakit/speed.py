@@ -55,6 +55,14 @@ def table(results: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).set_index("what")
 
 
+def against_fp32(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
+    """How many times faster our training step is than stock's in fp32, by loss and precision, default allocator."""
+    lines = results["devices"][device]["allocators"]["default"]["training_step"]["lines"]
+    stock = next(line["peer_ms"] for line in lines if line["precision"] == "fp32")
+    rows = {f"{line['loss']} tokens, {line['precision']}": {"ratio": stock / line["ours_ms"]} for line in lines}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("training step")
+
+
 def growth(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
     """Cost a token of each encoder, short and long inputs: milliseconds and peak MB for 1,000 tokens, and the ratio."""
     measured = results["devices"][device]["length"]

@@ -24,7 +24,7 @@
 # and perplexities near 1.8 of Table 5.1 say about what it learned?
 
 # %% tags=["remove-cell"]
-from dnakit import models, pretraining, store
+from dnakit import pretraining, store
 from dnakit.metrics import copy_baseline
 from dnakit.report import beside, figure, figure_style, prose, table, thesis_table
 
@@ -72,14 +72,6 @@ prose(
 # Chapter 1 shows the tokenizers. Each genome's tokens are cut into samples of 254 between `<cls>` and `<sep>`; genomes,
 # not samples, are split 81/9/10. Each tokenization is one run, trained once and kept in the store under a key of
 # everything that went into it; asking again costs nothing.
-
-# %% tags=["remove-input"]
-table(
-    models.describe(30_000),
-    "The thesis's architectures with a vocabulary of 30,000 (this chapter trains the first). What the thesis leaves open "
-    "is the default of the transformers library: a feed-forward layer of 3,072 for Longformer and of 16,384 for Longalbert, "
-    "which thereby has more parameters than the Longformer, not fewer. ELMo has two bidirectional LSTM layers.",
-)
 
 # %%
 choices = {

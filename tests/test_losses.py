@@ -17,26 +17,24 @@ def inputs() -> tuple[torch.Tensor, ...]:
         torch.randn(size, generator=generator) for size in ((POSITIONS, WIDTH), (VOCABULARY, WIDTH), (VOCABULARY,))
     ]
     targets = torch.randint(VOCABULARY, (POSITIONS,), generator=generator)
-    return *(each.requires_grad_() for each in leaves), targets, torch.rand(POSITIONS, generator=generator) < 0.3
+    return *(each.requires_grad_() for each in leaves), targets
 
 
-@pytest.mark.parametrize("everything", [True, False])
 @pytest.mark.parametrize("factor", [1.0, 0.25])
-def test_equals_plain_cross_entropy(everything: bool, factor: float) -> None:
-    hidden, weight, bias, targets, scored = inputs()
-    scored = scored | everything
-    plain = F.cross_entropy(F.linear(hidden, weight, bias)[scored], targets[scored])
+def test_equals_plain_cross_entropy(factor: float) -> None:
+    hidden, weight, bias, targets = inputs()
+    plain = F.cross_entropy(F.linear(hidden, weight, bias), targets)
     expected = torch.autograd.grad(plain * factor, (hidden, weight, bias))
-    scores = linear_cross_entropy(hidden, weight, bias, targets, scored)
+    scores = linear_cross_entropy(hidden, weight, bias, targets)
     torch.testing.assert_close(scores.loss, plain, rtol=1e-5, atol=0)
     for mine, theirs in zip(torch.autograd.grad(scores.loss * factor, (hidden, weight, bias)), expected, strict=True):
         assert (mine - theirs).norm() <= 1e-5 * theirs.norm()
 
 
-def test_every_position_is_judged_whether_scored_or_not() -> None:
-    hidden, weight, bias, targets, scored = inputs()
+def test_every_position_is_judged() -> None:
+    hidden, weight, bias, targets = inputs()
     logits = F.linear(hidden, weight, bias)
-    scores = linear_cross_entropy(hidden, weight, bias, targets, scored)
+    scores = linear_cross_entropy(hidden, weight, bias, targets)
     torch.testing.assert_close(scores.nll, F.cross_entropy(logits, targets, reduction="none"), rtol=1e-5, atol=1e-5)
     assert torch.equal(scores.right, logits.argmax(-1) == targets)
     assert not scores.nll.requires_grad
@@ -44,9 +42,7 @@ def test_every_position_is_judged_whether_scored_or_not() -> None:
 
 def test_an_improbable_target_costs_what_it_costs() -> None:
     weight = torch.tensor([[1.0], [0.0]])
-    scores = linear_cross_entropy(
-        torch.tensor([[300.0]]), weight, torch.zeros(2), torch.tensor([1]), torch.tensor([True])
-    )
+    scores = linear_cross_entropy(torch.tensor([[300.0]]), weight, torch.zeros(2), torch.tensor([1]))
     assert scores.loss == 300
 
 
@@ -58,20 +54,18 @@ def test_without_gradients_the_values_are_the_same() -> None:
     assert torch.equal(trained.nll, judged.nll)
 
 
-def test_nothing_scored_is_no_loss_and_no_gradient() -> None:
-    hidden, weight, bias, targets, scored = inputs()
-    loss = linear_cross_entropy(hidden, weight, bias, targets, torch.zeros_like(scored)).loss
+def test_no_position_is_no_loss_and_no_gradient() -> None:
+    hidden, weight, bias, targets = inputs()
+    loss = linear_cross_entropy(hidden[:0], weight, bias, targets[:0]).loss
     assert loss == 0
     assert not torch.autograd.grad(loss, weight)[0].any()
-    nobody = linear_cross_entropy(hidden[:0], weight, bias, targets[:0], scored[:0])
-    assert nobody.loss == 0
 
 
 def test_autocast_keeps_the_loss_in_float32_and_near() -> None:
-    hidden, weight, bias, targets, scored = inputs()
-    exact = linear_cross_entropy(hidden, weight, bias, targets, scored).loss
+    hidden, weight, bias, targets = inputs()
+    exact = linear_cross_entropy(hidden, weight, bias, targets).loss
     with torch.autocast("cpu", torch.bfloat16):
-        low = linear_cross_entropy(hidden, weight, bias, targets, scored).loss
+        low = linear_cross_entropy(hidden, weight, bias, targets).loss
     expected, got = (torch.autograd.grad(loss, (hidden, weight, bias)) for loss in (exact, low))
     assert low.dtype == torch.float32
     assert abs(low - exact) < 0.01 * exact
@@ -81,7 +75,7 @@ def test_autocast_keeps_the_loss_in_float32_and_near() -> None:
 
 
 def test_logits_of_all_positions_are_never_held_at_once() -> None:
-    hidden, weight, bias, targets, scored = inputs()
+    hidden, weight, bias, targets = inputs()
     with Largest() as sizes:
-        linear_cross_entropy(hidden, weight, bias, targets, scored).loss.backward()
+        linear_cross_entropy(hidden, weight, bias, targets).loss.backward()
     assert sizes.largest == max(CHUNK["cpu"] * VOCABULARY, hidden.numel())
