@@ -61,7 +61,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             layer = weight.to(dtype), bias.to(dtype)
             gradients = [torch.zeros_like(each, dtype=torch.float32) for each in (weight, bias)] if train else []
             chunks = zip(*(each.split(CHUNK.get(device, 2048)) for each in (hidden, targets)), strict=True)
-            results = [_chunk(*layer, gradients, *chunk, share) for chunk in chunks]
+            results = [_chunk(*layer, gradients, states, truths, share) for states, truths in chunks]
         nll, right, hidden_gradient = (torch.cat(each) for each in zip(*results, strict=True))
         ctx.save_for_backward(*([hidden_gradient.to(hidden.dtype), *gradients] if train else []))
         ctx.mark_non_differentiable(nll, right)

@@ -52,7 +52,8 @@ def table(results: Mapping[str, Any]) -> pd.DataFrame:
             for line in measured["inference"]["lines"]:
                 rows.append(words | {"what": "inference", "case": line["precision"]} | _times(line))
     columns = ["what", "device", "case", "allocator", "ours_ms", "peer_ms", "ratio", "matmul_share"]
-    return pd.DataFrame(rows, columns=columns).set_index("what")
+    frame = pd.DataFrame(rows, columns=columns).set_index("what")
+    return frame if frame.device.nunique() > 1 else frame.drop(columns="device")
 
 
 def against_fp32(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:

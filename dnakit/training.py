@@ -57,7 +57,9 @@ def bf16(precision: str) -> bool:
 
 def device() -> str:
     """The device a training would use now, in words."""
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    cpu = f"cpu, {threads} thread" + ("s" if threads > 1 else "")
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else cpu
 
 
 def train(

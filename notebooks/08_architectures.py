@@ -37,7 +37,7 @@ torch.manual_seed(1)
 # ## Parameters
 
 # %% tags=["parameters"]
-profile = "smoke"  # a name only: every profile shows the same models and the same recorded benchmark
+profile = "smoke"  # a name only: all profiles show the same
 vocab_size = 30_000  # tokens (thesis: 30,000 for all but 6-mers)
 
 # %% [markdown]
@@ -86,7 +86,7 @@ line = speed.provenance(measured)
 table(
     speed.table(measured),
     "Tokenization against the tokenizers library (milliseconds for a million bases), training steps of 16 × 256 tokens and "
-    "inference of one sequence against stock transformers in the same precision. *Matmul share* is the part of our step "
+    "inference of one sequence against stock transformers in the same precision. Matmul share is the part of our step "
     "that its matrix products would take at this machine's rate for one large product.",
     provenance=line,
     formats={"ours_ms": ",.1f", "peer_ms": ",.1f", "ratio": ".1f", "matmul_share": ".0%"},
@@ -111,7 +111,7 @@ figure(
 # %% tags=["remove-input"]
 table(
     speed.growth(measured),
-    "Cost of a token in short and long inputs; *growth* is the ratio of the times.",
+    "Cost of a token in short and long inputs; growth is the ratio of the times.",
     provenance=line,
     formats={"growth": ".2f"},
 )

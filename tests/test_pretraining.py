@@ -88,7 +88,8 @@ def test_tables_of_the_smoke_runs(chosen):
     results = pretraining.results(folders)
     assert results.tokenizer.tolist() == ["6-mer", "9-mer", "12-mer", "BB"]
     meanings = pretraining.meanings(results)
-    assert np.allclose(meanings.skill, (results.accuracy - 0.865) / 0.135)
+    assert np.allclose(results.copy_accuracy, 0.865, atol=0.01)
+    assert np.allclose(meanings.copying + meanings.skill * (1 - meanings.copying), meanings.accuracy)
     assert np.allclose(np.log(meanings["e^loss"]), np.log2(meanings["2^loss"]))
     sizes = pretraining.sizes(folders)
     assert sizes.loc["9-mer", ["train", "validation"]].tolist() == [16, 2]
