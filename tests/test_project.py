@@ -204,3 +204,14 @@ def test_every_notebook_is_a_chapter():
     contents = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
     chapters = [chapter["file"] for chapter in contents["chapters"]]
     assert [name for name in chapters if name.startswith("chapters/")] == [f"chapters/{name}" for name in NOTEBOOKS]
+
+
+def test_the_headline_of_the_readme_is_what_was_recorded():
+    from dnakit import pretraining, store
+
+    results = pretraining.results(store.recorded("02_pretraining")).set_index("tokenizer")
+    thesis = pretraining.published().set_index("model").accuracy
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name, row in results.iterrows():
+        numbers = (f"{value:.4f}" for value in (thesis[f"Longformer, {name}"], row.accuracy, row.copy_accuracy))
+        assert f"| {' | '.join([name, *numbers])} | {row.masked_accuracy:.1%} |" in readme
