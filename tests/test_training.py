@@ -105,6 +105,7 @@ def test_the_history_has_an_epoch_a_row_and_ends_in_the_metrics(undisturbed):
     history = pd.read_csv(undisturbed / "history.csv")
     assert history.epoch.tolist() == [1, 2]
     final = store.read_json(undisturbed / "metrics.json")["validation"]
+    assert 0.8 < final.pop("copy_accuracy") < 0.9
     for name, value in final.items():
         assert history[f"validation_{name}"].iloc[-1] == pytest.approx(value, rel=1e-5)
     assert history.train_loss.iloc[1] < history.train_loss.iloc[0]
