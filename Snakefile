@@ -83,7 +83,14 @@ rule execute:
     input:
         lambda wildcards: keys(wildcards.notebook),
         "notebooks/{notebook}.py",
-        files("dnakit/*.py", "data/sources.yaml", "data/thesis/*", "data/recorded/**/*", "requirements.lock"),
+        files(
+            "dnakit/*.py",
+            "data/sources.yaml",
+            "data/thesis/*",
+            "data/recorded/**/*",
+            "benchmarks/results.json",
+            "requirements.lock",
+        ),
     output:
         "book/chapters/{notebook}.ipynb",
     params:

@@ -104,13 +104,17 @@ def record(
     chosen: Annotated[
         list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs; all when none is named.")
     ] = None,
+    p: Assignments = None,
 ) -> None:
     """Copy the small results of finished runs to data/recorded, where the book finds them."""
     from dnakit.store import record
 
-    for run in _runs(notebook, profile, chosen):
+    for run in _runs(notebook, profile, chosen, _assigned(p)):
         if not run.done:
-            raise DnakitError(f"{run.name} is not trained: dnakit train {notebook} {run.name} --profile {profile}")
+            values = "".join(f" -p {assignment}" for assignment in p or [])
+            raise DnakitError(
+                f"{run.name} is not trained: dnakit train {notebook} {run.name} --profile {profile}{values}"
+            )
         print(notebooks.shown(record(run.train(), run.name, profile, notebook)))
 
 

@@ -165,6 +165,13 @@ def _fill(folder: Path, path: Path, parameters: CorpusParameters) -> None:
     tokenizer.save_pretrained(folder / "tokenizer")
     membership = {name: part for part, names in parts.items() for name in names}
     store.write_json(folder / "sizes.json", _encode(folder, path, membership, tokenizer, parameters))
+    for part in SPLITS:
+        ids = np.fromfile(folder / f"{part}.ids", np.uint16)
+        if not (ids >= len(SPECIAL_TOKENS)).any():
+            raise DnakitError(
+                f"{path.name}: the {part} genomes give no tokens: they hold no known bases, or are too short for "
+                f"{parameters.tokenization} words"
+            )
     store.write_json(folder / "genomes.json", {part: list(names) for part, names in parts.items()})
 
 

@@ -69,7 +69,7 @@ def runs(notebook: str, parameters: dict[str, Any]) -> dict[str, Run]:
 
 
 def run_names(notebook: str, parameters: dict[str, Any]) -> list[str]:
-    """The names of `runs`, without what it takes to train one (no torch): the Snakefile asks at every start."""
+    """The names of `runs`, without touching data: the Snakefile asks at every start."""
     found = getattr(_task(notebook), "run_names", None)
     return found(parameters) if found else []
 

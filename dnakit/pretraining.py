@@ -158,7 +158,7 @@ class PretrainingRun:
             "key": self.key,
             "recipe": RECIPE,
             "parameters": self.parameters,
-            "corpus": self.corpus_parameters.model_dump() | {"key": self.corpus_key},
+            "corpus": self.corpus_parameters.model_dump() | {"source": Path(source.name).name, "key": self.corpus_key},
             "source": source.title,
             "source_sha256": sources.digest(sources.fetch(self.chapter.source)),
             "simulated": source.simulated,
@@ -344,7 +344,7 @@ def draw_histories(
     figure, axes = plt.subplots(1, len(shown), figsize=(8.0, 3.9), squeeze=False, sharey=True)
     for axis, (title, curves) in zip(axes[0], shown.items(), strict=True):
         for tokenizer, history in curves.items():
-            color = report.PALETTE[tokenizer]
+            color = report.color(tokenizer)
             axis.plot(history.epoch, history[f"validation_{measure}"], color=color, label=tokenizer)
             axis.plot(history.epoch, history[f"train_{measure}"], color=color, linestyle=(0, (2, 1.5)), linewidth=1.3)
             if tokenizer in thesis:
@@ -356,11 +356,12 @@ def draw_histories(
             axis.yaxis.set_major_formatter("{x:,g}")
             axis.yaxis.set_minor_formatter(NullFormatter())
     axes[0, 0].set_ylabel(label)
-    named = {name: line for axis in axes[0] for line, name in zip(*axis.get_legend_handles_labels(), strict=True)}
+    named = {
+        name: line for axis in reversed(axes[0]) for line, name in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
     styles = [Line2D([], [], color="#222222"), Line2D([], [], color="#222222", linestyle=(0, (2, 1.5)))]
     marks = [Line2D([], [], color="#222222", marker="D", linestyle="")] if thesis else []
     texts = ["validation", "training", *(["thesis"] if thesis else [])]
-    order = [tokenizer for tokenizer in report.PALETTE if tokenizer in named]
-    entries = [*(named[tokenizer] for tokenizer in order), *styles, *marks]
-    figure.legend(entries, [*order, *texts], loc="outside lower center", ncols=7, handlelength=1.4, columnspacing=1.3)
+    entries = [*named.values(), *styles, *marks]
+    figure.legend(entries, [*named, *texts], loc="outside lower center", ncols=7, handlelength=1.4, columnspacing=1.3)
     return figure

@@ -25,6 +25,7 @@ MISSING = "–"
 
 # Okabe and Ito's first three, and Tol's purple: told apart with any colour vision, the same in the whole book.
 PALETTE = {"6-mer": "#0072B2", "9-mer": "#D55E00", "12-mer": "#009E73", "BB": "#AA4499"}
+SPARE = ("#56B4E9", "#E69F00", "#222222")
 
 STYLE: dict[str, Any] = {
     "figure.figsize": (7.0, 3.9),
@@ -42,7 +43,7 @@ STYLE: dict[str, Any] = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "axes.prop_cycle": plt.cycler(color=[*PALETTE.values(), "#56B4E9", "#E69F00", "#222222"]),
+    "axes.prop_cycle": plt.cycler(color=[*PALETTE.values(), *SPARE]),
     "grid.color": "#e6e6e6",
     "grid.linewidth": 0.8,
     "xtick.labelsize": 10,
@@ -53,6 +54,11 @@ STYLE: dict[str, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 10,
 }
+
+
+def color(name: str) -> str:
+    """The colour of a tokenization in the whole book; others than the thesis's get a spare one."""
+    return PALETTE.get(name, SPARE[sum(name.encode()) % len(SPARE)])
 
 
 def figure_style() -> None:

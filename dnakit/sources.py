@@ -133,7 +133,7 @@ def describe(name: str | Path) -> Source:
     path = _own_file(name)
     return Source(
         name=str(name),
-        title=f"your file {path.name}",
+        title=f"sequences of {path.name}",
         file=path.name,
         mirror=path.name,
         bytes=path.stat().st_size or None,

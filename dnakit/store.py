@@ -5,6 +5,7 @@ of the parameters, of the digests of the inputs, and of an explicit recipe versi
 changes.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -20,6 +21,10 @@ from typing import Any
 from filelock import FileLock
 
 from dnakit.project import DnakitError, data_folder, relative, root
+
+REFUSALS = {
+    getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "EIO", "EEXIST", "ENOTDIR")
+}
 
 
 def key(recipe: str, parameters: Mapping[str, Any]) -> str:
@@ -70,9 +75,9 @@ def made(kind: str, made_key: str, make: Callable[[Path], None]) -> Path:
 
 def _is_of_the_disk(error: Exception) -> bool:
     """Whether a disk refused: the writers of tokenizers, safetensors and torch have exceptions of their own for it."""
-    return isinstance(error, OSError) or any(
-        sign in str(error) for sign in ("(os error ", "PytorchStreamWriter failed")
-    )
+    if isinstance(error, OSError) and error.errno in REFUSALS:
+        return True
+    return any(sign in str(error) for sign in ("(os error ", "PytorchStreamWriter failed"))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -121,7 +126,7 @@ def record(folder: Path, name: str, profile: str, notebook: str) -> Path:
 def recorded(notebook: str) -> dict[str, Path]:
     """Folders of the recorded runs of a notebook by name; a run of the thesis profile stands before one of laptop."""
     shelf = root() / "data" / "recorded" / notebook
-    found = {folder.name: folder for profile in ("laptop", "thesis") for folder in shelf.glob(f"{profile}/*")}
+    found = {folder.name: folder for profile in ("laptop", "thesis") for folder in shelf.glob(f"{profile}/[!.]*/")}
     return {name: found[name] for name in sorted(found, key=_numbers_as_numbers)}
 
 

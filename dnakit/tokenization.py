@@ -126,7 +126,8 @@ class DnaTokenizer(PreTrainedTokenizerFast):
         Returns
         -------
         np.ndarray
-            int32, equal to ``tokenizer(sequence, add_special_tokens=False).input_ids``.
+            int32, equal to ``tokenizer(sequence, add_special_tokens=False).input_ids`` (which, unlike this, would read
+            ``<mask>`` and its like as special tokens).
         """
         raw = sequence.encode("ascii", "replace") if isinstance(sequence, str) else bytes(sequence)
         if not raw:

@@ -89,7 +89,8 @@ def train(
     Returns
     -------
     dict
-        Metrics of the final model on ``validation`` and ``test``, and ``seconds`` of training (all attempts together).
+        Metrics of the final model on ``validation`` and ``test``, and ``seconds`` of training, validation after each
+        epoch included and all attempts together.
     """
     transformers.set_seed(parameters.seed)
     model = build()
@@ -109,7 +110,7 @@ def train(
     pd.DataFrame(progress.rows).to_csv(folder / "history.csv", index=False, float_format="%.6g")
     model.save_pretrained(folder / "model")
     shutil.rmtree(folder / "checkpoints")
-    return results | {"seconds": round(progress.elapsed(), 1)}
+    return results | {"seconds": round(progress.seconds, 1)}
 
 
 def last_checkpoint(folder: Path) -> str | None:
@@ -165,7 +166,10 @@ class Progress(TrainerCallback, ExportableState):
 
     def on_step_end(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
         self.bar.update(1)
-        if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+        # Not at the end of an epoch, where the Trainer saves by itself, after validation: a checkpoint from before it
+        # would lose the epoch's row.
+        ends_epoch = state.global_step % (state.max_steps // state.num_train_epochs) == 0
+        if time.monotonic() - self.saved > CHECKPOINT_SECONDS and not ends_epoch:
             control.should_save = True
 
     def on_save(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
@@ -229,7 +233,7 @@ def _evaluate(trainer: CountingTrainer, samples: Dataset) -> dict[str, float]:
 def _arguments(folder: Path, parameters: TrainingParameters) -> TrainingArguments:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder / "checkpoints"),
         num_train_epochs=parameters.epochs,
         per_device_train_batch_size=parameters.batch_size,
@@ -254,3 +258,5 @@ def _arguments(folder: Path, parameters: TrainingParameters) -> TrainingArgument
         remove_unused_columns=False,
         dataloader_pin_memory=torch.cuda.is_available(),
     )
+    arguments._n_gpu = min(1, arguments.n_gpu)  # more would multiply the batch of the same run
+    return arguments

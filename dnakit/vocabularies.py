@@ -89,7 +89,8 @@ class Measurement:
             "name": self.name,
             "key": self.key,
             "recipe": RECIPE,
-            "corpus": self.corpus_parameters.model_dump() | {"key": corpus.folder.name},
+            "corpus": self.corpus_parameters.model_dump()
+            | {"source": Path(source.name).name, "key": corpus.folder.name},
             "source": source.title,
             "source_sha256": sources.digest(sources.fetch(self.corpus_parameters.source)),
             "simulated": source.simulated,
@@ -249,11 +250,12 @@ def shifts(recorded: Mapping[str, Path], here: Mapping[str, Path]) -> pd.DataFra
 
 
 def passes(folders: Mapping[str, Path]) -> pd.DataFrame:
-    """What resampling costs: tokens, samples and megabytes a genome, and how many times those of the first row."""
+    """What resampling costs: training samples and disk space a genome, and how many times the first row's samples."""
     table = overview(folders)[["genomes", "tokens", "samples", "megabytes"]].copy()
     table["passes"] = [_passes(folder) for folder in folders.values()]
     table["samples a genome"] = table.samples / table.genomes
-    table["kilobytes a genome"] = 1000 * table.megabytes / table.genomes
+    everything = [sum(store.read_json(folder / "run.json")["genomes"].values()) for folder in folders.values()]
+    table["kilobytes a genome"] = 1000 * table.megabytes / everything
     table["times the first"] = table["samples a genome"] / table["samples a genome"].iloc[0]
     return table.drop(columns=["tokens"])
 
@@ -268,10 +270,13 @@ def provenance(folders: Mapping[str, Path], profile: str) -> str:
 
 def draw_token_lengths(folders: Mapping[str, Path]) -> Figure:
     """Token lengths in bases: of the vocabulary's tokens (outline) and of the tokens in the genomes (filled)."""
-    figure, axes = plt.subplots(2, 2, figsize=(8.0, 5.0), squeeze=False)
+    rows = -(-len(folders) // 2)
+    figure, axes = plt.subplots(rows, 2, figsize=(8.0, 0.6 + 2.2 * rows), squeeze=False)
+    for axis in axes.flat[len(folders) :]:
+        axis.set_visible(False)
     for axis, (name, folder) in zip(axes.flat, folders.items(), strict=False):
         table = pd.read_csv(folder / "token_lengths.csv")
-        axis.bar(table.bases, table.used, color=report.PALETTE[name], alpha=0.75, width=0.9, label="in the genomes")
+        axis.bar(table.bases, table.used, color=report.color(name), alpha=0.75, width=0.9, label="in the genomes")
         edges = np.append(table.bases - 0.5, table.bases.iloc[-1] + 0.5)
         axis.stairs(table.vocabulary / table.vocabulary.sum(), edges, color="#222222", label="in the vocabulary")
         axis.set(title=name, xlabel="bases", ylabel="share of tokens", xlim=(0.4, min(table.bases.max(), 20) + 0.6))
@@ -288,7 +293,7 @@ def draw_inputs(groups: Mapping[str, Mapping[str, Path]]) -> Figure:
     figure, axes = plt.subplots(1, len(shown), figsize=(8.0, 2.9), squeeze=False, sharex=True, sharey=True)
     for axis, (title, folders) in zip(axes[0], shown.items(), strict=True):
         for row, (name, folder) in enumerate(folders.items()):
-            numbers, color = _metrics(folder), report.PALETTE[name]
+            numbers, color = _metrics(folder), report.color(name)
             axis.plot(
                 [numbers["input_bases_low"], numbers["input_bases_high"]],
                 [row, row],

@@ -25,6 +25,8 @@
 # resampling cost?
 
 # %% tags=["remove-cell"]
+from pathlib import Path
+
 from dnakit import store, vocabularies
 from dnakit.report import beside, figure, figure_style, prose, table, thesis_table
 
@@ -51,7 +53,7 @@ seed = 1  # draws genomes, splits and random words
 prose(
     "This page was made with the **{profile}** profile: `{source}`, {genomes} genomes for {words}, seed {seed}.",
     profile=profile,
-    source=source,
+    source=Path(source).name,
     genomes=", ".join(f"{count:,}" for count in genomes),
     words=", ".join(tokenizations),
     seed=seed,
@@ -146,7 +148,7 @@ recorded = store.recorded("01_tokenization")
 recorded_line = vocabularies.provenance(recorded, "recorded")
 table(
     vocabularies.overview(recorded)[columns],
-    "Recorded on real genomes, with the thesis's vocabulary sizes and numbers of genomes: the same columns.",
+    "Recorded on real genomes: the same columns.",
     provenance=recorded_line,
     formats=digits,
 )
@@ -233,7 +235,7 @@ table(
 
 # %% tags=["remove-input"]
 prose(
-    "* On real genomes every 6-mer is one token ({six:.2f} tokens a word): BPE does nothing there, as the thesis says. Of "
+    "* On real genomes nearly every 6-mer is one token ({six:.4f} tokens a word): BPE does nothing there, as the thesis says. Of "
     "the 9-mers {nine:.0%} stay whole, of the 12-mers {twelve:.0%}; the rest are cut into pieces whose length depends on "
     "the vocabulary and on the genomes it was learned from, not on k alone.\n"
     "* Perplexities of different tokenizations are not comparable: a long token is harder to guess than a short one. The "

@@ -24,6 +24,8 @@
 # and perplexities near 1.8 of Table 5.1 say about what it learned?
 
 # %% tags=["remove-cell"]
+from pathlib import Path
+
 from dnakit import pretraining, store
 from dnakit.metrics import copy_baseline, skill
 from dnakit.report import beside, figure, figure_style, prose, table
@@ -44,7 +46,7 @@ genomes = [20, 20, 20, 10]  # for each tokenization, all splits together
 vocab_sizes = [5000, 2000, 2000, 2000]  # targets (thesis: 5,000, then 30,000)
 longest_genome = 25_000  # bases; longer records are left out
 resamplings = 2  # passes over each genome for BB (thesis: 10)
-mlm_loss = "all"  # loss over all tokens (thesis), or the "masked" ones (BERT)
+mlm_loss = "all"  # loss over all tokens (thesis), or the "masked": selected ones (BERT)
 masking = "static"  # one draw of masks, or "dynamic": anew each epoch (B.2)
 epochs = 3  # thesis: 50
 batch_size = 8  # samples of 256 tokens
@@ -57,7 +59,7 @@ prose(
     "This page was made with the **{profile}** profile: `{source}`, {genomes} genomes for {words}, {epochs} epochs of "
     "batches of {batch_size}, Adam with a learning rate of {learning_rate}, seed {seed}.",
     profile=profile,
-    source=source,
+    source=Path(source).name,
     genomes=", ".join(f"{count:,}" for count in genomes),
     words=", ".join(tokenizations),
     epochs=epochs,
@@ -213,7 +215,7 @@ prose(
     "* An accuracy over all tokens cannot be read without its copy baseline, and a perplexity over all tokens is mostly "
     "that of copying: {perplexity:.2f} over all, {masked_perplexity:,.0f} over the masked ones.\n"
     "* The recorded runs are far smaller than the thesis's ({epochs} epochs instead of 50), so they say how the curves "
-    "begin, not where they end: all tokenizations learn to copy within an epoch, and none names more than "
+    "begin, not where they end: the recorded tokenizations copy after an epoch, and none names more than "
     "{most:.1%} of the masked tokens yet. Which of them learns best cannot be told at this size.",
     accuracy=numbers.accuracy["9-mer"],
     thesis=ends.accuracy["9-mer"],

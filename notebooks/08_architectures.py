@@ -17,7 +17,7 @@
 #
 # *Thesis section 4.1 and Appendix B.1.* The thesis trains a small Longformer {cite}`beltagy2020longformer`, a
 # "Longalbert" (Albert {cite}`lan2020albert` with Longformer's attention), a larger Longformer, and ELMo
-# {cite}`peters2018elmo`. This book computes the same models, weight for weight, in less time.
+# {cite}`peters2018elmo`. This book computes the same models, weight for weight, with less work.
 #
 # **The question of this chapter:** what are these models, are ours the same as the published ones, and what do they cost?
 
@@ -30,8 +30,8 @@ from transformers import LongformerForMaskedLM
 from dnakit import models, speed
 from dnakit.report import figure, figure_style, table
 
-figure_style()
 torch.manual_seed(1)
+figure_style()
 
 # %% [markdown]
 # ## Parameters
@@ -80,7 +80,7 @@ print("largest difference of a logit below 1e-5:", bool(difference < 1e-5))
 # forgotten at once, so that batch × length × vocabulary numbers are never held; and bf16 products where the processor
 # has them. Each line is measured beside its peer in the same process, in turns; the ratio is the peer's time over ours.
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input", "nbval-ignore-output"]
 measured = speed.results()
 line = speed.provenance(measured)
 table(
@@ -92,7 +92,7 @@ table(
     formats={"ours_ms": ",.1f", "peer_ms": ",.1f", "ratio": ".1f", "matmul_share": ".0%"},
 )
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input", "nbval-ignore-output"]
 table(
     speed.against_fp32(measured),
     "The same training steps against stock transformers in fp32, what a user without bf16 starts from.",
@@ -100,7 +100,7 @@ table(
     formats={"ratio": ".1f"},
 )
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input", "nbval-ignore-output"]
 figure(
     speed.draw(measured),
     "Time and peak memory for 1,000 tokens, forward and backward, of the thesis's encoder with four kinds of attention. A "
@@ -108,7 +108,7 @@ figure(
     provenance=line,
 )
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input", "nbval-ignore-output"]
 table(
     speed.growth(measured),
     "Cost of a token in short and long inputs; growth is the ratio of the times.",

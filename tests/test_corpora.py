@@ -178,6 +178,14 @@ def test_too_few_genomes_is_one_clear_error():
         corpora.prepare(parameters(genomes=500))
 
 
+@pytest.mark.parametrize(("letters", "length", "words"), [("N", 900, "9-mer"), ("ACGT", 20, "BB")])
+def test_genomes_that_give_no_tokens_are_one_clear_error(tmp_path, letters, length, words):
+    path = tmp_path / "poor.fa"
+    path.write_text("".join(f">g{n}\n{(letters * length)[:length]}\n" for n in range(12)))
+    with pytest.raises(DnakitError, match=r"poor.fa: the \w+ genomes give no tokens"):
+        corpora.prepare(parameters(source=str(path), genomes=12, vocab_size=20, tokenization=words, resamplings=1))
+
+
 def test_lists_of_different_lengths_are_one_clear_error():
     values = {
         "profile": "p",

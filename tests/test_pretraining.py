@@ -78,6 +78,7 @@ def test_the_smoke_runs_end_where_they_ended(chosen):
     expected = json.loads(EXPECTED.read_text())
     for name, run in pretraining.runs(chosen).items():
         for part, metrics in run.metrics().items():
+            assert metrics.keys() == expected[name][part].keys()
             for metric, value in metrics.items():
                 tolerance = {"abs": SHARES} if "accuracy" in metric else {"rel": RELATIVE}
                 assert value == pytest.approx(expected[name][part][metric], **tolerance), (name, part, metric)

@@ -56,6 +56,7 @@ def test_stored_outputs_are_small_and_clean(notebook):
         for output in cell.get("outputs", []):
             assert output["output_type"] != "error"
             assert output.get("name") != "stderr", output["text"]
+            assert not re.search(r" at 0x[0-9a-f]+", json.dumps(output.get("data", {}).get("text/plain", "")))
 
 
 @each_notebook

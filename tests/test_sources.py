@@ -345,7 +345,7 @@ def test_an_own_file_is_returned_and_described(world):
     for name in (path, str(path)):
         assert sources.fetch(name) == path
         source = sources.describe(name)
-        assert source.title == "your file mine.fa"
+        assert source.title == "sequences of mine.fa"
         assert not source.simulated
 
 
