@@ -4,6 +4,7 @@ A *measurement* is the corpus of one tokenization, counted: its vocabulary, the 
 a word takes, what 256 of them span. It is kept in the store like a run, so that real ones can be recorded.
 """
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -189,8 +190,8 @@ def kept_after_shift(corpus: Corpus) -> float | None:
 
 def _spans(tokenizer: DnaTokenizer, sequence: str, offset: int) -> set[tuple[int, int]]:
     """First and last base of each token."""
-    ends = offset + np.cumsum(tokenizer.token_lengths()[tokenizer.encode_sequence(sequence)])
-    return set(zip([offset, *ends[:-1].tolist()], ends.tolist(), strict=True))
+    bounds = [offset, *(offset + np.cumsum(tokenizer.token_lengths()[tokenizer.encode_sequence(sequence)])).tolist()]
+    return set(itertools.pairwise(bounds))
 
 
 def _known_starts(corpus: Corpus) -> list[np.ndarray]:

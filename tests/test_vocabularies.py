@@ -85,3 +85,28 @@ def test_passes_say_how_many_times_the_samples(measurements):
     assert table.passes.tolist() == [1, 1, 2]
     assert table["times the first"].iloc[0] == 1
     assert vocabularies.splits(folders)[["train", "validation", "test"]].iloc[0].tolist() == [16, 2, 2]
+
+
+def test_a_users_own_genomes_with_unknown_letters_can_be_measured_and_drawn(tmp_path, monkeypatch):
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path / "data"))
+    letters = np.frombuffer(b"ACGTacgtN", np.uint8)
+    sequences = (np.random.default_rng(n).choice(letters, 3_000).tobytes().decode() for n in range(14))
+    path = tmp_path / "mine.fa"
+    path.write_text("".join(f">g{n} my genome\r\n{sequence}\r\n" for n, sequence in enumerate(sequences)))
+    choices = {
+        "profile": "test",
+        "source": str(path),
+        "tokenizations": ["8-mer", "BB"],
+        "genomes": [12, 12],
+        "vocab_sizes": [300, 300],
+        "longest_genome": 25_000,
+        "resamplings": 1,
+        "seed": 1,
+    }
+    measurements = vocabularies.runs(choices)
+    folders = {name: measurement.train() for name, measurement in measurements.items()}
+    assert vocabularies.overview(folders).tokens.gt(0).all()
+    assert len(vocabularies.example(measurements, bases=45)) == 2
+    assert vocabularies.draw_token_lengths(folders).axes
+    assert vocabularies.draw_inputs({"here": folders}).axes
+    assert str(tmp_path) not in (folders["8-mer"] / "run.json").read_text()
