@@ -1,8 +1,8 @@
 """Made once, published whole, and recorded only when real."""
 
 import json
-import multiprocessing
-import time
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,23 +55,24 @@ def test_what_failed_is_not_published_and_is_there_for_the_next_try():
     assert seen == ["half"]
 
 
-def _make_slowly(log: str) -> None:
-    def make(folder: Path) -> None:
-        with Path(log).open("a") as handle:
-            handle.write("made\n")
-        time.sleep(0.5)
+SLOW = """
+import sys, time
+from pathlib import Path
+from dnakit import store
 
-    store.made("runs", "k", make)
+def make(folder):
+    with Path(sys.argv[1]).open("a") as handle:
+        handle.write("made\\n")
+    time.sleep(0.5)
+
+store.made("runs", "k", make)
+"""
 
 
-def test_two_processes_make_it_once(tmp_path):
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=_make_slowly, args=(str(tmp_path / "log"),)) for _ in range(3)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0, 0]
+def test_processes_that_ask_at_once_make_it_once(tmp_path):
+    command = [sys.executable, "-c", SLOW, str(tmp_path / "log")]
+    processes = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
     assert (tmp_path / "log").read_text() == "made\n"
 
 
