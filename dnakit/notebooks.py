@@ -135,8 +135,9 @@ def _run(notebook_node: Any, part: Path, notebook: str, failed: Path) -> Any:
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    # A dead kernel becomes one line below; papermill would log another.
-    logging.getLogger("papermill").setLevel(logging.CRITICAL)
+    # A dead kernel becomes one line below, and an interruption none; papermill and asyncio would log more.
+    for logger in ("papermill", "asyncio"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     try:
         with _environment(QUIET | _absolute_folders()):
             return papermill.execute_notebook(
