@@ -165,13 +165,6 @@ def _fill(folder: Path, path: Path, parameters: CorpusParameters) -> None:
     tokenizer.save_pretrained(folder / "tokenizer")
     membership = {name: part for part, names in parts.items() for name in names}
     store.write_json(folder / "sizes.json", _encode(folder, path, membership, tokenizer, parameters))
-    for part in SPLITS:
-        ids = np.fromfile(folder / f"{part}.ids", np.uint16)
-        if not (ids >= len(SPECIAL_TOKENS)).any():
-            raise DnakitError(
-                f"{path.name}: the {part} genomes give no tokens: they hold no known bases, or are too short for "
-                f"{parameters.tokenization} words"
-            )
     store.write_json(folder / "genomes.json", {part: list(names) for part, names in parts.items()})
 
 
@@ -214,6 +207,7 @@ def _encode(
     files = {part: (folder / f"{part}.ids").open("wb") for part in SPLITS}
     ends: dict[str, list[int]] = {part: [0] for part in SPLITS}
     sizes = {"bases": dict.fromkeys(SPLITS, 0), "words": dict.fromkeys(SPLITS, 0)}
+    known = set()
     rng = np.random.default_rng([parameters.seed, 2])
     for record in read_fasta(path):
         if record.name not in membership:
@@ -224,9 +218,16 @@ def _encode(
             ends[part].append(ends[part][-1] + len(ids))
             sizes["bases"][part] += len(record.sequence)
             sizes["words"][part] += words
+            if (ids >= len(SPECIAL_TOKENS)).any():
+                known.add(part)
     for part in SPLITS:
         files[part].close()
         np.save(folder / f"{part}.ends.npy", np.array(ends[part][1:]))
+        if part not in known:
+            raise DnakitError(
+                f"{path.name}: the {part} genomes give no tokens: they hold no known bases, or are too short for "
+                f"{parameters.tokenization} words"
+            )
     return sizes
 
 

@@ -162,9 +162,12 @@ def copy_baseline(mlm_probability: float = 0.15, kept: float = 0.1) -> float:
     return 1 - mlm_probability * (1 - kept)
 
 
-def skill(accuracy: float, mlm_probability: float = 0.15, kept: float = 0.1) -> float:
-    """How far an accuracy over all tokens lies from copying (0) to perfection (1); negative is worse than copying."""
-    baseline = copy_baseline(mlm_probability, kept)
+def skill(accuracy: float, copying: float | None = None) -> float:
+    """How far an accuracy over all tokens lies from copying (0) to perfection (1); negative is worse than copying.
+
+    `copying` is the accuracy of copying on the same masks where it was counted, `copy_baseline` where it was not.
+    """
+    baseline = copy_baseline() if copying is None else copying
     return (accuracy - baseline) / (1 - baseline)
 
 

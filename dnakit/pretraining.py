@@ -287,7 +287,7 @@ def published() -> pd.DataFrame:
 def meanings(results: pd.DataFrame) -> pd.DataFrame:
     """What the numbers of `results` mean: skill above copying, the masked tokens alone, both readings of perplexity."""
     table = results[["tokenizer", "accuracy"]].assign(copying=results.copy_accuracy)
-    table["skill"] = (results.accuracy - results.copy_accuracy) / (1 - results.copy_accuracy)
+    table["skill"] = [metrics.skill(*pair) for pair in zip(results.accuracy, results.copy_accuracy, strict=True)]
     table["masked accuracy"] = results.masked_accuracy
     table["masked perplexity"] = results.masked_perplexity
     table["loss (nats)"] = results.loss

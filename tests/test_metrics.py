@@ -71,7 +71,7 @@ def test_copying_masked_input_reaches_the_copy_baseline():
 
 
 def test_skill_is_zero_for_copying_and_one_for_perfection():
-    assert metrics.skill(metrics.copy_baseline(0.3, 0), 0.3, 0) == 0
+    assert metrics.skill(metrics.copy_baseline(0.3, 0), metrics.copy_baseline(0.3, 0)) == 0
     assert metrics.skill(1.0) == 1
     assert metrics.skill(0.85) < 0
 
