@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig
+from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import ModelOutput
 
 from dnakit.encoders import max_tokens
@@ -37,6 +38,20 @@ class LanguageModelOutput(ModelOutput):
     counts: Tensor | None = None
     logits: Tensor | None = None
     sentence_order_logits: Tensor | None = None
+
+
+@dataclass
+class ClassificationOutput(SequenceClassifierOutput):
+    """Stock's output of a classifier, and what a data set's metrics are summed from.
+
+    Attributes
+    ----------
+    counts
+        float32, ``(1, 3)``, only with labels: the sum of negative log-likelihoods (nats), the number of labels and how
+        many were predicted right; for ``multilabel`` over all classes, unweighted, right on their side of 0.5.
+    """
+
+    counts: Tensor | None = None
 
 
 class LanguageModelHead(nn.Module):
@@ -158,14 +173,20 @@ def classification_head(width: int, config: PreTrainedConfig) -> nn.Module:
     return TokenScorer(width, config) if config.head == "tss" else ClsClassifier(width, config)
 
 
-def classification_loss(logits: Tensor, labels: Tensor | None, config: PreTrainedConfig) -> Tensor | None:
-    """Cross-entropy over classes or positions (nats), or the binary one with positives weighted for ``multilabel``."""
-    if labels is None:
-        return None
+def classification_score(logits: Tensor, labels: Tensor, config: PreTrainedConfig) -> tuple[Tensor, Tensor]:
+    """Loss and the counts of `ClassificationOutput`.
+
+    The loss is the cross-entropy over classes or positions (nats), for ``multilabel`` the binary one with positives
+    weighted (section 4.2.4).
+    """
+    logits = logits.float()
     if config.head == "multilabel":
-        weight = logits.new_tensor(config.positive_weight, dtype=torch.float32)
-        return F.binary_cross_entropy_with_logits(logits.float(), labels.float(), pos_weight=weight)
-    return F.cross_entropy(logits.float(), labels)
+        weight = logits.new_tensor(config.positive_weight)
+        loss = F.binary_cross_entropy_with_logits(logits, labels.float(), pos_weight=weight)
+        nll = F.binary_cross_entropy_with_logits(logits, labels.float(), reduction="none")
+        return loss, tally(nll, (logits > 0) == labels.bool())
+    nll = F.cross_entropy(logits, labels, reduction="none")
+    return nll.mean(), tally(nll, logits.argmax(-1) == labels)
 
 
 def only_real_tokens(scores: Tensor, attention_mask: Tensor | None, length: int) -> Tensor:

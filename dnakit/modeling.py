@@ -12,7 +12,6 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
 )
-from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.models.albert.modeling_albert import AlbertPreTrainedModel
 from transformers.models.longformer.modeling_longformer import LongformerPreTrainedModel
 
@@ -111,8 +110,8 @@ class _Classifier(_WithEncoder):
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
         global_attention_mask: Tensor | None = None,
-    ) -> SequenceClassifierOutput:
-        """Logits ``(batch, classes)`` (``tss``: ``(batch, length)``), and the loss where there are labels.
+    ) -> heads.ClassificationOutput:
+        """Logits ``(batch, classes)`` (``tss``: ``(batch, length)``), and with labels the loss and its counts.
 
         Parameters
         ----------
@@ -128,7 +127,10 @@ class _Classifier(_WithEncoder):
         logits = self.classifier(self.dropout(hidden))
         if self.config.head == "tss":
             logits = heads.only_real_tokens(logits, attention_mask, input_ids.shape[1])
-        return SequenceClassifierOutput(loss=heads.classification_loss(logits, labels, self.config), logits=logits)
+        if labels is None:
+            return heads.ClassificationOutput(logits=logits)
+        loss, counts = heads.classification_score(logits, labels, self.config)
+        return heads.ClassificationOutput(loss=loss, counts=counts[None], logits=logits)
 
 
 def _tied(prefix: str, table: str) -> dict[str, str]:

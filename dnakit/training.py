@@ -26,6 +26,7 @@ from transformers.trainer_callback import ExportableState
 from dnakit import store
 
 CHECKPOINT_SECONDS = 60  # a killed run loses at most so much work, besides a checkpoint at each epoch's end
+NOT_COUNTS = ["logits"]  # of a classifier's output; metrics need its counts alone
 Summary = Callable[[np.ndarray], dict[str, float]]
 
 
@@ -104,7 +105,7 @@ def train(
     )
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.progress = progress
-    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+    trainer.train(resume_from_checkpoint=last_checkpoint(folder), ignore_keys_for_eval=NOT_COUNTS)
     results = {part: _evaluate(trainer, samples[part]) for part in ("validation", "test")}
     pd.DataFrame(progress.rows).to_csv(folder / "history.csv", index=False, float_format="%.6g")
     model.save_pretrained(folder / "model")
@@ -225,7 +226,7 @@ def show_progress() -> bool:
 
 
 def _evaluate(trainer: CountingTrainer, samples: Dataset) -> dict[str, float]:
-    metrics = trainer.evaluate(samples)
+    metrics = trainer.evaluate(samples, ignore_keys=NOT_COUNTS)
     return {name.removeprefix("eval_count_"): value for name, value in metrics.items() if "_count_" in name}
 
 

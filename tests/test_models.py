@@ -175,6 +175,24 @@ def test_classifiers_lose_what_their_logits_say() -> None:
     torch.testing.assert_close(output.loss, -(8 * labels * p.log() + (1 - labels) * (1 - p).log()).mean())
 
 
+def test_a_classifier_counts_what_its_logits_say() -> None:
+    inputs = batch()
+    labels = torch.tensor([1, 0, 2])[: len(inputs["input_ids"])]
+    model = small("longformer", "sequence", num_labels=3)
+    output = model(**inputs, labels=labels)
+    nats, number, right = output.counts[0]
+    assert number == len(labels)
+    assert right == (output.logits.argmax(-1) == labels).sum()
+    assert torch.isclose(nats, F.cross_entropy(output.logits, labels, reduction="sum"))
+
+    answers = torch.randint(0, 2, (len(labels), 4))
+    output = small("longformer", "multilabel", num_labels=4)(**inputs, labels=answers)
+    nats, number, right = output.counts[0]
+    assert number == answers.numel()
+    assert right == ((output.logits.sigmoid() > 0.5) == answers.bool()).sum()
+    assert torch.isclose(nats, F.binary_cross_entropy_with_logits(output.logits, answers.float(), reduction="sum"))
+
+
 def test_tss_is_a_distribution_over_the_real_tokens() -> None:
     for architecture in ARCHITECTURES:
         shares = small(architecture, "tss")(**batch()).logits.softmax(-1)
