@@ -26,6 +26,12 @@ def keys(notebook):
     return [JOBS / PROFILE / notebook / f"{run}.key" for run in RUNS[notebook]]
 
 
+def upstream(wildcards):
+    """The keys of the trainings a training starts from, where this profile makes them."""
+    needed = UPSTREAM[wildcards.notebook].get(wildcards.run, [])
+    return [JOBS / PROFILE / notebook / f"{run}.key" for profile, notebook, run in needed if profile == PROFILE]
+
+
 def share(jobs):
     """The threads of each of so many equal jobs when they run side by side."""
     return max(1, (workflow.cores or 1) // max(1, jobs))
@@ -34,6 +40,7 @@ def share(jobs):
 try:
     SETTINGS = {notebook: parameters.settings(notebook, PROFILE) for notebook in NOTEBOOKS}
     RUNS = {notebook: notebooks.run_names(notebook, SETTINGS[notebook]) for notebook in NOTEBOOKS}
+    UPSTREAM = {notebook: notebooks.upstream(notebook, SETTINGS[notebook]) for notebook in NOTEBOOKS}
 except DnakitError as error:
     raise WorkflowError(str(error)) from None
 
@@ -66,6 +73,7 @@ rule trained:
 # The store decides what a change of the code means for a run: one that it holds already costs seconds here.
 rule train:
     input:
+        upstream,
         files("dnakit/*.py", "data/sources.yaml", "requirements.lock"),
     output:
         JOBS / PROFILE / "{notebook}" / "{run}.key",

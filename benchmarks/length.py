@@ -21,7 +21,7 @@ from transformers import (
 )
 from transformers import logging as transformers_logging
 
-from benchmarks.timing import Case, device, interleaved
+from benchmarks.timing import Case, attempted, device, interleaved
 from dnakit.encoders import Longformer
 
 MODELS = ("ours", "stock Longformer", "dense", "BigBird")
@@ -45,7 +45,7 @@ def measure(quick: bool) -> dict[str, Any]:
     lengths, rounds = (QUICK_LENGTHS, 2) if quick else (LENGTHS, 3)
     keys = [(model, length) for length in lengths for model in MODELS]
     # Before anything is computed here: a process whose threads are at work should not be forked.
-    memory = {key: peak_memory(*key, lengths[-1]) for key in keys}
+    memory = {key: attempted(lambda key=key: peak_memory(*key, lengths[-1]), f"memory of {key}") for key in keys}  # type: ignore[misc]
     times = interleaved({f"{model} {length}": case(model, length, lengths[-1]) for model, length in keys}, rounds)
     thousands = lengths[-1] / 1000
     lines = [
@@ -89,7 +89,7 @@ def build(model: str, length: int) -> PreTrainedModel:
     return Longformer(config) if model == "ours" else LongformerModel(config, add_pooling_layer=False)
 
 
-def peak_memory(model: str, length: int, tokens: int) -> int:
+def peak_memory(model: str, length: int, tokens: int) -> float:
     """Bytes a forward and backward pass takes beyond the model itself: on a CPU, of a process of its own."""
     if device() == "cuda":
         return _allocated(model, length, tokens)

@@ -1,5 +1,6 @@
 """Timing beside a peer: the two take turns in one process, so that both meet the machine in the same state."""
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,12 +16,13 @@ Case = Callable[[], object]
 def interleaved(cases: Mapping[str, Case], rounds: int) -> dict[str, np.ndarray]:
     """Seconds of each case in each round, shape ``(rounds,)``; the cases take turns, after one round that is not timed.
 
-    The first round allocates memory and chooses kernels.
+    The first round allocates memory and chooses kernels. A case that cannot be run, for want of memory say, is told of,
+    and its times are NaN.
     """
     times: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(rounds + 1):
         for name, case in cases.items():
-            times[name].append(seconds(case))
+            times[name].append(attempted(lambda case=case: seconds(case), name))  # type: ignore[misc]
     return {name: np.array(values[1:]) for name, values in times.items()}
 
 
@@ -31,6 +33,20 @@ def seconds(case: Case) -> float:
     case()
     synchronize()
     return time.perf_counter() - start
+
+
+def attempted(measure: Callable[[], float], name: str) -> float:
+    """What `measure` gives, or NaN, and a line on stderr, if it fails: the other measurements are worth keeping."""
+    try:
+        return measure()
+    except (RuntimeError, MemoryError, OSError, EOFError) as error:  # torch's want of memory is a RuntimeError
+        tell(f"{name} cannot be measured: {type(error).__name__} {error}".splitlines()[0])
+        return float("nan")
+
+
+def tell(line: str) -> None:
+    """Say something that is no result."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def synchronize() -> None:

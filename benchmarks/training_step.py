@@ -1,6 +1,8 @@
 """One training step (forward, backward, Adam) of the thesis's Longformer, against stock transformers.
 
-Stock computes the logits of all tokens whatever the labels are, so that one time of it stands beside both losses.
+Both have the same weights, batch, dropout (0.1 on hidden states and on attention) and fused Adam, and compute in the
+same precision. Stock computes the logits of all tokens whatever the labels are, so that one time of it stands beside
+both losses.
 """
 
 import copy
@@ -12,9 +14,10 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LongformerForMaskedLM, PreTrainedModel
 
+from benchmarks.profile import of_cases
 from benchmarks.timing import Case, beside, device, interleaved, matmul_gflops
-from dnakit.corpora import CLS, IGNORED, MASK, SEP, mask_tokens
 from dnakit.models import build
+from dnakit.samples import CLS, IGNORED, MASK, SEP, mask_tokens
 from dnakit.training import bf16
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -23,14 +26,14 @@ SAME_LOSS = 1e-5  # relative, in float32 and without dropout
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """Each loss and precision beside stock, ELMo beside the Longformer, and the share the matrix products would take.
+    """Each loss and precision beside stock, ELMo beside our Longformer, and the share the matrix products would take.
 
     Raises
     ------
     AssertionError
         If the two models' first losses differ.
     """
-    batch, length, vocab_size, rounds = (2, 64, 500, 2) if quick else (16, 256, 30_000, 5)
+    batch, length, vocab_size, rounds = sizes(quick)
     stock, ours = pair(vocab_size)
     elmo = build("elmo", "mlm", vocab_size).to(device())
     inputs = {loss: samples(batch, length, vocab_size, loss) for loss in LOSSES}
@@ -46,11 +49,20 @@ def measure(quick: bool) -> dict[str, Any]:
         "gflop": gflop,
         "matmul_gflops": rates,
         "lines": [line(loss, each, times, gflop[loss] / rates[each]) for each in precisions() for loss in LOSSES],
-        "elmo": {
-            "ms": 1e3 * float(np.median(times["elmo"])),
-            "longformers": float(np.median(times["elmo"] / times["all fp32"])),
-        },
+        "elmo": beside(times["elmo"], times["all fp32"]),
     }
+
+
+def profile(quick: bool) -> dict[str, dict[str, float]]:
+    """Milliseconds of each of these steps by kind of operation."""
+    batch, length, vocab_size, _ = sizes(quick)
+    inputs = {loss: samples(batch, length, vocab_size, loss) for loss in LOSSES}
+    return of_cases(cases(*pair(vocab_size), inputs))
+
+
+def sizes(quick: bool) -> tuple[int, int, int, int]:
+    """Inputs in a batch, tokens in an input, vocabulary and rounds."""
+    return (2, 64, 500, 2) if quick else (16, 256, 30_000, 4)
 
 
 def line(loss: str, precision: str, times: dict[str, np.ndarray], matmul_seconds: float) -> dict[str, Any]:

@@ -4,6 +4,10 @@ The sequence is cut into blocks of queries. A block sees the keys of its own pos
 either side, a band mask keeps each query to its own window, and the keys of the global tokens are appended to every
 block (and left out of the windows, so that each counts once). Time and memory are therefore
 ``length x (block + 2 reach + global tokens)``.
+
+States in blocks are ``(batch, blocks, heads, positions, width of a head)``. Attention is written out, in four products
+and a softmax, because `torch.nn.functional.scaled_dot_product_attention` is slower on a CPU: with dropout it makes more
+passes over the scores, and without it its backward pass in bf16 takes three times as long.
 """
 
 import torch
@@ -11,23 +15,34 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig
 
+from dnakit.dropout import dropout
 from dnakit.project import DnakitError
 
-# Queries in a block where the window allows it: measured fastest, forward and backward, for windows of 16 to 64 tokens.
-BLOCK = 32
+# Queries in a block where the window allows it: measured fastest, forward and backward, for windows of 16 tokens.
+BLOCK = 16
 
 
-def in_blocks(states: Tensor, block: int) -> Tensor:
-    """Cut ``(batch, length, width)`` into ``(batch, blocks, block, width)``, filling the last block with zeros."""
-    batch, length, width = states.shape
-    return F.pad(states, (0, 0, 0, -length % block)).view(batch, -1, block, width)
+def in_blocks(states: Tensor, block: int, heads: int = 1) -> Tensor:
+    """Cut ``(batch, length, heads x width)`` into ``(batch, blocks, heads, block, width)``; zeros fill the last one."""
+    padded = F.pad(states, (0, 0, 0, -states.shape[1] % block))
+    return padded.unflatten(2, (heads, -1)).unflatten(1, (-1, block)).transpose(2, 3)
+
+
+def whole(states: Tensor, heads: int) -> Tensor:
+    """One block of everything."""
+    return in_blocks(states, states.shape[1], heads)
+
+
+def from_blocks(blocks: Tensor) -> Tensor:
+    """Lay blocks end to end, and the heads side by side: ``(batch, length, heads x width)``."""
+    return blocks.transpose(2, 3).flatten(3).flatten(1, 2)
 
 
 def with_neighbours(blocks: Tensor, reach: int) -> Tensor:
     """Widen each block by ``reach`` positions of the block before it and of the one after it (zeros at the ends)."""
-    before = F.pad(blocks[:, :-1, -reach:], (0, 0, 0, 0, 1, 0))
-    after = F.pad(blocks[:, 1:, :reach], (0, 0, 0, 0, 0, 1))
-    return torch.cat([before, blocks, after], dim=2)
+    before = F.pad(blocks[:, :-1, :, -reach:], (0, 0, 0, 0, 0, 0, 1, 0))
+    after = F.pad(blocks[:, 1:, :, :reach], (0, 0, 0, 0, 0, 0, 0, 1))
+    return torch.cat([before, blocks, after], dim=3)
 
 
 def window_mask(local_keys: Tensor, block: int, reach: int) -> Tensor:
@@ -41,25 +56,22 @@ def window_mask(local_keys: Tensor, block: int, reach: int) -> Tensor:
     Returns
     -------
     Tensor
-        bool, ``(batch, blocks, block, block + 2 reach)``.
+        bool, ``(batch, blocks, 1, block, block + 2 reach)``.
     """
     keys = with_neighbours(in_blocks(local_keys[..., None].float(), block), reach) > 0
     offset = torch.arange(block + 2 * reach, device=keys.device) - torch.arange(block, device=keys.device)[:, None]
-    return keys.transpose(2, 3) & (offset >= 0) & (offset <= 2 * reach)
+    return keys.transpose(3, 4) & (offset >= 0) & (offset <= 2 * reach)
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor, heads: int, dropout: float) -> Tensor:
-    """Multi-head attention of ``(n, queries, width)`` to ``(n, keys, width)`` where ``(n, queries, keys)`` allows."""
+def attend(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor, p: float) -> Tensor:
+    """Softmax attention of ``(..., queries, width)`` to ``(..., keys, width)`` where ``(..., queries, keys)`` allows.
 
-    def split(states: Tensor) -> Tensor:
-        return states.unflatten(-1, (heads, -1)).transpose(1, 2)
-
+    Of the probabilities a share `p` is dropped.
+    """
     # The lowest finite number, not -inf: a row of padding then yields a mean to be discarded and no NaN.
     bias = torch.zeros_like(allowed, dtype=query.dtype).masked_fill_(~allowed, torch.finfo(query.dtype).min)
-    mixed = F.scaled_dot_product_attention(
-        split(query), split(key), split(value), attn_mask=bias.unsqueeze(1), dropout_p=dropout
-    )
-    return mixed.transpose(1, 2).flatten(2)
+    scores = query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)
+    return dropout(torch.softmax(scores.add_(bias), -1), p) @ value
 
 
 class WindowedSelfAttention(nn.Module):
@@ -133,27 +145,30 @@ class WindowedSelfAttention(nn.Module):
 
     def _attend_locally(self, hidden: Tensor, padding: Tensor, is_global: Tensor | None) -> Tensor:
         """Every token to its window and to the global tokens; zero where there is padding."""
-        batch, length, width = hidden.shape
         block = max(BLOCK, self.reach)
         query, key, value = self.query(hidden), self.key(hidden), self.value(hidden)
         local = ~padding if is_global is None else ~(padding | is_global)
         allowed = window_mask(local, block, self.reach)
-        keys, values = (with_neighbours(in_blocks(states, block), self.reach) for states in (key, value))
+        queries, keys, values = (in_blocks(states, block, self.heads) for states in (query, key, value))
+        keys, values = with_neighbours(keys, self.reach), with_neighbours(values, self.reach)
         if is_global is not None:
             index, real = global_positions(is_global)
-            keys, values = append(keys, at(key, index)), append(values, at(value, index))
-            allowed = torch.cat([allowed, real[:, None, None].expand(*allowed.shape[:3], -1)], dim=-1)
-        queries, keys, values, allowed = (x.flatten(0, 1) for x in (in_blocks(query, block), keys, values, allowed))
-        mixed = attend(queries, keys, values, allowed, self.heads, self.dropout if self.training else 0.0)
-        return mixed.view(batch, -1, width)[:, :length].masked_fill(padding[..., None], 0.0)
+            keys, values = self._append(keys, at(key, index)), self._append(values, at(value, index))
+            allowed = torch.cat([allowed, real[:, None, None, None].expand(*allowed.shape[:4], -1)], dim=4)
+        mixed = from_blocks(attend(queries, keys, values, allowed, self.dropout if self.training else 0.0))
+        return mixed[:, : hidden.shape[1]] * (~padding[..., None]).to(mixed.dtype)
+
+    def _append(self, blocks: Tensor, states: Tensor) -> Tensor:
+        """Put ``(batch, m, hidden_size)`` at the end of every block."""
+        return torch.cat([blocks, whole(states, self.heads).expand(-1, blocks.shape[1], -1, -1, -1)], dim=3)
 
     def _attend_globally(self, hidden: Tensor, mixed: Tensor, padding: Tensor, is_global: Tensor) -> Tensor:
         """Put into the global tokens' rows what they see of the whole sequence, through projections of their own."""
         index, real = global_positions(is_global)
-        query = self.query_global(at(hidden, index))
-        key, value = self.key_global(hidden), self.value_global(hidden)
-        allowed = ~padding[:, None].expand(-1, index.shape[1], -1)
-        rows = attend(query, key, value, allowed, self.heads, self.dropout if self.training else 0.0)
+        projected = self.query_global(at(hidden, index)), self.key_global(hidden), self.value_global(hidden)
+        query, key, value = (whole(states, self.heads) for states in projected)
+        allowed = ~padding[:, None, None, None].expand(-1, -1, -1, index.shape[1], -1)
+        rows = from_blocks(attend(query, key, value, allowed, self.dropout if self.training else 0.0))
         rows = torch.where(real[..., None], rows, at(mixed, index))
         return mixed.scatter(1, index[..., None].expand_as(rows), rows)
 
@@ -163,11 +178,6 @@ def global_positions(is_global: Tensor) -> tuple[Tensor, Tensor]:
     most = int(is_global.sum(1).max())
     order = is_global.long().argsort(dim=1, descending=True, stable=True)[:, :most]
     return order, is_global.gather(1, order)
-
-
-def append(blocks: Tensor, states: Tensor) -> Tensor:
-    """Put ``(batch, m, width)`` at the end of every one of ``(batch, blocks, keys, width)``."""
-    return torch.cat([blocks, states[:, None].expand(-1, blocks.shape[1], -1, -1)], dim=2)
 
 
 def at(states: Tensor, index: Tensor) -> Tensor:

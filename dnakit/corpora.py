@@ -1,22 +1,26 @@
-"""From genomes to samples: which genomes, which split, which tokens, and which of them are masked.
+"""From genomes to tokens: which genomes, which split, which words.
 
 Thesis section 4.2.1. A *corpus* is a tokenizer, learned from the training genomes, and the token ids of every split,
-kept in flat files that are mapped rather than loaded. A *sample* is ``<cls>``, up to 254 consecutive tokens of one
-genome, ``<sep>``, and padding to 256.
+kept in flat files that are mapped rather than loaded; `dnakit.samples` cuts them.
+
+A nuclear genome's chromosomes are cut into pieces, and a piece takes the place of a genome in all this.
+
+Beside the thesis's random splits a corpus may set two *rulers* aside, the same genomes for every tokenization of the
+same source: ``near``, drawn at random like a test split, so that relatives of its genomes are in training, and
+``far``, whole families (of a nuclear genome: chromosomes) of which training sees nothing.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
-import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from torch.utils.data import Dataset
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from dnakit import sources, store
+from dnakit import sources, store, taxonomy
 from dnakit.project import DnakitError, checked
 from dnakit.sequences import Record, read_fasta
 from dnakit.tokenization import (
@@ -28,32 +32,46 @@ from dnakit.tokenization import (
     train_tokenizer,
 )
 
-RECIPE = "corpora 1"  # goes into every corpus key; raise it when the same parameters come to mean other tokens
+RECIPE = "corpora 2"  # goes into every corpus key; raise it when the same parameters come to mean other tokens
 SPLITS = ("train", "validation", "test")
-SAMPLE_LENGTH = 256  # thesis 4.1.3, <cls> and <sep> included
-CLS, PAD, SEP, UNK, MASK = range(len(SPECIAL_TOKENS))
-IGNORED = -100  # the label PyTorch's losses skip
-MASK_PROBABILITY = 0.15  # BERT's defaults, thesis 4.2.1: of the selected tokens 80% become <mask>,
-MASKED_SHARE, RANDOM_SHARE = 0.8, 0.1  # 10% a random token, 10% stay
+RULERS = ("near", "far")
+HELD_OUT_RANK = "family"
+FEWEST_GENOMES = 10
 BPE_BASES = 100_000_000  # BPE learns from at most so much sequence, taken evenly, so that hg38 needs no more memory
 BPE_PIECE = 1_008_000  # taken or left as a whole; a multiple of 6, 9 and 12
+KNOWN_SHARE = 0.5  # of a nuclear piece's letters must be known bases: centromeres are runs of N
 
 
 class CorpusParameters(BaseModel):
     """What decides a corpus.
 
     `genomes` are drawn at random among those of at most `longest_genome` bases (the thesis speaks of single
-    chromosomes of about 15 kb; RefSeq also holds plant mitochondria of several Mb).
+    chromosomes of about 15 kb; RefSeq also holds plant mitochondria of several Mb). With a `piece` (bases) the records
+    of the sources are chromosomes, cut into pieces, and `genomes` counts these (0: all there are).
+
+    `ruler_genomes` are set aside for each ruler. The far one takes whole families by the lineages in `taxonomy` (a
+    source of such), or of a nuclear genome the chromosomes `far_chromosomes`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    source: str
-    genomes: int = Field(ge=10)
+    sources: list[str] = Field(min_length=1)
+    genomes: int = Field(ge=0)
     longest_genome: int = Field(ge=1)
     tokenization: str = Field(pattern=r"^([1-9]|1[0-2])-mer$|^BB$")
     vocab_size: int = Field(ge=len(SPECIAL_TOKENS) + 4, lt=2**16)
     resamplings: int = Field(ge=1)
     seed: int = Field(ge=0)
+    piece: int = Field(default=0, ge=0)
+    ruler_genomes: int = Field(default=0, ge=0)
+    taxonomy: str = ""
+    far_chromosomes: list[str] = []
+
+    @field_validator("genomes")
+    @classmethod
+    def _enough_to_split(cls, value: int) -> int:
+        if 0 < value < FEWEST_GENOMES:
+            raise ValueError(f"at least {FEWEST_GENOMES}, or 0 for all, so that each split has one")
+        return value
 
     @property
     def word_length(self) -> int | None:
@@ -64,6 +82,15 @@ class CorpusParameters(BaseModel):
     def passes(self) -> int:
         """How often each genome is cut into words: `resamplings` for BigBird-style words, once for k-mers."""
         return self.resamplings if self.word_length is None else 1
+
+    def named(self) -> dict[str, Any]:
+        """The parameters as a record shows them: a user's own files by their names, not their folders."""
+        return self.model_dump() | {"sources": [Path(source).name for source in self.sources]}
+
+    def inputs(self) -> list[str]:
+        """Digests of the files that the corpus is made from, which are fetched now."""
+        used = [*self.sources, self.taxonomy] if self.taxonomy and self.ruler_genomes else self.sources
+        return [sources.digest(sources.fetch(source)) for source in used]
 
 
 class Corpora(BaseModel):
@@ -89,7 +116,7 @@ class Corpora(BaseModel):
 
     def corpora(self, where: str) -> list[CorpusParameters]:
         """The parameters of each corpus; `where` names the notebook in an error."""
-        shared = self.model_dump(include={"source", "longest_genome", "resamplings", "seed"})
+        shared = self.model_dump(include={"longest_genome", "resamplings", "seed"}) | {"sources": [self.source]}
         return [
             checked(
                 CorpusParameters, {"tokenization": tokenization, "genomes": genomes, "vocab_size": size} | shared, where
@@ -120,7 +147,7 @@ class Corpus:
 
     @cached_property
     def genomes(self) -> dict[str, list[str]]:
-        """Names of the genomes of each split."""
+        """Names of the genomes of each split and ruler."""
         return store.read_json(self.folder / "genomes.json")
 
     @cached_property
@@ -145,49 +172,91 @@ def prepare(parameters: CorpusParameters) -> Corpus:
     DnakitError
         If the source cannot be had, or holds fewer genomes than asked for.
     """
-    path = sources.fetch(parameters.source)
-    made_key = corpus_key(parameters, sources.digest(path))
-    return Corpus(store.made("corpora", made_key, lambda folder: _fill(folder, path, parameters)))
+    made_key = corpus_key(parameters)
+    return Corpus(store.made("corpora", made_key, lambda folder: _fill(folder, parameters)))
 
 
-def corpus_key(parameters: CorpusParameters, source_digest: str) -> str:
-    """The key of a corpus: parameters that matter to it, and the source's content rather than its name."""
-    values = parameters.model_dump(exclude={"source", "resamplings"}) | {"passes": parameters.passes}
-    return store.key(RECIPE, values | {"source": source_digest})
+def corpus_key(parameters: CorpusParameters) -> str:
+    """The key of a corpus: parameters that matter to it, and the content of its sources rather than their names."""
+    values = parameters.model_dump(exclude={"sources", "taxonomy", "resamplings"}) | {"passes": parameters.passes}
+    return store.key(RECIPE, values | {"inputs": parameters.inputs()})
 
 
-def _fill(folder: Path, path: Path, parameters: CorpusParameters) -> None:
+def documents(parameters: CorpusParameters) -> Iterator[Record]:
+    """The genomes, or pieces of chromosomes, a corpus may draw from, one record of the sources in memory at a time."""
+    for record in chain.from_iterable(read_fasta(sources.fetch(source)) for source in parameters.sources):
+        if not parameters.piece:
+            if len(record.sequence) <= parameters.longest_genome:
+                yield record
+            continue
+        for start in range(0, len(record.sequence), parameters.piece):
+            piece = record.sequence[start : start + parameters.piece]
+            if sum(map(piece.count, b"ACGT")) >= KNOWN_SHARE * parameters.piece:
+                yield Record(f"{record.name}:{start}", "", piece)
+
+
+def _fill(folder: Path, parameters: CorpusParameters) -> None:
     """Write a corpus: choose and split the genomes, learn the tokenizer from the training split, encode all splits."""
-    parts = _choose(path, parameters)
+    parts = _choose(parameters)
     train_bases = sum(length for length in parts["train"].values())
-    texts = _texts(path, set(parts["train"]), train_bases, parameters)
+    texts = _texts(set(parts["train"]), train_bases, parameters)
     tokenizer = train_tokenizer(texts, parameters.vocab_size, parameters.word_length)
     tokenizer.save_pretrained(folder / "tokenizer")
     membership = {name: part for part, names in parts.items() for name in names}
-    store.write_json(folder / "sizes.json", _encode(folder, path, membership, tokenizer, parameters))
+    store.write_json(folder / "sizes.json", _encode(folder, membership, tokenizer, parameters))
     store.write_json(folder / "genomes.json", {part: list(names) for part, names in parts.items()})
 
 
-def _choose(path: Path, parameters: CorpusParameters) -> dict[str, dict[str, int]]:
-    """Names and lengths of the genomes of each split."""
-    lengths = {r.name: len(r.sequence) for r in read_fasta(path) if len(r.sequence) <= parameters.longest_genome}
-    if len(lengths) < parameters.genomes:
+def _choose(parameters: CorpusParameters) -> dict[str, dict[str, int]]:
+    """Names and lengths of the genomes of each split and ruler."""
+    lengths = {record.name: len(record.sequence) for record in documents(parameters)}
+    rulers, free = _set_aside(list(lengths), parameters)
+    wanted = parameters.genomes or max(FEWEST_GENOMES, len(free))
+    if len(free) < wanted:
+        where = ", ".join(Path(source).name for source in parameters.sources)
+        aside = f" beside its rulers ({len(lengths) - len(free):,} set aside)" if parameters.ruler_genomes else ""
+        what = (
+            f"pieces of {parameters.piece:,} bases"
+            if parameters.piece
+            else f"genomes of at most {parameters.longest_genome:,} bases"
+        )
         raise DnakitError(
-            f"{path.name} holds {len(lengths):,} genomes of at most {parameters.longest_genome:,} bases, "
-            f"but {parameters.genomes:,} are asked for; lower 'genomes' or raise 'longest_genome'"
+            f"{where} holds {len(free):,} {what}{aside}, but {wanted:,} are asked for; lower 'genomes' "
+            "(or 'nuclear_pieces'), or raise 'longest_genome'"
         )
     rng = np.random.default_rng(parameters.seed)
-    names = np.array(list(lengths))[np.sort(rng.permutation(len(lengths))[: parameters.genomes])]
-    return {part: {str(n): lengths[n] for n in names[rows]} for part, rows in split(len(names), rng).items()}
+    names = np.array(free)[np.sort(rng.permutation(len(free))[:wanted])]
+    parts = {part: names[rows].tolist() for part, rows in split(len(names), rng).items()} | rulers
+    return {part: {name: lengths[name] for name in members} for part, members in parts.items()}
 
 
-def _texts(path: Path, names: set[str], bases: int, parameters: CorpusParameters) -> Iterator[str]:
+def _set_aside(names: list[str], parameters: CorpusParameters) -> tuple[dict[str, list[str]], list[str]]:
+    """Names of each ruler, and those left for the splits; the same for every tokenization and number of genomes."""
+    count = parameters.ruler_genomes
+    if not count:
+        return {}, names
+    rng = np.random.default_rng([parameters.seed, 3])
+    if parameters.piece:
+        apart = [name for name in names if name.rsplit(":", 1)[0] in parameters.far_chromosomes]
+        far = sorted(rng.permutation(np.array(apart))[:count].tolist())
+        rest = sorted(set(names) - set(apart))
+    else:
+        lineages = taxonomy.lineages(sources.fetch(parameters.taxonomy))
+        far, rest = taxonomy.hold_out(names, lineages, HELD_OUT_RANK, count, rng)
+    if not far:
+        missing = "'far_chromosomes'" if parameters.piece else f"a {HELD_OUT_RANK} in 'taxonomy'"
+        raise DnakitError(f"no genome is left for the far ruler: none of the source has {missing}")
+    near = set(rng.permutation(np.array(rest))[:count].tolist())
+    return {"near": sorted(near), "far": sorted(far)}, [name for name in names if name in set(rest) - near]
+
+
+def _texts(names: set[str], bases: int, parameters: CorpusParameters) -> Iterator[str]:
     """What BPE learns from: whole words of the training genomes, every n-th piece of them where there is too much."""
     every = -(-bases // BPE_BASES)
     rng = np.random.default_rng([parameters.seed, 1])
     pieces = (
         record.sequence[start : start + BPE_PIECE]
-        for record in read_fasta(path)
+        for record in documents(parameters)
         if record.name in names
         for start in range(0, len(record.sequence), BPE_PIECE)
     )
@@ -201,15 +270,16 @@ def _texts(path: Path, names: set[str], bases: int, parameters: CorpusParameters
 
 
 def _encode(
-    folder: Path, path: Path, membership: dict[str, str], tokenizer: DnaTokenizer, parameters: CorpusParameters
+    folder: Path, membership: dict[str, str], tokenizer: DnaTokenizer, parameters: CorpusParameters
 ) -> dict[str, dict[str, int]]:
-    """Write `<split>.ids` and `<split>.ends.npy`, one genome in memory at a time; return bases and words by split."""
-    files = {part: (folder / f"{part}.ids").open("wb") for part in SPLITS}
-    ends: dict[str, list[int]] = {part: [0] for part in SPLITS}
-    sizes = {"bases": dict.fromkeys(SPLITS, 0), "words": dict.fromkeys(SPLITS, 0)}
+    """Write `<part>.ids` and `<part>.ends.npy`, one genome in memory at a time; return bases and words by split."""
+    parts = list(dict.fromkeys(membership.values()))
+    files = {part: (folder / f"{part}.ids").open("wb") for part in parts}
+    ends: dict[str, list[int]] = {part: [0] for part in parts}
+    sizes = {"bases": dict.fromkeys(parts, 0), "words": dict.fromkeys(parts, 0)}
     known = set()
     rng = np.random.default_rng([parameters.seed, 2])
-    for record in read_fasta(path):
+    for record in documents(parameters):
         if record.name not in membership:
             continue
         part = membership[record.name]
@@ -220,13 +290,13 @@ def _encode(
             sizes["words"][part] += words
             if (ids >= len(SPECIAL_TOKENS)).any():
                 known.add(part)
-    for part in SPLITS:
+    for part in parts:
         files[part].close()
         np.save(folder / f"{part}.ends.npy", np.array(ends[part][1:]))
         if part not in known:
             raise DnakitError(
-                f"{path.name}: the {part} genomes give no tokens: they hold no known bases, or are too short for "
-                f"{parameters.tokenization} words"
+                f"{', '.join(parameters.sources)}: the {part} genomes give no tokens: they hold no known bases, or are "
+                f"too short for {parameters.tokenization} words"
             )
     return sizes
 
@@ -241,78 +311,3 @@ def _documents(
     for _ in range(parameters.passes):
         words = list(bigbird_words(record.sequence, rng))
         yield tokenizer.encode_words(words), len(words)
-
-
-class MlmSamples(Dataset):
-    """Masked-language-model samples of one split (thesis 4.2.1).
-
-    Of the tokens that stand for known bases, 15% are selected at random; 80% of these become ``<mask>``, 10% a random
-    token, 10% stay. The draw depends on nothing but the seed, the sample and, if `masking` is ``dynamic`` (RoBERTa;
-    thesis B.2), the epoch: a resumed training sees what an undisturbed one sees.
-
-    Parameters
-    ----------
-    labelled : {"all", "selected"}
-        Which tokens carry a label: every token that stands for bases, or the selected ones only.
-
-    Each item holds ``input_ids``, ``attention_mask``, ``labels`` (true ids, -100 where not labelled) and ``masked``
-    (bool: shown as ``<mask>``, what accuracies on masked tokens count), all of shape (256,).
-    """
-
-    def __init__(
-        self,
-        corpus: Corpus,
-        part: str,
-        masking: Literal["static", "dynamic"],
-        labelled: Literal["all", "selected"],
-        seed: int,
-    ) -> None:
-        self.ids, self.labelled, self.seed = corpus.ids(part), labelled, seed
-        self.dynamic = masking == "dynamic"
-        self.stream = SPLITS.index(part)
-        self.vocab_size = len(corpus.tokenizer)
-        self.bounds = sample_bounds(corpus.ends(part))
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return len(self.bounds)
-
-    def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
-        start, end = self.bounds[number]
-        true = np.full(SAMPLE_LENGTH, PAD, np.int64)
-        inner = slice(1, 1 + end - start)
-        true[0], true[inner], true[1 + end - start] = CLS, self.ids[start:end], SEP
-        rng = np.random.default_rng([self.seed, self.stream, self.epoch if self.dynamic else 0, number])
-        seen, selected = mask_tokens(true, self.vocab_size, rng)
-        scored = selected if self.labelled == "selected" else true >= len(SPECIAL_TOKENS)
-        return {
-            "input_ids": torch.from_numpy(seen),
-            "attention_mask": torch.from_numpy((true != PAD).astype(np.int64)),
-            "labels": torch.from_numpy(np.where(scored, true, IGNORED)),
-            "masked": torch.from_numpy(seen == MASK),
-        }
-
-
-def sample_bounds(ends: np.ndarray) -> np.ndarray:
-    """Start and end of each sample in a split's ids, shape (samples, 2): up to 254 tokens of one document."""
-    step = SAMPLE_LENGTH - 2
-    starts = np.concatenate([[0], ends[:-1]])
-    return np.concatenate(
-        [
-            np.stack([at := np.arange(start, end, step), np.minimum(at + step, end)], axis=1)
-            for start, end in zip(starts, ends, strict=True)
-        ]
-    )
-
-
-def mask_tokens(true: np.ndarray, vocab_size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """BERT's masking of token ids of any shape: what the model sees, and which positions were selected.
-
-    Special tokens (``<unk>`` among them: nothing could be learned from it) are never selected, and a random token is
-    never a special one.
-    """
-    selected = (rng.random(true.shape) < MASK_PROBABILITY) & (true >= len(SPECIAL_TOKENS))
-    fate = rng.random(true.shape)
-    random = rng.integers(len(SPECIAL_TOKENS), vocab_size, true.shape)
-    seen = np.where(selected & (fate < MASKED_SHARE), MASK, true)
-    return np.where(selected & (fate >= 1 - RANDOM_SHARE), random, seen), selected

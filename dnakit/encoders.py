@@ -16,6 +16,7 @@ from transformers.models.albert.modeling_albert import AlbertModel
 from transformers.models.longformer.modeling_longformer import LongformerModel
 
 from dnakit.attention import WindowedSelfAttention
+from dnakit.dropout import use_cheap_dropout
 from dnakit.project import DnakitError
 
 
@@ -48,6 +49,7 @@ class Longformer(LongformerModel):
         layers: list[Any] = list(self.encoder.layer)
         for index, layer in enumerate(layers):
             layer.attention.self = WindowedSelfAttention(config, index)
+        use_cheap_dropout(self)
         self.post_init()
 
     def forward(
@@ -101,6 +103,7 @@ class Longalbert(AlbertModel):
         super().__init__(config, add_pooling_layer=False)
         for layer in dict.fromkeys(self.layers_in_order()):
             layer.attention = LongalbertAttention(config)
+        use_cheap_dropout(self)
         self.post_init()
 
     def forward(

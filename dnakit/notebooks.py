@@ -29,7 +29,7 @@ QUIET = {
 }
 
 #: The module of each chapter that has trainings; its `runs` and `run_names` say which.
-TASKS = {"01_tokenization": "vocabularies", "02_pretraining": "pretraining"}
+TASKS = {"01_tokenization": "vocabularies", "02_pretraining": "pretraining", "03_tss": "localization"}
 
 _KERNEL_START_SECONDS = 300
 
@@ -72,6 +72,12 @@ def run_names(notebook: str, parameters: dict[str, Any]) -> list[str]:
     """The names of `runs`, without touching data: the Snakefile asks at every start."""
     found = getattr(_task(notebook), "run_names", None)
     return found(parameters) if found else []
+
+
+def upstream(notebook: str, parameters: dict[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
+    """For each of `runs` the trainings it starts from, as (profile, notebook, run); without touching data."""
+    found = getattr(_task(notebook), "upstream", None)
+    return found(parameters) if found else {}
 
 
 def _task(notebook: str) -> Any:

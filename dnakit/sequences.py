@@ -4,28 +4,20 @@ Policy for letters: lower case is upper case, U is T, IUPAC ambiguity letters st
 every letter other than ACGT as N). Gaps, ``*`` and protein letters are refused, for they mean that the file is not DNA.
 """
 
-import bz2
-import gzip
 import io
-import lzma
-import os
 import re
-import threading
 import warnings
-import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
-from functools import partial
-from itertools import chain
+from collections import deque
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 from Bio import BiopythonParserWarning, SeqIO
 from Bio.SeqFeature import CompoundLocation, SeqFeature, SimpleLocation
-from Bio.SeqIO.FastaIO import SimpleFastaParser
 from Bio.SeqRecord import SeqRecord
 
+from dnakit.files import open_text, open_writing, part_file, refusing, texts
 from dnakit.project import DnakitError
 
 AMBIGUITY = b"RYSWKMBDHVN"
@@ -97,73 +89,20 @@ class Annotation(NamedTuple):
     strand: int | None
 
 
-# ---- files
-
-
-@contextmanager
-def _refusing(path: Path, kind: str) -> Iterator[None]:
-    """Turn what a broken file does to its readers into one line that names it."""
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise DnakitError(f"{path}: not a {kind} file (bytes that are no text)") from error
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise DnakitError(f"{path}: the compressed file is truncated or damaged; get it again") from error
-    except OSError as error:
-        reason = error.strerror or "the compressed file is damaged; get it again"
-        raise DnakitError(f"{path}: cannot be read: {reason}") from error
-
-
-def _open_text(path: Path) -> TextIO:
-    """Open plain, gzip, xz or bzip2 text; the first bytes decide, not the name."""
-    with open(path, "rb") as handle:
-        magic = handle.read(6)
-    openers: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
-    opener = next((opener for start, opener in openers.items() if magic.startswith(start)), open)
-    return io.TextIOWrapper(io.BufferedReader(opener(path, "rb"), 1 << 20), encoding="utf-8-sig")
-
-
-@contextmanager
-def part_file(path: Path) -> Iterator[Path]:
-    """A name beside ``path`` to write to; it becomes ``path`` if the block succeeds, and disappears if it does not."""
-    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        os.replace(part, path)
-    except OSError as error:
-        raise DnakitError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        if part.exists():
-            part.unlink()
-
-
-@contextmanager
-def open_writing(path: Path, suffix: str) -> Iterator[TextIO]:
-    """Text, compressed as ``suffix`` asks (.gz, .xz, .bz2); equal text gives equal bytes, whatever the time or name."""
-    compressors: dict[str, Callable[[IO[bytes]], Any]] = {
-        ".gz": partial(gzip.GzipFile, "", "wb", 9, mtime=0),
-        ".xz": partial(lzma.LZMAFile, mode="wb"),
-        ".bz2": partial(bz2.BZ2File, mode="wb"),
-    }
-    with (
-        open(path, "wb") as raw,
-        compressors.get(suffix, nullcontext)(raw) as stream,
-        io.TextIOWrapper(stream, encoding="utf-8", newline="\n") as text,
-    ):
-        yield text
-
-
 # ---- FASTA
 
 
-def read_fasta(path: str | Path) -> Iterator[Record]:
+def read_fasta(path: str | Path, names: Container[str] | None = None) -> Iterator[Record]:
     """Read a FASTA file, plain or compressed (gzip, xz, bzip2), one record in memory at a time.
+
+    A tar archive of FASTA files, as UCSC serves some assemblies (``chromFa.tar.gz``), is read as one file.
 
     Parameters
     ----------
     path : str or Path
         Compression is recognised by content. CRLF line ends, blank lines and lower case are fine.
+    names : container of str, optional
+        Only these records; the letters of the others are skipped.
 
     Yields
     ------
@@ -177,35 +116,63 @@ def read_fasta(path: str | Path) -> Iterator[Record]:
         nucleotides, or a record of which less than half is ACGTN (a protein that needs IUPAC letters only).
     """
     path = Path(path)
-    names: set[str] = set()
-    with _refusing(path, "FASTA"), _open_text(path) as handle:
-        for number, (title, text) in enumerate(SimpleFastaParser(_from_first_record(path, handle)), start=1):
+    seen: set[str] = set()
+    with refusing(path, "FASTA"):
+        for title, lines in _records(path):
             name, description = (*title.split(None, 1), "", "")[:2]
             if not name:
-                raise DnakitError(f"{path}: record {number} has no name after '>'")
-            if name in names:
+                raise DnakitError(f"{path}: record {len(seen) + 1} has no name after '>'")
+            if name in seen:
                 raise DnakitError(f"{path}: record '{name}' occurs twice; names must be unique")
-            names.add(name)
-            yield Record(name, description, _nucleotides(path, name, text))
+            seen.add(name)
+            if names is None or name in names:
+                yield Record(name, description, _nucleotides(path, name, lines))
+        if not seen:
+            raise DnakitError(f"{path}: no FASTA file in the archive")
 
 
-def _from_first_record(path: Path, handle: TextIO) -> Iterator[str]:
-    """The file's lines, of which the first one with text is a header (Biopython skips to the header in silence)."""
+def _records(path: Path) -> Iterator[tuple[str, Iterator[str]]]:
+    """Title and lines of each record; lines that are not asked for are passed over."""
+    for where, handle in texts(path):
+        header = _first_header(where, handle)
+        while header:
+            headers: list[str] = []
+            lines = _until_header(handle, headers)
+            yield header[1:].rstrip(), lines
+            deque(lines, maxlen=0)
+            header = headers[0] if headers else ""
+
+
+def _first_header(where: str, handle: TextIO) -> str:
     for line in handle:
         if line.startswith(">"):
-            return chain([line], handle)
+            return line
         if line.strip():
-            raise DnakitError(f"{path}: not a FASTA file (text before the first '>')")
-    raise DnakitError(f"{path}: the file is empty; a FASTA file has at least one '>' record")
+            raise DnakitError(f"{where}: not a FASTA file (text before the first '>')")
+    raise DnakitError(f"{where}: the file is empty; a FASTA file has at least one '>' record")
 
 
-def _nucleotides(path: Path, name: str, text: str) -> bytes:
-    sequence = text.encode().translate(_NORMAL)
+def _until_header(handle: TextIO, headers: list[str]) -> Iterator[str]:
+    """The lines before the next header, which goes to `headers`."""
+    for line in handle:
+        if line[0] == ">":
+            headers.append(line)
+            return
+        yield line
+
+
+def _nucleotides(path: Path, name: str, lines: Iterable[str]) -> bytes:
+    letters = bytearray()
+    for line in lines:
+        letters += line.encode()
+    letters = letters.translate(_NORMAL, b" \t\r\n")
+    sequence = bytes(letters)
     if not sequence:
         raise DnakitError(f"{path}: record '{name}' has no sequence")
     unusual = sequence.translate(None, b"ACGTN")
-    if unusual.translate(None, AMBIGUITY):
-        letter = next(letter for letter in text if letter.encode().translate(_NORMAL) not in AMBIGUITY + b"ACGT")
+    strange = unusual.translate(None, AMBIGUITY)
+    if strange:
+        letter = next(letter for letter in letters.decode() if letter.encode()[0] == strange[0])
         raise DnakitError(
             f"{path}: record '{name}' contains {letter!r}, which is no nucleotide letter (a protein or an alignment?)"
         )
@@ -247,7 +214,7 @@ def read_genbank(path: str | Path) -> Iterator[SeqRecord]:
     """
     path = Path(path)
     count = 0
-    with _refusing(path, "GenBank"), _open_text(path) as handle:
+    with refusing(path, "GenBank"), open_text(path) as handle:
         for count, entry in enumerate(_entries(path, handle), start=1):
             try:
                 yield _genbank_record(entry)
@@ -327,7 +294,7 @@ def read_bed(path: str | Path) -> Iterator[BedRow]:
     """
     path = Path(path)
     count = 0
-    with _refusing(path, "BED"), _open_text(path) as handle:
+    with refusing(path, "BED"), open_text(path) as handle:
         for number, line in enumerate(handle, start=1):
             if not line.strip() or line.startswith(("#", "track", "browser")):
                 continue

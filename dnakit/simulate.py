@@ -19,7 +19,9 @@ from Bio.Seq import Seq
 from Bio.SeqFeature import SeqFeature, SimpleLocation
 from Bio.SeqRecord import SeqRecord
 
-from dnakit.sequences import Record, open_writing, part_file, write_fasta
+from dnakit.files import open_writing, part_file
+from dnakit.nuclear import write_nuclear
+from dnakit.sequences import Record, write_fasta
 
 BASES = np.frombuffer(b"ACGT", dtype=np.uint8)
 COMPOSITION = np.array([0.30, 0.27, 0.16, 0.27])  # of a fish mitochondrion's light strand
@@ -294,4 +296,4 @@ def write_mitochondria(folder: Path, genomes: int = 120, seed: int = 0) -> None:
         SeqIO.write((genbank_record(genome) for genome in world), handle, "genbank")
 
 
-WORLDS: dict[str, Callable[[Path], None]] = {"mitochondria": write_mitochondria}
+WORLDS: dict[str, Callable[[Path], None]] = {"mitochondria": write_mitochondria, "nuclear": write_nuclear}

@@ -10,8 +10,9 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import cache
@@ -25,8 +26,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from dnakit import simulate
 from dnakit.download import explained, resuming
+from dnakit.files import part_file
 from dnakit.project import DnakitError, data_folder, root
-from dnakit.sequences import part_file
 
 
 class Source(BaseModel):
@@ -140,6 +141,19 @@ def describe(name: str | Path) -> Source:
     )
 
 
+def about(names: Sequence[str]) -> dict[str, Any]:
+    """What a run's record says of its sources: ``source`` (titles), ``source_sha256`` and ``simulated``.
+
+    ``source_sha256`` is one digest, or one for each of several sources, with a space between.
+    """
+    described = [describe(name) for name in names]
+    return {
+        "source": ", ".join(source.title for source in described),
+        "source_sha256": " ".join(digest(fetch(name)) for name in names),
+        "simulated": any(source.simulated for source in described),
+    }
+
+
 def _own_file(name: str | Path) -> Path:
     named = Path(name).expanduser()
     for path in (named, root() / named):
@@ -241,7 +255,8 @@ def _mirror() -> Path | None:
 def _simulated(source: Source) -> Path:
     """A simulated file; the folder's name changes with the simulator, so that no old world is taken for today's."""
     world = str(source.world)
-    folder = data_folder("cache", "simulated", f"{world}-{digest(simulate.__file__)[:12]}")
+    simulator = sys.modules[simulate.WORLDS[world].__module__]
+    folder = data_folder("cache", "simulated", f"{world}-{digest(str(simulator.__file__))[:12]}")
     path = folder / source.file
     if not path.is_file():
         with _locked(folder.parent / f".{world}.lock"):

@@ -12,6 +12,7 @@ from dnakit import store
 from dnakit.project import DnakitError, relative, root
 
 RESULTS = Path("benchmarks", "results.json")
+KIND_COLORS = ("#0072B2", "#222222", "#E69F00", "#D55E00", "#AA4499", "#009E73", "#56B4E9", "#999933", "#bbbbbb")
 COLORS = {"ours": "#D55E00", "stock Longformer": "#0072B2", "dense": "#222222", "BigBird": "#009E73"}
 
 
@@ -38,18 +39,23 @@ def table(results: Mapping[str, Any]) -> pd.DataFrame:
         Indexed by what was measured. ``ours_ms`` and ``peer_ms`` are milliseconds for a million bases (tokenization), a
         step (training) or a sequence (inference); ``ratio`` is peer over ours, how many times faster ours is;
         ``matmul_share`` is the share of our step that its matrix products would take at the rate of one large product.
-        The peer is the ``tokenizers`` library, and stock transformers for the rest. ``allocator`` is how glibc's
-        ``malloc`` was set: by default, or to keep the memory it has.
+        The peer is the ``tokenizers`` library, for ELMo our Longformer, and stock transformers for the rest.
+        ``allocator`` is how glibc's ``malloc`` was set: by default, or to keep the memory it has. What could not be
+        measured is NaN, or has no row.
     """
-    words = {"what": "tokenization", "device": "cpu", "allocator": "default", "case": "9-mer words, one thread"}
-    rows = [words | _times(results["tokenization"])]
+    rows = []
+    if "tokenization" in results:
+        words = {"what": "tokenization", "device": "cpu", "allocator": "default", "case": "9-mer words, one thread"}
+        rows.append(words | _times(results["tokenization"]))
     for device, parts in results["devices"].items():
         for allocator, measured in parts["allocators"].items():
             words = {"device": device, "allocator": allocator}
-            for line in measured["training_step"]["lines"]:
-                case = f"{line['loss']} tokens, {line['precision']}"
-                rows.append(words | {"what": "training step", "case": case} | _times(line))
-            for line in measured["inference"]["lines"]:
+            steps, inference = measured.get("training_step", {}), measured.get("inference", {})
+            for line in steps.get("lines", []):
+                rows.append(words | {"what": "training step", "case": _case(line)} | _times(line))
+            if "elmo" in steps:
+                rows.append(words | {"what": "ELMo training step", "case": "all tokens, fp32"} | _times(steps["elmo"]))
+            for line in inference.get("lines", []):
                 rows.append(words | {"what": "inference", "case": line["precision"]} | _times(line))
     columns = ["what", "device", "case", "allocator", "ours_ms", "peer_ms", "ratio", "matmul_share"]
     frame = pd.DataFrame(rows, columns=columns).set_index("what")
@@ -57,11 +63,39 @@ def table(results: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def against_fp32(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
-    """How many times faster our training step is than stock's in fp32, by loss and precision, default allocator."""
-    lines = results["devices"][device]["allocators"]["default"]["training_step"]["lines"]
-    stock = next(line["peer_ms"] for line in lines if line["precision"] == "fp32")
-    rows = {f"{line['loss']} tokens, {line['precision']}": {"ratio": stock / line["ours_ms"]} for line in lines}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("training step")
+    """How many times faster our training step is than stock's in fp32, by loss and precision, default allocator.
+
+    ``gflops`` is the rate of one large matrix product in the precision (thousand million operations a second).
+    """
+    measured = results["devices"][device]["allocators"]["default"]["training_step"]
+    stock = next(line["peer_ms"] for line in measured["lines"] if line["precision"] == "fp32")
+    lines = pd.DataFrame(measured["lines"])
+    rates = lines["precision"].map(measured["matmul_gflops"])
+    frame = pd.DataFrame({"ratio": stock / lines["ours_ms"], "matmul_share": lines["matmul_share"], "gflops": rates})
+    return frame.set_axis([_case(line) for line in measured["lines"]]).rename_axis("training step")
+
+
+def by_kind(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
+    """Milliseconds of a training step by kind of operation (index, matrix products first), a column for each step."""
+    frame = pd.DataFrame(results["devices"][device]["profile"]).rename(columns=_step)
+    kinds = frame.sum(axis=1).sort_values(ascending=False).index
+    frame = frame.loc[sorted(kinds, key=lambda kind: kind != "matrix products")]
+    return frame[frame.sum().sort_values(ascending=False).index].rename_axis("kind of operation")
+
+
+def draw_by_kind(results: Mapping[str, Any], device: str = "cpu") -> Figure:
+    """What each training step's time is spent on, one bar a step, slowest first."""
+    frame = by_kind(results, device)
+    figure, axis = plt.subplots(figsize=(8.0, 0.42 * len(frame.columns) + 1.6))
+    left = pd.Series(0.0, index=frame.columns)
+    for (kind, times), color in zip(frame.iterrows(), KIND_COLORS, strict=True):
+        axis.barh(frame.columns, times, left=left, color=color, label=kind)
+        left += times
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
+    axis.set(xlabel="milliseconds a step")
+    figure.legend(loc="outside lower center", ncols=4)
+    return figure
 
 
 def growth(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
@@ -101,6 +135,16 @@ def provenance(results: Mapping[str, Any]) -> str:
         f"{machine['processor']}, {machine['threads']} threads{gpu}; "
         f"torch {machine['torch']}, transformers {machine['transformers']}, tokenizers {machine['tokenizers']}{quick}"
     )
+
+
+def _case(line: Mapping[str, Any]) -> str:
+    return f"{line['loss']} tokens, {line['precision']}"
+
+
+def _step(case: str) -> str:
+    """A step's name in words: ``all fp32`` is ours with the loss of all tokens."""
+    who, precision = case.split()
+    return f"stock, {precision}" if who == "stock" else f"ours, {who} tokens, {precision}"
 
 
 def _times(line: Mapping[str, Any]) -> dict[str, float]:

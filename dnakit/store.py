@@ -13,6 +13,7 @@ import platform
 import re
 import shutil
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -78,6 +79,41 @@ def _is_of_the_disk(error: Exception) -> bool:
     if isinstance(error, OSError) and error.errno in REFUSALS:
         return True
     return any(sign in str(error) for sign in ("(os error ", "PytorchStreamWriter failed"))
+
+
+class Kept(ABC):
+    """Something made once and kept in the store as a run is: a training, or a measurement that took its time."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What is made, in words."""
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """Digest of everything that goes into it."""
+
+    @abstractmethod
+    def fill(self, folder: Path) -> None:
+        """Make it in `folder`, with ``run.json`` and ``metrics.json`` among its files."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the store holds it."""
+        return place("runs", self.key).exists()
+
+    def train(self) -> Path:
+        """Its folder, made now if the store does not hold it."""
+        return made("runs", self.key, self.fill)
+
+    def metrics(self) -> dict[str, Any]:
+        """Its numbers."""
+        return read_json(self.train() / "metrics.json")
+
+    def about(self) -> dict[str, Any]:
+        """Its record: parameters, data, versions, device, times."""
+        return read_json(self.train() / "run.json")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -80,33 +80,34 @@ def train(
         Makes the untrained model; called after the seed is set. The model's output has ``loss`` and ``counts``, a
         tensor of sums of shape (1, n) over the batch.
     samples : mapping
-        Datasets ``train``, ``validation`` and ``test``.
+        Datasets ``train``, ``test`` and those that are evaluated after each epoch, ``validation`` among them.
     summarise : callable
         Turns ``counts``, summed over a data set, into metrics by name.
     folder : Path
-        Gets ``history.csv`` (one row an epoch, train and validation) and ``model/`` (safetensors).
+        Gets ``history.csv`` (one row an epoch: train, and all but test) and ``model/`` (safetensors).
 
     Returns
     -------
     dict
-        Metrics of the final model on ``validation`` and ``test``, and ``seconds`` of training, validation after each
+        Metrics of the final model on every data set but ``train``, and ``seconds`` of training, evaluation after each
         epoch included and all attempts together.
     """
     transformers.set_seed(parameters.seed)
     model = build()
+    watched = {part: data for part, data in samples.items() if part not in ("train", "test")}
     progress = Progress(summarise)
     trainer = CountingTrainer(
         model=model,
         args=_arguments(folder, parameters),
         train_dataset=samples["train"],
-        eval_dataset=samples["validation"],
+        eval_dataset=watched,
         compute_metrics=Totals(summarise),
         callbacks=[progress],
     )
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.progress = progress
     trainer.train(resume_from_checkpoint=last_checkpoint(folder), ignore_keys_for_eval=NOT_COUNTS)
-    results = {part: _evaluate(trainer, samples[part]) for part in ("validation", "test")}
+    results: dict[str, Any] = {part: _evaluate(trainer, samples[part]) for part in (*watched, "test")}
     pd.DataFrame(progress.rows).to_csv(folder / "history.csv", index=False, float_format="%.6g")
     model.save_pretrained(folder / "model")
     shutil.rmtree(folder / "checkpoints")
@@ -136,6 +137,7 @@ class Progress(TrainerCallback, ExportableState):
         self.counts = torch.zeros(1, dtype=torch.double)  # on the model's device, so that adding does not wait for it
         self.rows: list[dict[str, float]] = []
         self.seconds = 0.0
+        self.training = False  # what is evaluated afterwards belongs to no epoch
         self.started = self.saved = time.monotonic()
 
     def state(self) -> dict[str, dict[str, Any]]:
@@ -157,6 +159,7 @@ class Progress(TrainerCallback, ExportableState):
             self.counts = torch.tensor(kept["counts"], dtype=torch.double)
             self.rows, self.seconds = kept["rows"], kept["seconds"]
         self.started = self.saved = time.monotonic()
+        self.training = True
         self.bar = tqdm(
             total=state.max_steps, initial=state.global_step, unit="step", leave=False, disable=not show_progress()
         )
@@ -181,12 +184,13 @@ class Progress(TrainerCallback, ExportableState):
         self.counts = torch.zeros(1, dtype=torch.double)
 
     def on_evaluate(self, args, state, control, metrics=None, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
-        if self.rows and "validation_loss" not in self.rows[-1]:
-            named = {name.removeprefix("eval_count_"): value for name, value in metrics.items() if "_count_" in name}
-            self.rows[-1] |= {f"validation_{name}": value for name, value in named.items()}
+        if self.training:
+            marked = [(*name.removeprefix("eval_").partition("_count_"), value) for name, value in metrics.items()]
+            self.rows[-1] |= {f"{part}_{name}": value for part, mark, name, value in marked if mark}
 
     def on_train_end(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
         self.bar.close()
+        self.training = False
         self.seconds, self.started = self.elapsed(), time.monotonic()
 
 

@@ -19,9 +19,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from dnakit import report, sources, store
-from dnakit.corpora import SPECIAL_TOKENS, UNK, Corpora, Corpus, CorpusParameters, corpus_key, prepare, sample_bounds
+from dnakit.corpora import Corpora, Corpus, CorpusParameters, corpus_key, prepare
 from dnakit.project import checked
-from dnakit.tokenization import DnaTokenizer
+from dnakit.samples import UNK, sample_bounds
+from dnakit.tokenization import SPECIAL_TOKENS, DnaTokenizer
 
 NOTEBOOK = "01_tokenization"
 RECIPE = "vocabularies 1"  # goes into every key; raise it when the same parameters come to mean other numbers
@@ -29,7 +30,7 @@ SHIFTED_GENOMES = 10  # over which the effect of one missing base is measured
 
 
 @dataclass(frozen=True)
-class Measurement:
+class Measurement(store.Kept):
     """One tokenization of the chapter's genomes."""
 
     corpus_parameters: CorpusParameters
@@ -42,35 +43,17 @@ class Measurement:
     @property
     def title(self) -> str:
         """What is measured, in words."""
-        return f"{self.name} words, {self.corpus_parameters.genomes:,} genomes of {self.corpus_parameters.source}"
+        return f"{self.name} words, {self.corpus_parameters.genomes:,} genomes of {self.corpus_parameters.sources[0]}"
 
     @cached_property
     def key(self) -> str:
         """Key in the store."""
-        path = sources.fetch(self.corpus_parameters.source)
-        return store.key(RECIPE, {"corpus": corpus_key(self.corpus_parameters, sources.digest(path))})
-
-    @property
-    def done(self) -> bool:
-        """Whether the measurement is in the store."""
-        return store.place("runs", self.key).exists()
-
-    def train(self) -> Path:
-        """The measurement's folder: the tokenizer trained and its corpus counted now if they are not in the store."""
-        return store.made("runs", self.key, self._fill)
+        return store.key(RECIPE, {"corpus": corpus_key(self.corpus_parameters)})
 
     @property
     def corpus(self) -> Corpus:
         """The corpus itself."""
         return prepare(self.corpus_parameters)
-
-    def about(self) -> dict[str, Any]:
-        """Parameters, data and versions."""
-        return store.read_json(self.train() / "run.json")
-
-    def metrics(self) -> dict[str, float | None]:
-        """The numbers of `measure`."""
-        return store.read_json(self.train() / "metrics.json")
 
     def token_lengths(self) -> pd.DataFrame:
         """By length in bases: how many tokens the vocabulary has, and what share of the training tokens they are."""
@@ -80,9 +63,9 @@ class Measurement:
         """Share of the k-mer words that take 1, 2, 3… tokens (empty for BigBird-style words)."""
         return pd.read_csv(self.train() / "tokens_per_word.csv")
 
-    def _fill(self, folder: Path) -> None:
+    def fill(self, folder: Path) -> None:
+        """Count its corpus."""
         corpus = self.corpus
-        source = sources.describe(self.corpus_parameters.source)
         token_lengths(corpus).to_csv(folder / "token_lengths.csv", index=False, float_format="%.6g")
         tokens_per_word(corpus).to_csv(folder / "tokens_per_word.csv", index=False, float_format="%.6g")
         store.write_json(folder / "metrics.json", measure(corpus))
@@ -90,11 +73,8 @@ class Measurement:
             "name": self.name,
             "key": self.key,
             "recipe": RECIPE,
-            "corpus": self.corpus_parameters.model_dump()
-            | {"source": Path(source.name).name, "key": corpus.folder.name},
-            "source": source.title,
-            "source_sha256": sources.digest(sources.fetch(self.corpus_parameters.source)),
-            "simulated": source.simulated,
+            "corpus": self.corpus_parameters.named() | {"key": corpus.folder.name},
+            **sources.about(self.corpus_parameters.sources),
             "genomes": {part: len(names) for part, names in corpus.genomes.items()},
             "environment": store.environment(),
         }

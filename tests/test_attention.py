@@ -97,12 +97,21 @@ def test_equals_stock_in_outputs_and_gradients(window: int, length: int, global_
 
 
 @pytest.mark.parametrize("window", [2, 16])
-def test_equals_the_definition(window: int) -> None:
+def test_equals_the_definition_in_outputs_and_gradients(window: int) -> None:
+    """Also for a window of 2, which stock attention cannot compute."""
     torch.manual_seed(0)
     _, ours = pair(window)
     mask = random_mask(75, [0, 20, 3], [0, 2, 5])
-    hidden = torch.randn(3, 75, WIDTH)
-    assert_same(dense_reference(ours, hidden, mask), ours(hidden, mask)[0])
+    hidden, weights = torch.randn(3, 75, WIDTH), torch.randn(3, 75, WIDTH)
+    reference, mine = dense_reference(ours, hidden, mask), ours(hidden, mask)[0]
+    assert_same(reference, mine)
+    parameters = dict(ours.named_parameters())
+    expected, got = (
+        torch.autograd.grad((each * weights).sum(), list(parameters.values())) for each in (reference, mine)
+    )
+    scale = max(each.norm().item() for each in expected)
+    for theirs, own in zip(expected, got, strict=True):
+        assert_same(theirs, own, scale)
 
 
 def test_a_token_sees_its_window_and_no_further() -> None:
@@ -149,6 +158,11 @@ def test_autocast_agrees_with_float32_to_bfloat16_precision() -> None:
     exact = ours(hidden, mask)[0]
     assert low.isfinite().all()
     assert (low - exact).norm() < 0.02 * exact.norm()
+    weights, parameters = torch.randn_like(exact), list(ours.parameters())
+    expected, got = (torch.autograd.grad((each * weights).sum(), parameters) for each in (exact, low))
+    scale = max(each.norm().item() for each in expected)
+    for theirs, own in zip(expected, got, strict=True):
+        assert (theirs - own).norm() < 0.02 * scale
 
 
 @pytest.mark.parametrize("global_tokens", [[0, 0], [1, 2]])
@@ -158,6 +172,8 @@ def test_the_compiler_can_trace_it(global_tokens: list[int]) -> None:
     hidden, mask = torch.randn(2, 70, WIDTH), random_mask(70, [0, 9], global_tokens)
     compiled = torch.compile(ours, backend="aot_eager")
     assert_same(ours(hidden, mask)[0], compiled(hidden, mask)[0])
+    dropping = torch.compile(pair(16, dropout=0.1)[1], backend="aot_eager")
+    assert dropping(hidden, mask)[0].isfinite().all()
 
 
 class Largest(TorchDispatchMode):

@@ -1,5 +1,6 @@
 """The benchmarks run, agree with their peers, and their results make a table and a figure."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from benchmarks.run import apart, rounded
+from benchmarks.timing import interleaved
 from dnakit import speed
 from dnakit.project import DnakitError, root
 
@@ -37,7 +40,10 @@ def numbers(value: Any) -> Iterator[float]:
 
 
 def test_every_measurement_is_finite_and_positive(results: dict[str, Any]) -> None:
+    profile = results["devices"]["cpu"].pop("profile")  # where a kind of operation may not occur
     measured = np.array(list(numbers(results)))
+    results["devices"]["cpu"]["profile"] = profile
+    assert results["failed"] == []
     assert len(measured) > 50
     assert np.isfinite(measured).all()
     assert (measured > 0).all()
@@ -80,10 +86,43 @@ def test_the_table_has_a_line_for_each_ratio(results: dict[str, Any]) -> None:
     table = speed.table(results)
     parts = [part for each in results["devices"]["cpu"]["allocators"].values() for part in each.values()]
     lines = [line for part in parts for line in part["lines"]]
-    expected = [results["tokenization"]["ratio"], *(line["ratio"] for line in lines)]
+    elmo = [part["elmo"]["ratio"] for part in parts if "elmo" in part]
+    expected = [results["tokenization"]["ratio"], *(line["ratio"] for line in lines), *elmo]
     of_cpu = table[table.device == "cpu"] if "device" in table else table
     assert sorted(of_cpu.ratio) == sorted(expected)
     assert table.loc["training step", "matmul_share"].notna().all()
+
+
+def test_each_step_is_profiled_and_its_kinds_add_up(results: dict[str, Any]) -> None:
+    frame = speed.by_kind(results)
+    precisions = results["devices"]["cpu"]["allocators"]["default"]["training_step"]["matmul_gflops"]
+    assert len(frame.columns) == 3 * len(precisions)
+    for who in ("stock", "ours, all tokens", "ours, selected tokens"):
+        for precision in precisions:
+            assert (frame.loc[["matrix products", "attention", "optimizer"], f"{who}, {precision}"] > 0).all()
+    figure = speed.draw_by_kind(results)
+    ends = [max(bar.get_x() + bar.get_width() for bar in bars) for bars in [figure.axes[0].patches]]
+    plt.close(figure)
+    assert max(ends) == pytest.approx(frame.sum().max())
+
+
+def test_what_cannot_be_measured_costs_no_other_line(results: dict[str, Any]) -> None:
+    def fails() -> None:
+        raise RuntimeError("not enough memory")
+
+    times = interleaved({"works": lambda: None, "fails": fails}, rounds=2)
+    assert np.isfinite(times["works"]).all()
+    assert np.isnan(times["fails"]).all()
+    failed: list[str] = []
+    assert apart(["inference"], True, {"PYTHONHOME": "/nowhere"}, failed) == {}
+    assert failed == ["inference, exit status 1"]
+    assert rounded({"ms": float("nan"), "ratio": 1.23456}) == {"ms": None, "ratio": 1.23}
+    partial = copy.deepcopy(results)
+    del partial["devices"]["cpu"]["allocators"]["kept"]["inference"], partial["tokenization"]
+    partial["devices"]["cpu"]["allocators"]["default"]["inference"]["lines"][0] |= {"ours_ms": None, "ratio": None}
+    table = speed.table(partial)
+    assert "tokenization" not in table.index
+    assert table.ratio.isna().sum() == 1
 
 
 def test_growth_stands_beside_the_times_it_is_of(results: dict[str, Any]) -> None:

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from dnakit import corpora, store
-from dnakit.corpora import CLS, IGNORED, MASK, PAD, SEP, Corpora, CorpusParameters, MlmSamples, mask_tokens, split
+from dnakit.corpora import Corpora, CorpusParameters, split
 from dnakit.project import DnakitError, checked
 from dnakit.sequences import read_fasta
 from dnakit.sources import fetch
+from dnakit.taxonomy import lineages, rank
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def _own_data_folder(folder, monkeypatch):
 
 def parameters(**changes):
     values = {
-        "source": "simulated-mitochondria",
+        "sources": ["simulated-mitochondria"],
         "genomes": 30,
         "longest_genome": 25_000,
         "tokenization": "9-mer",
@@ -79,7 +80,7 @@ def test_the_tokenizer_learns_from_training_genomes_only(corpus, tmp_path, monke
         path.write_text("".join(
             f">{r.name}\n{(r.sequence[::-1] if r.name == changed else r.sequence).decode()}\n" for r in records
         ))  # fmt: skip
-        return corpora.prepare(parameters(source=str(path))).tokenizer.get_vocab()
+        return corpora.prepare(parameters(sources=[str(path)])).tokenizer.get_vocab()
 
     untouched = vocabulary(None)
     assert vocabulary(corpus.genomes["test"][0]) == vocabulary(corpus.genomes["validation"][0]) == untouched
@@ -94,83 +95,16 @@ def test_bigbird_passes_multiply_the_samples():
 
 
 def test_resamplings_do_not_matter_to_kmers():
-    assert corpora.corpus_key(parameters(resamplings=1), "x") == corpora.corpus_key(parameters(resamplings=5), "x")
-    assert corpora.corpus_key(parameters(seed=2), "x") != corpora.corpus_key(parameters(), "x")
-    assert corpora.corpus_key(parameters(), "y") != corpora.corpus_key(parameters(), "x")
+    assert corpora.corpus_key(parameters(resamplings=1)) == corpora.corpus_key(parameters(resamplings=5))
+    assert corpora.corpus_key(parameters(seed=2)) != corpora.corpus_key(parameters())
 
 
-def test_samples_tile_each_document(corpus):
-    bounds, ends = corpora.sample_bounds(corpus.ends("train")), corpus.ends("train")
-    assert bounds[0, 0] == 0
-    assert bounds[-1, 1] == ends[-1]
-    assert (bounds[1:, 0] == bounds[:-1, 1]).all()
-    assert (np.diff(bounds) <= 254).all()
-    assert set(ends) <= set(bounds[:, 1])
-    assert (np.diff(bounds)[~np.isin(bounds[:, 1], ends)] == 254).all()
-
-
-def test_a_sample_is_framed_and_padded(corpus):
-    samples = MlmSamples(corpus, "train", "static", "all", seed=3)
-    for number in range(len(samples)):
-        item = {name: tensor.numpy() for name, tensor in samples[number].items()}
-        length = item["attention_mask"].sum()
-        assert item["attention_mask"][:length].all()
-        assert item["input_ids"][0] == CLS
-        assert item["input_ids"][length - 1] == SEP
-        assert (item["input_ids"][length:] == PAD).all()
-        start, end = samples.bounds[number]
-        assert (item["labels"][1 : length - 1] == corpus.ids("train")[start:end]).all()
-        assert (np.delete(item["labels"], np.s_[1 : length - 1]) == IGNORED).all()
-
-
-def test_only_selected_labels_are_the_selected_ones(corpus):
-    everywhere = MlmSamples(corpus, "train", "static", "all", seed=3)[0]
-    selected = MlmSamples(corpus, "train", "static", "selected", seed=3)[0]
-    assert (everywhere["input_ids"] == selected["input_ids"]).all()
-    chosen = selected["labels"] != IGNORED
-    assert (selected["labels"][chosen] == everywhere["labels"][chosen]).all()
-    changed = (everywhere["input_ids"] != everywhere["labels"]) & (everywhere["labels"] != IGNORED)
-    assert (chosen | ~changed).all()
-    assert ((everywhere["input_ids"] == MASK) == selected["masked"]).all()
-
-
-def test_masking_is_15_percent_in_80_10_10():
-    """Over a million tokens each share lies within five standard deviations of its expectation."""
-    vocab_size, n = 1_000, 1_000_000
-    rng = np.random.default_rng(0)
-    true = rng.integers(5, vocab_size, n)
-    seen, selected = mask_tokens(true, vocab_size, rng)
-    chosen = selected.sum()
-    kept = (seen[selected] == true[selected]).mean()
-    for observed, expected, of in (
-        (selected.mean(), 0.15, n),
-        ((seen[selected] == MASK).mean(), 0.8, chosen),
-        (kept, 0.1 + 0.1 / (vocab_size - 5), chosen),
-    ):
-        assert abs(observed - expected) < 5 * np.sqrt(expected * (1 - expected) / of)
-    assert (seen[~selected] == true[~selected]).all()
-    random = seen[selected & (seen != MASK) & (seen != true)]
-    counts = np.bincount(random, minlength=vocab_size)
-    assert counts[:5].sum() == 0
-    expected = len(random) / (vocab_size - 5)
-    assert ((counts[5:] - expected) ** 2 / expected).sum() < vocab_size + 6 * np.sqrt(2 * vocab_size)  # chi-squared
-
-
-def test_special_tokens_are_never_selected():
-    true = np.tile(np.arange(8), 10_000)
-    _, selected = mask_tokens(true, 8, np.random.default_rng(0))
-    assert not selected[true < 5].any()
-    assert selected[true >= 5].any()
-
-
-def test_static_masks_stay_and_dynamic_masks_change_by_epoch(corpus):
-    static, dynamic = (MlmSamples(corpus, "train", masking, "all", seed=3) for masking in ("static", "dynamic"))
-    first = [dataset[0]["input_ids"].tolist() for dataset in (static, dynamic)]
-    static.epoch = dynamic.epoch = 1
-    second = [dataset[0]["input_ids"].tolist() for dataset in (static, dynamic)]
-    assert first[0] == second[0]
-    assert first[1] != second[1]
-    assert first[1] == first[0]
+def test_the_key_follows_the_content_of_a_source_and_not_its_name(tmp_path):
+    first, same, other = (tmp_path / name for name in ("first.fa", "same.fa", "other.fa"))
+    for path, letter in ((first, "A"), (same, "A"), (other, "C")):
+        path.write_text(f">g\n{letter * 60}\n")
+    keys = [corpora.corpus_key(parameters(sources=[str(path)])) for path in (first, same, other)]
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_too_few_genomes_is_one_clear_error():
@@ -183,7 +117,7 @@ def test_genomes_that_give_no_tokens_are_one_clear_error(tmp_path, letters, leng
     path = tmp_path / "poor.fa"
     path.write_text("".join(f">g{n}\n{(letters * length)[:length]}\n" for n in range(12)))
     with pytest.raises(DnakitError, match=r"poor.fa: the \w+ genomes give no tokens"):
-        corpora.prepare(parameters(source=str(path), genomes=12, vocab_size=20, tokenization=words, resamplings=1))
+        corpora.prepare(parameters(sources=[str(path)], genomes=12, vocab_size=20, tokenization=words, resamplings=1))
 
 
 def test_lists_of_different_lengths_are_one_clear_error():
@@ -219,7 +153,7 @@ def test_bpe_learns_from_a_bounded_even_part_of_a_large_corpus(tmp_path, monkeyp
     genomes = {f"g{n}": rng.choice(letters, 9_000).tobytes().decode() for n in range(20)}
     path = tmp_path / "genomes.fa"
     path.write_text("".join(f">{name}\n{sequence}\n" for name, sequence in genomes.items()))
-    texts = list(corpora._texts(path, set(genomes), 180_000, parameters()))
+    texts = list(corpora._texts(set(genomes), 180_000, parameters(sources=[str(path)])))
     assert 15_000 < sum(map(len, texts)) <= 20_000 + 900
     from_each = [sum(text in sequence for text in texts) for sequence in genomes.values()]
     assert min(from_each) >= 1
@@ -231,8 +165,65 @@ def test_a_corpus_of_genomes_with_unknown_letters_spells_the_known_ones(tmp_path
     sequences = {f"g{n}": rng.choice(letters, 3_000).tobytes().decode() for n in range(12)}
     path = tmp_path / "genomes.fa"
     path.write_text("".join(f">{name}\n{sequence}\n" for name, sequence in sequences.items()))
-    corpus = corpora.prepare(parameters(source=str(path), genomes=12, vocab_size=100))
+    corpus = corpora.prepare(parameters(sources=[str(path)], genomes=12, vocab_size=100))
     documents = np.split(corpus.ids("train"), corpus.ends("train")[:-1])
     for name, ids in zip(corpus.genomes["train"], documents, strict=True):
         known = ids[ids >= 5].tolist()
         assert "".join(corpus.tokenizer.convert_ids_to_tokens(known)) == sequences[name].replace("N", "")
+
+
+TAXONOMY = "simulated-mitochondria-genbank"
+
+
+def test_rulers_are_apart_from_every_split_and_the_far_one_is_of_other_families():
+    corpus = corpora.prepare(parameters(ruler_genomes=9, taxonomy=TAXONOMY))
+    known = lineages(fetch(TAXONOMY))
+    families = {part: {rank(known[name], "family") for name in names} for part, names in corpus.genomes.items()}
+    names = [name for members in corpus.genomes.values() for name in members]
+    assert len(names) == len(set(names))
+    assert not families["far"] & set.union(*(families[part] for part in (*corpora.SPLITS, "near")))
+    assert len(corpus.genomes["near"]) == 9
+    assert 0 < len(corpus.genomes["far"]) <= 9
+
+
+def test_rulers_are_the_same_for_every_tokenization_and_number_of_genomes():
+    one = corpora.prepare(parameters(ruler_genomes=9, taxonomy=TAXONOMY))
+    other = corpora.prepare(parameters(ruler_genomes=9, taxonomy=TAXONOMY, tokenization="BB", genomes=12))
+    assert all(one.genomes[ruler] == other.genomes[ruler] for ruler in corpora.RULERS)
+
+
+@pytest.fixture
+def chromosomes(tmp_path):
+    """Four chromosomes of 12 kb, the first with 3 kb of N at either end."""
+    rng = np.random.default_rng(0)
+    letters = np.frombuffer(b"ACGT", np.uint8)
+    whole = {f"chr{n}": rng.choice(letters, 12_000).tobytes().decode() for n in range(1, 5)}
+    whole["chr1"] = "N" * 3000 + whole["chr1"][3000:9000] + "n" * 3000
+    paths = [tmp_path / "part1.fa", tmp_path / "part2.fa"]
+    for path, names in zip(paths, (["chr1", "chr2"], ["chr3", "chr4"]), strict=True):
+        path.write_text("".join(f">{name}\n{whole[name]}\n" for name in names))
+    return [str(path) for path in paths], whole
+
+
+def test_chromosomes_are_cut_into_pieces_and_those_of_unknown_bases_left_out(chromosomes):
+    sources, whole = chromosomes
+    pieces = list(corpora.documents(parameters(sources=sources, piece=1000)))
+    assert len({piece.name for piece in pieces}) == len(pieces) == 4 * 12 - 6
+    for piece in pieces:
+        chromosome, start = piece.name.split(":")
+        assert piece.sequence.decode() == whole[chromosome][int(start) : int(start) + 1000]
+
+
+def test_the_far_ruler_of_a_nuclear_genome_is_a_chromosome_of_its_own(chromosomes):
+    sources, _ = chromosomes
+    nuclear = parameters(
+        sources=sources, piece=1000, genomes=0, ruler_genomes=5, far_chromosomes=["chr4"], vocab_size=100
+    )
+    corpus = corpora.prepare(nuclear)
+    of = {part: {name.split(":")[0] for name in names} for part, names in corpus.genomes.items()}
+    assert of["far"] == {"chr4"}
+    assert "chr4" not in set.union(*(of[part] for part in (*corpora.SPLITS, "near")))
+    assert len(corpus.genomes["far"]) == len(corpus.genomes["near"]) == 5
+    assert sum(len(corpus.genomes[part]) for part in corpora.SPLITS) == 3 * 12 - 6 - 5
+    with pytest.raises(DnakitError, match="none of the source has 'far_chromosomes'"):
+        corpora.prepare(nuclear.model_copy(update={"far_chromosomes": ["chrX"]}))

@@ -5,7 +5,7 @@ import torch
 from test_attention import Largest
 from torch.nn import functional as F
 
-from dnakit.losses import CHUNK, linear_cross_entropy
+from dnakit.losses import BLOCK, CHUNK, likeliest, linear_cross_entropy
 
 torch.set_num_threads(1)
 POSITIONS, WIDTH, VOCABULARY = 3 * CHUNK["cpu"] // 2 + 7, 24, 101
@@ -78,4 +78,20 @@ def test_logits_of_all_positions_are_never_held_at_once() -> None:
     hidden, weight, bias, targets = inputs()
     with Largest() as sizes:
         linear_cross_entropy(hidden, weight, bias, targets).loss.backward()
-    assert sizes.largest == max(CHUNK["cpu"] * VOCABULARY, hidden.numel())
+    assert hidden.numel() <= sizes.largest <= CHUNK["cpu"] * VOCABULARY < POSITIONS * VOCABULARY
+
+
+@pytest.mark.parametrize("vocabulary", [1, 2, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 1000])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_likeliest_is_the_first_of_the_largest(vocabulary: int, dtype: torch.dtype) -> None:
+    logits = torch.randn(500, vocabulary, generator=torch.Generator().manual_seed(0)).to(dtype)
+    logits[:200] = logits[:200].round()  # so that many are equal
+    assert torch.equal(likeliest(logits).squeeze(1), logits.float().argmax(1))
+
+
+def test_gradients_are_given_away_once() -> None:
+    """They are scaled in place: a second pass backward over the same graph is an error and no wrong number."""
+    loss = linear_cross_entropy(*inputs()).loss * 2
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="inplace"):
+        loss.backward()

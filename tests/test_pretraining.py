@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from dnakit import pretraining, store
-from dnakit.parameters import settings
+from dnakit import pretraining_results as outcome
+from dnakit.parameters import PROFILES, settings
 from dnakit.project import DnakitError
 
 EXPECTED = Path(__file__).parent / "expected_smoke_metrics.json"
@@ -23,8 +24,7 @@ def chosen():
 
 def test_names_need_no_data(chosen, monkeypatch, tmp_path):
     monkeypatch.setenv("DNAKIT_DATA", str(tmp_path))
-    names = [f"longformer-{words}-mlm" for words in ("6-mer", "9-mer", "12-mer", "BB")]
-    assert pretraining.run_names(chosen) == names == list(pretraining.runs(chosen))
+    assert pretraining.run_names(chosen) == chosen["models"] == list(pretraining.runs(chosen))
     assert not list(tmp_path.iterdir())
 
 
@@ -32,10 +32,22 @@ def test_the_key_follows_what_matters(chosen):
     def key(**changes):
         return pretraining.runs(chosen | changes)["longformer-9-mer-mlm"].key
 
-    assert key() == key(profile="another", tokenizations=["9-mer"], genomes=chosen["genomes"][1:2], vocab_sizes=[2000])
+    alone = {"tokenizations": ["9-mer"], "genomes": chosen["genomes"][1:2], "vocab_sizes": [2000]}
+    assert key() == key(profile="another", models=["longformer-9-mer-mlm"], nuclear_pieces=99, **alone)
     keys = [key(), key(seed=2), key(epochs=9), key(mlm_loss="masked"), key(masking="dynamic"), key(learning_rate=2e-3)]
-    keys += [key(genomes=[30] * 4), key(vocab_sizes=[100] * 4), key(source="simulated-mitochondria-genbank")]
-    assert len(set(keys[:-1])) == len(keys) - 1
+    keys += [key(genomes=[30] * 4), key(vocab_sizes=[100] * 4), key(ruler_genomes=5)]
+    keys += [run.key for run in pretraining.runs(chosen).values() if run.name != "longformer-9-mer-mlm"]
+    assert len(set(keys)) == len(keys)
+
+
+def test_every_row_of_table_5_1_is_trained_once_in_every_profile():
+    rows = outcome.published()[outcome.ROW].query("language != 'reference'")
+    for profile in PROFILES:
+        found = []
+        for run in pretraining.runs(settings("02_pretraining", profile)).values():
+            corpus = {"tokenization": run.corpus_parameters.tokenization, "piece": run.corpus_parameters.piece}
+            found.append(outcome.row_of({"parameters": run.parameters, "corpus": corpus}))
+        assert sorted(map(tuple, rows.to_numpy())) == sorted(tuple(row.values()) for row in found)
 
 
 @pytest.mark.parametrize(
@@ -45,13 +57,17 @@ def test_the_key_follows_what_matters(chosen):
         ({"epochs": 0}, "02_pretraining: 'epochs': "),
         ({"genomes": [10]}, "as many entries each"),
         ({"tokenizations": ["6-mer", "6-mer", "9-mer", "BB"]}, "names one twice"),
-        ({"tokenizations": ["6-mer", "9-mer", "12-mer", "words"]}, "02_pretraining: 'tokenization': "),
+        ({"tokenizations": [*"abc", "9-mer"], "models": ["longformer-9-mer-mlm"]}, "02_pretraining: 'tokenization': "),
         ({"vocab_sizes": [5000, 2000, 2000, 70_000]}, "02_pretraining: 'vocab_size': "),
+        ({"models": ["longformer-9-mers"]}, "'longformer-9-mers' is not like longformer-9-mer-mlm"),
+        ({"models": ["longformer-8-mer-mlm"]}, "wants 8-mer, which 'tokenizations' lacks"),
+        ({"models": ["longformer-9-mer-mlm"] * 2}, "names one twice"),
+        ({"nuclear_pieces": 5}, "02_pretraining: 'genomes': .*at least 10, or 0 for all"),
     ],
 )
 def test_a_wrong_parameter_is_one_clear_error(chosen, changes, message):
     with pytest.raises(DnakitError, match=message) as caught:
-        pretraining.runs(chosen | changes)
+        [run.corpus_parameters for run in pretraining.runs(chosen | changes).values()]
     assert "\n" not in str(caught.value)
 
 
@@ -65,6 +81,11 @@ def test_summarise_divides_the_sums():
         "masked_accuracy": 0.25,
         "masked_perplexity": pytest.approx(np.e**5),
     }
+
+
+def test_summarise_divides_the_sums_of_sentence_order():
+    result = pretraining.summarise(np.array([200.0, 100, 90, 60, 12, 3, 7, 10, 6]))
+    assert (result["sop_loss"], result["sop_accuracy"]) == (0.7, 0.6)
 
 
 def test_where_only_selected_tokens_were_labelled_nothing_is_said_of_all():
@@ -86,20 +107,21 @@ def test_the_smoke_runs_end_where_they_ended(chosen):
 
 def test_tables_of_the_smoke_runs(chosen):
     folders = {name: run.train() for name, run in pretraining.runs(chosen).items()}
-    results = pretraining.results(folders)
-    assert results.tokenizer.tolist() == ["6-mer", "9-mer", "12-mer", "BB"]
-    meanings = pretraining.meanings(results)
-    assert np.allclose(results.copy_accuracy, 0.865, atol=0.01)
+    results = outcome.results(folders)
+    assert len(results) == 13
+    assert results.SOP_accuracy.notna().sum() == 5
+    meanings = outcome.meanings(results)
+    assert np.allclose(results.copy_accuracy, 0.865, atol=0.015)
     assert np.allclose(meanings.copying + meanings.skill * (1 - meanings.copying), meanings.accuracy)
     assert np.allclose(np.log(meanings["e^loss"]), np.log2(meanings["2^loss"]))
-    sizes = pretraining.sizes(folders)
-    assert sizes.loc["9-mer", ["train", "validation"]].tolist() == [16, 2]
+    sizes = outcome.sizes(folders)
+    assert sizes.loc[("mitochondrial", "Longformer", "9-mer", "MLM"), "train"].tolist() == [10]
 
 
 def test_predictions_mark_what_the_model_did_not_see(tmp_path):
     rows = [(7, "AC", "AC", "AC"), (7, "<mask>", "GG", "GT"), (7, "T", "CC", "CC"), (9, "A", "A", "C")]
     pd.DataFrame(rows, columns=["sample", "seen", "true", "predicted"]).to_csv(tmp_path / "examples.csv", index=False)
-    table = pretraining.predictions(tmp_path)
+    table = outcome.predictions(tmp_path)
     assert table.tokens.tolist() == ["AC [<mask>] [T]", "AC [GG] [CC]", "AC [GT] [CC]", "A", "A", "C"]
 
 

@@ -208,11 +208,13 @@ def test_every_notebook_is_a_chapter():
 
 
 def test_the_headline_of_the_readme_is_what_was_recorded():
-    from dnakit import pretraining, store
+    from dnakit import pretraining_results as outcome
+    from dnakit import store
 
-    results = pretraining.results(store.recorded("02_pretraining")).set_index("tokenizer")
-    thesis = pretraining.published().set_index("model").accuracy
+    chosen = "language == 'mitochondrial' and model == 'Longformer' and tasks == 'MLM'"
+    results = outcome.results(store.recorded("02_pretraining")).query(chosen).set_index("tokenizer")
+    thesis = outcome.published().query(chosen).set_index("tokenizer").accuracy
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for name, row in results.iterrows():
-        numbers = (f"{value:.4f}" for value in (thesis[f"Longformer, {name}"], row.accuracy, row.copy_accuracy))
+        numbers = (f"{value:.4f}" for value in (thesis[name], row.accuracy, row.copy_accuracy))
         assert f"| {' | '.join([name, *numbers])} | {row.masked_accuracy:.1%} |" in readme

@@ -2,9 +2,12 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import os
+import tarfile
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -159,6 +162,88 @@ def test_a_truncated_file_is_never_taken_for_a_whole_one(tmp_path_factory, suffi
     whole = COMPRESS[suffix](b">a\n" + np.random.default_rng(0).choice(list(b"ACGT"), 5000).astype(np.uint8).tobytes())
     path.write_bytes(whole[: max(6, int(share * len(whole)))])
     refusal(sequences.read_fasta, path)
+
+
+# ---- some records only, and archives
+
+
+@settings(max_examples=30, deadline=None)
+@given(records=worlds, chosen=st.sets(st.integers(0, 5)))
+def test_asking_for_some_records_gives_those_and_reads_no_others(tmp_path_factory, records, chosen):
+    path = tmp_path_factory.mktemp("some") / "world.fa"
+    sequences.write_fasta(path, records)
+    names = {record.name for number, record in enumerate(records) if number in chosen}
+    path.write_text(path.read_text(encoding="utf-8") + ">~protein\nMEEL\n", encoding="utf-8")
+    assert list(sequences.read_fasta(path, names)) == [record for record in records if record.name in names]
+
+
+def test_a_genome_is_read_one_chromosome_at_a_time(tmp_path):
+    path = tmp_path / "genome.fa"
+    size = 500_000
+    sequence = np.random.default_rng(0).choice(np.frombuffer(b"ACGT", dtype=np.uint8), size).tobytes()
+    sequences.write_fasta(path, (Record(f"chr{i}", "", sequence) for i in range(12)), 1_000)
+    for names, held in [(None, 3 * size), ({"chr5"}, 3 * size), ((), 0)]:
+        tracemalloc.start()
+        count = sum(1 for _ in sequences.read_fasta(path, names))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert count == (12 if names is None else len(names))
+        assert peak < held + (4 << 20)  # the buffers
+
+
+def archive(members: dict[str, bytes]) -> bytes:
+    """A tar archive as UCSC serves one: also a folder, and a link that leads out of it."""
+    with io.BytesIO() as raw:
+        with tarfile.open(fileobj=raw, mode="w", format=tarfile.GNU_FORMAT) as tar:
+            folder = tarfile.TarInfo("./")
+            folder.type = tarfile.DIRTYPE
+            link = tarfile.TarInfo("passwords.fa")
+            link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            for special in (folder, link):
+                tar.addfile(special)
+            for name, content in members.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+        return raw.getvalue()
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+def test_an_archive_of_fasta_files_is_read_as_one_file(tmp_path, suffix):
+    path = tmp_path / "chromFa"
+    members = {"chrI.fa": b">chrI\nacgtNN\nAC", "./sub/chrM.fa": b">chrM\r\nGG\r\n", "/more.fa": FASTA}
+    path.write_bytes(COMPRESS[suffix](archive(members)))
+    expected = [("chrI", "", b"ACGTNNAC"), ("chrM", "", b"GG"), ("one", "first record", b"ACGTNACGTN")]
+    assert [*sequences.read_fasta(path)][:3] == expected
+    assert [record.name for record in sequences.read_fasta(path, {"chrM", "two"})] == ["chrM", "two"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@settings(max_examples=60, deadline=None)
+@given(cut=st.integers(1, 2_000))
+def test_a_truncated_archive_is_never_taken_for_a_whole_one(tmp_path_factory, cut):
+    path = tmp_path_factory.mktemp("cut") / "cut.tar.gz"
+    rng = np.random.default_rng(0)
+    bases = [rng.choice(list(b"ACGT"), 1_536).astype(np.uint8).tobytes() for _ in range(4)]
+    whole = gzip.compress(archive({f"{i}.fa": b">%d\n" % i + base for i, base in enumerate(bases)}))
+    path.write_bytes(whole[: max(6, len(whole) - cut)])
+    refusal(sequences.read_fasta, path)
+
+
+@pytest.mark.parametrize(
+    ("members", "part"),
+    [
+        ({}, "no FASTA file"),
+        ({"a.fa": b">a\nACGT\n", "README": b"about\n"}, "README: not a FASTA file"),
+        ({"a.fa": b">a\nACGT\n", "b.fa": b""}, "b.fa: the file is empty"),
+        ({"a.fa": b">a\nACGT\n", "b.fa": b">a\nACGT\n"}, "'a' occurs twice"),
+        ({"a.fa": b">a\nMEEL\n"}, "'a' contains 'E'"),
+    ],
+)
+def test_archives_of_something_else_are_refused(tmp_path, members, part):
+    path = tmp_path / "x.tar.gz"
+    path.write_bytes(gzip.compress(archive(members)))
+    assert part in refusal(sequences.read_fasta, path)
 
 
 @pytest.mark.parametrize("reader", [sequences.read_fasta, sequences.read_genbank, sequences.read_bed])

@@ -4,11 +4,13 @@ import errno
 import gzip
 import hashlib
 import importlib
+import io
 import json
 import os
 import socket
 import subprocess
 import sys
+import tarfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +20,7 @@ import numpy as np
 import pytest
 import yaml
 
-from dnakit import sequences, sources
+from dnakit import promoters, sequences, sources
 from dnakit.project import DnakitError, root
 from dnakit.sequences import Record
 
@@ -258,6 +260,37 @@ def test_processes_that_fetch_at_once_download_once(world):
     assert len(world.server.requests) == 1
 
 
+def test_an_organism_goes_from_its_official_files_to_windows(world):
+    """The worm's: a tar of one FASTA file a chromosome from UCSC, and EPDnew's own BED with rows of 60 bases."""
+    rng = np.random.default_rng(7)
+    chromosomes = {name: rng.choice(list(b"acgtACGT"), 5_000).astype(np.uint8).tobytes() for name in ("chrI", "chrM")}
+    with io.BytesIO() as raw:
+        with tarfile.open(fileobj=raw, mode="w:gz", format=tarfile.GNU_FORMAT) as tar:
+            for name, letters in chromosomes.items():
+                lines = [b">" + name.encode(), *(letters[i : i + 50] for i in range(0, len(letters), 50)), b""]
+                member = tarfile.TarInfo(f"{name}.fa")
+                member.size = len(b"\n".join(lines))
+                tar.addfile(member, io.BytesIO(b"\n".join(lines)))
+        world.server.files["chromFa.tar.gz"] = raw.getvalue()
+    world.server.files["Ce_EPDnew_001_ce6.bed"] = (
+        b"chrI 1951 2011 plus_1 900 + 2000 2011\n"
+        b"chrI 2990 3050 minus_1 900 - 2990 3001\n"
+        b"chrI 51 111 end_1 900 + 100 111\n"
+    )
+    official = yaml.safe_load((root() / "data" / "sources.yaml").read_text())
+    entries = {name: official[name] for name in ("ce6", "epdnew-worm")}
+    for entry in entries.values():
+        entry["url"] = f"{world.server.url}/{entry['url'].rsplit('/', 1)[1]}"
+    (world.folder / "sources.yaml").write_text(yaml.safe_dump(entries))
+    windows = promoters.load("worm", 1_000, 900)
+    sequence = chromosomes["chrI"].upper()
+    assert windows.sequences == [sequence[1_000:2_900], sequences.reverse_complement(sequence[2_101:4_001])]
+    assert (windows.names, windows.cut_off, windows.elsewhere) == (["plus_1", "minus_1"], 1, 0)
+    assert windows.sequences[1][1_000:1_001] == sequences.reverse_complement(sequence[3_000:3_001])
+    assert len(world.server.requests) == 2
+    assert not [path for path in world.raw.iterdir() if path.suffix == ".fa"]
+
+
 # ---- what is already there
 
 
@@ -427,6 +460,16 @@ def test_the_official_sources_of_the_thesis_are_listed(own_list):
         "mitohelper-sequences",
         "deepsea",
     } <= set(known)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("simulated-mitochondria", "simulated-nuclear-a"), ("simulated-nuclear-a", "simulated-nuclear-a-promoters")],
+)
+def test_worlds_have_a_folder_each_that_all_their_files_share(own_list, first, second):
+    worlds = [sources.describe(name).world for name in (first, second)]
+    folders = [sources.fetch(name).parent for name in (first, second)]
+    assert (folders[0] == folders[1]) == (worlds[0] == worlds[1])
 
 
 @pytest.mark.skipif("DNAKIT_MIRROR" not in os.environ, reason="needs the real files: DNAKIT_MIRROR is not set")

@@ -26,6 +26,14 @@ PARAMETERS = {
     "vocab_sizes": [200],
     "longest_genome": 25_000,
     "resamplings": 1,
+    "models": ["longformer-9-mer-mlm+sop"],
+    "taxonomy": "simulated-mitochondria-genbank",
+    "ruler_genomes": 3,
+    "nuclear_sources": [],
+    "nuclear_piece": 16_668,
+    "nuclear_pieces": 0,
+    "nuclear_far": [],
+    "nuclear_epochs": 1,
     "mlm_loss": "all",
     "masking": "dynamic",
     "epochs": 2,
@@ -93,7 +101,7 @@ def test_kill_9_and_again_gives_the_same_weights_history_and_metrics(undisturbed
 def test_the_finished_run_says_what_it_was(undisturbed):
     about = store.read_json(undisturbed / "run.json")
     assert about["simulated"] is True
-    assert about["genomes"] == {"train": 8, "validation": 1, "test": 1}
+    assert about["genomes"] == {"train": 8, "validation": 1, "test": 1, "near": 3, "far": 3}
     assert about["seconds"] > 0
     assert about["environment"]["torch"] == torch.__version__
     assert sorted(path.name for path in undisturbed.iterdir()) == [
@@ -146,7 +154,7 @@ def test_the_loss_of_masked_tokens_alone_in_bf16(tmp_path, monkeypatch):
     """BERT's loss: nothing is known of the other tokens in training, everything is measured in validation."""
     monkeypatch.setenv("DNAKIT_DATA", str(tmp_path))
     changes = {"mlm_loss": "masked", "precision": "bf16", "epochs": 1}
-    run = pretraining.runs(PARAMETERS | changes)["longformer-9-mer-mlm"]
+    run = pretraining.runs(PARAMETERS | changes)["longformer-9-mer-mlm+sop"]
     history = run.history().iloc[0]
     assert history[["train_loss", "train_accuracy", "train_perplexity"]].isna().all()
     assert history.drop(["train_loss", "train_accuracy", "train_perplexity"]).notna().all()

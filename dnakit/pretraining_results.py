@@ -1,0 +1,201 @@
+"""The runs of section 5.1 beside the thesis: rows of Table 5.1, Figures 5.1 to 5.4, and what their numbers mean.
+
+Everything here reads the folders of finished runs, those of this machine and the recorded ones alike.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, NullFormatter
+
+from dnakit import metrics, report, store
+
+ROW = ["language", "model", "tokenizer", "tasks"]  # what names a row of Table 5.1
+TASKS = {"mlm": "MLM", "mlm+sop": "MLM + SOP"}
+COLUMNS = {  # the panels of Figures 5.1 to 5.3
+    f"{model}, {tasks}": {"language": "mitochondrial", "model": model, "tasks": tasks}
+    for model, tasks in (("Longalbert", "MLM"), ("Longformer", "MLM"), ("Longformer", "MLM + SOP"))
+}
+
+
+def row_of(about: dict[str, Any]) -> dict[str, str]:
+    """Which row of Table 5.1 a run is, from its record."""
+    return {
+        "language": "hg38" if about["corpus"].get("piece") else "mitochondrial",
+        "model": about["parameters"]["architecture"].capitalize(),
+        "tokenizer": about["corpus"]["tokenization"],
+        "tasks": TASKS[about["parameters"]["head"]],
+    }
+
+
+def results(folders: Mapping[str, Path], part: str = "validation") -> pd.DataFrame:
+    """Final metrics of finished runs on one split or ruler, one row a run, named as in Table 5.1, with its size."""
+    rows = []
+    for folder in folders.values():
+        about, scores = store.read_json(folder / "run.json"), store.read_json(folder / "metrics.json")
+        size = {"genomes": about["corpus"]["genomes"], "epochs": about["parameters"]["epochs"]}
+        if part in scores:
+            rows.append(row_of(about) | size | scores[part])
+    return pd.DataFrame(rows).rename(columns={"sop_accuracy": "SOP_accuracy"})
+
+
+def sizes(folders: Mapping[str, Path]) -> pd.DataFrame:
+    """What each run trained on and how long it took."""
+    rows = []
+    for about in (store.read_json(folder / "run.json") for folder in folders.values()):
+        rows.append(
+            row_of(about)
+            | {
+                "vocabulary": about["vocab_size"],
+                "train": about["genomes"]["train"],
+                "validation": about["genomes"]["validation"],
+                "samples": about["samples"]["train"],
+                "epochs": about["parameters"]["epochs"],
+                "minutes": about["seconds"] / 60,
+                "tokens a second": about["train_tokens_per_second"],
+            }
+        )
+    return pd.DataFrame(rows).set_index(ROW)
+
+
+def predictions(folder: Path) -> pd.DataFrame:
+    """The kept predictions of a run, one row a sample: what the model saw, the truth, what it said.
+
+    Tokens that were changed before the model saw them stand in square brackets in all three.
+    """
+    rows = []
+    for number, tokens in pd.read_csv(folder / "examples.csv").groupby("sample"):
+        changed = (tokens.seen != tokens.true).to_numpy()
+        texts = {
+            name: " ".join(f"[{token}]" if mark else token for token, mark in zip(tokens[name], changed, strict=True))
+            for name in ("seen", "true", "predicted")
+        }
+        rows += [{"sample": number, "line": name, "tokens": text} for name, text in texts.items()]
+    return pd.DataFrame(rows).set_index(["sample", "line"])
+
+
+def published() -> pd.DataFrame:
+    """The thesis's Table 5.1, its reference rows included."""
+    return report.thesis_table("5.1")[[*ROW, "accuracy", "SOP_accuracy", "perplexity"]]
+
+
+def meanings(results: pd.DataFrame) -> pd.DataFrame:
+    """What the numbers of `results` mean: skill above copying, the masked tokens alone, both readings of perplexity."""
+    table = results[[*ROW, "accuracy"]].assign(copying=results.copy_accuracy)
+    table["skill"] = [metrics.skill(*pair) for pair in zip(results.accuracy, results.copy_accuracy, strict=True)]
+    table["masked accuracy"] = results.masked_accuracy
+    table["masked perplexity"] = results.masked_perplexity
+    table["loss (nats)"] = results.loss
+    table["e^loss"] = results.perplexity
+    table["2^loss"] = [metrics.perplexity_base2(value) for value in results.loss]
+    return table.set_index(ROW)
+
+
+def histories(folders: Mapping[str, Path], **chosen: str) -> dict[str, pd.DataFrame]:
+    """Histories of the finished runs of some rows (``model="Longformer", tasks="MLM"``), by tokenizer."""
+    rows = {folder: row_of(store.read_json(folder / "run.json")) for folder in folders.values()}
+    return {
+        row["tokenizer"]: pd.read_csv(folder / "history.csv")
+        for folder, row in rows.items()
+        if all(row[name] == value for name, value in chosen.items())
+    }
+
+
+def provenance(folders: Mapping[str, Path], profile: str) -> str:
+    """One line for a figure or table: profile, data, run keys, seed, device."""
+    abouts = [store.read_json(folder / "run.json") for folder in folders.values()]
+    first = abouts[0]
+    return report.provenance(
+        profile,
+        first["source"],
+        first["simulated"],
+        [about["key"] for about in abouts],
+        first["parameters"]["seed"],
+        f"{first['device']}, {first['computed_in']}",
+    )
+
+
+def draw_histories(
+    groups: Mapping[str, Mapping[str, Path]],
+    measure: str,
+    label: str,
+    columns: Mapping[str, Mapping[str, str]] = COLUMNS,
+    thesis: str = "",
+    log: bool = False,
+) -> Figure:
+    """Training (dashed) and validation (solid) curves by tokenizer: a row of panels for each group of finished runs.
+
+    Parameters
+    ----------
+    groups : mapping
+        Folders of runs by what they are ("recorded", "this run"); a group without such runs is left out.
+    measure : str
+        A column of the histories without its ``train_`` or ``validation_``.
+    label : str
+        Of the vertical axes.
+    columns : mapping
+        Which rows of Table 5.1 a column of panels shows, by its title.
+    thesis : str
+        The column of Table 5.1 whose values are marked at the right edge; none by default.
+    log : bool
+        Whether the vertical axes are logarithmic.
+    """
+    curves = {
+        group: {title: histories(folders, **chosen) for title, chosen in columns.items()}
+        for group, folders in groups.items()
+    }
+    shown = {group: panels for group, panels in curves.items() if any(panels.values())}
+    size = (8.2 if len(columns) > 1 else 5.0, 0.7 + 2.5 * len(shown))
+    figure, axes = plt.subplots(len(shown), len(columns), figsize=size, squeeze=False, sharey=True)
+    for row, (group, panels) in zip(axes, shown.items(), strict=True):
+        for axis, (title, panel) in zip(row, panels.items(), strict=True):
+            values = _published(thesis, columns[title]) if thesis and panel else {}
+            _draw_panel(axis, panel, measure, values)
+            axis.set(title=title if row is axes[0] else "", yscale="log" if log else "linear")
+            if log:
+                axis.yaxis.set_major_formatter("{x:,g}")
+                axis.yaxis.set_minor_formatter(NullFormatter())
+        row[0].set_ylabel(f"{group}\n{label}" if len(shown) > 1 else label)
+    for axis in axes[-1]:
+        axis.set_xlabel("epoch")
+    _add_legend(figure, axes, bool(thesis))
+    return figure
+
+
+def _published(measure: str, chosen: Mapping[str, str]) -> dict[str, float]:
+    table = report.thesis_table("5.1")
+    for name, value in chosen.items():
+        table = table[table[name] == value]
+    return dict(zip(table.tokenizer, table[measure], strict=True))
+
+
+def _draw_panel(axis: Axes, curves: Mapping[str, pd.DataFrame], measure: str, thesis: Mapping[str, float]) -> None:
+    last = max((len(history) for history in curves.values()), default=1)
+    for tokenizer, history in curves.items():
+        color = report.color(tokenizer)
+        axis.plot(history.epoch, history[f"validation_{measure}"], color=color, label=tokenizer)
+        axis.plot(history.epoch, history[f"train_{measure}"], color=color, linestyle=(0, (2, 1.5)), linewidth=1.3)
+        if tokenizer in thesis:
+            axis.plot([1.06 * last + 0.2], [thesis[tokenizer]], "D", color=color, clip_on=False, markersize=5)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if not curves:
+        axis.text(0.5, 0.5, "not trained", ha="center", va="center", transform=axis.transAxes, color="#8a8a8a")
+
+
+def _add_legend(figure: Figure, axes: np.ndarray, with_thesis: bool) -> None:
+    named = {name: line for axis in axes.flat for line, name in zip(*axis.get_legend_handles_labels(), strict=True)}
+    black = partial(Line2D, [], [], color="#222222")
+    styles = {"validation": black(), "training": black(linestyle=(0, (2, 1.5)))}
+    marks = {"thesis": black(marker="D", linestyle="")} if with_thesis else {}
+    entries = named | styles | marks
+    figure.legend(
+        [*entries.values()], [*entries], loc="outside lower center", ncols=7, handlelength=1.4, columnspacing=1.3
+    )
