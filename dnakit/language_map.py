@@ -31,7 +31,7 @@ BATCH = 16  # samples
 KMER = 4
 PRINCIPAL = 50  # components that t-SNE starts from
 PERPLEXITY = 30  # t-SNE's own, for as many genomes and more
-FEWEST = 10  # genomes that make a map
+FEWEST = 6  # genomes that make a map
 PANELS = ("untrained", "trained")
 KMERS = f"{KMER}-mers"
 SHOWN = ("class", "order")
@@ -70,7 +70,7 @@ def measure(
     Raises
     ------
     DnakitError
-        If there are fewer than 10 genomes, one without known bases, or no model.
+        If there are fewer than 6 genomes, one without known bases, or no model.
     """
     if len(genomes) < FEWEST:
         raise DnakitError(f"a map of {len(genomes)} genomes says nothing: give at least {FEWEST}")

@@ -328,11 +328,17 @@ def numbers(folders: Mapping[str, Path]) -> dict[str, Any]:
     asked = next(each for _, each in _organisms({n: f for n, f in folders.items() if abouts[n].get("main")}))
     tests = {name: store.read_json(folders[name] / "metrics.json")["test"] for name in _FAIR_TESTS}
     table = abouts[TABLE_5_2]
+    nine = {name: about for name, about in abouts.items() if name.startswith("thesis-")}
+    reached = [store.read_json(folders[name] / "metrics.json")["test"]["accuracy"] for name in nine]
+    first = next(iter(nine.values()))
     found: dict[str, Any] = {
         "species": table["species"],
         "other_species": abouts["fair-other-nuclear"]["species"],
         "thesis": float(published().accuracy.iloc[0]),
         "samples": table["samples"]["train"] * table["parameters"]["epochs"],
+        "figure_samples": first["samples"]["train"] * first["parameters"]["epochs"],
+        "lowest": min(reached),
+        "highest": max(reached),
         "seamless_upstream": abouts["promoters-seamless"]["parameters"]["upstream"],
         "same_fair": asked["fair"][TABLE_5_2]["accuracy"],
     }

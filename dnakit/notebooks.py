@@ -29,7 +29,7 @@ QUIET = {
 }
 
 #: The module of each chapter that has trainings; its `runs` and `run_names` say which.
-TASKS = {"01_tokenization": "vocabularies", "02_pretraining": "pretraining", "03_tss": "localization"}
+TASKS = {"01_tokenization": "vocabularies", "02_pretraining": "pretraining_results", "03_tss": "localization"}
 
 _KERNEL_START_SECONDS = 300
 

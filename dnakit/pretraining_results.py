@@ -3,7 +3,7 @@
 Everything here reads the folders of finished runs, those of this machine and the recorded ones alike.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from dnakit import metrics, report, store
+from dnakit import language_map, metrics, pretraining, report, store, yardsticks
+from dnakit.corpora import RULERS
+from dnakit.pretraining import NOTEBOOK, PretrainingParameters
+from dnakit.project import checked
+from dnakit.taxonomy import RANKS
 
 ROW = ["language", "model", "tokenizer", "tasks"]  # what names a row of Table 5.1
 TASKS = {"mlm": "MLM", "mlm+sop": "MLM + SOP"}
@@ -24,6 +28,26 @@ COLUMNS = {  # the panels of Figures 5.1 to 5.3
     f"{model}, {tasks}": {"language": "mitochondrial", "model": model, "tasks": tasks}
     for model, tasks in (("Longalbert", "MLM"), ("Longformer", "MLM"), ("Longformer", "MLM + SOP"))
 }
+
+
+BITS = ("order 2", "order 8", "order 12", "best order", "mixed orders", "xz, alone", "xz, after training", "two-sided")
+
+
+def run_names(values: dict[str, Any]) -> list[str]:
+    """Names of all that the chapter keeps, trainings and yardsticks, without touching data."""
+    return [*runs(values)]
+
+
+def runs(values: dict[str, Any]) -> dict[str, store.Kept]:
+    """All that the chapter keeps, by name."""
+    return {**pretraining.runs(values), **yardsticks.runs(checked(PretrainingParameters, values, NOTEBOOK))}
+
+
+def upstream(values: dict[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
+    """The trainings that each of `run_names` asks, as (profile, notebook, run), without touching data."""
+    chapter = checked(PretrainingParameters, values, NOTEBOOK)
+    asked = yardsticks.upstream(chapter)
+    return {name: [(chapter.profile, NOTEBOOK, run) for run in asked.get(name, [])] for name in run_names(values)}
 
 
 def row_of(about: dict[str, Any]) -> dict[str, str]:
@@ -36,11 +60,19 @@ def row_of(about: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def _trained(folders: Mapping[str, Path]) -> Iterator[tuple[dict[str, Any], Path]]:
+    """Records and folders of the trainings among finished runs."""
+    for folder in folders.values():
+        about = store.read_json(folder / "run.json")
+        if "architecture" in about["parameters"]:
+            yield about, folder
+
+
 def results(folders: Mapping[str, Path], part: str = "validation") -> pd.DataFrame:
     """Final metrics of finished runs on one split or ruler, one row a run, named as in Table 5.1, with its size."""
     rows = []
-    for folder in folders.values():
-        about, scores = store.read_json(folder / "run.json"), store.read_json(folder / "metrics.json")
+    for about, folder in _trained(folders):
+        scores = store.read_json(folder / "metrics.json")
         size = {"genomes": about["corpus"]["genomes"], "epochs": about["parameters"]["epochs"]}
         if part in scores:
             rows.append(row_of(about) | size | scores[part])
@@ -50,7 +82,7 @@ def results(folders: Mapping[str, Path], part: str = "validation") -> pd.DataFra
 def sizes(folders: Mapping[str, Path]) -> pd.DataFrame:
     """What each run trained on and how long it took."""
     rows = []
-    for about in (store.read_json(folder / "run.json") for folder in folders.values()):
+    for about, _ in _trained(folders):
         rows.append(
             row_of(about)
             | {
@@ -99,9 +131,61 @@ def meanings(results: pd.DataFrame) -> pd.DataFrame:
     return table.set_index(ROW)
 
 
+def bits(folders: Mapping[str, Path], language: str) -> pd.DataFrame:
+    """Bits per base of both rulers of a language: simple methods, then the models; 2 is knowing nothing."""
+    rows: dict[str, dict[str, float]] = {}
+    if f"simple-methods-{language}" in folders:
+        found = store.read_json(folders[f"simple-methods-{language}"] / "metrics.json")
+        rows |= {name: {part: found[part]["bits_per_base"][name] for part in RULERS} for name in BITS}
+        rows[f"best order ({found['best_order']})"] = rows.pop("best order")
+    for name, read in _readings(folders, language).items():
+        rows[name] = {part: read[part]["bits_per_base"] for part in RULERS}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(RULERS)).rename_axis("who predicts")
+
+
+def masked(folders: Mapping[str, Path], language: str) -> pd.DataFrame:
+    """Accuracy on masked tokens of both rulers: 9-mer lookups, then the models; first answer, and first five."""
+    rows: dict[str, dict[str, float]] = {}
+    if f"simple-methods-{language}" in folders:
+        found = store.read_json(folders[f"simple-methods-{language}"] / "metrics.json")
+        for name in found["near"]["masked"]:
+            rows[f"lookup: {name}"] = _tops({part: found[part]["masked"][name] for part in RULERS}, "top1", "top5")
+    for name, read in _readings(folders, language).items():
+        rows[name] = _tops(read, "masked_accuracy", "masked_top5")
+    columns = [column for part in RULERS for column in (part, f"{part}, top 5")]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("who predicts")
+
+
+def _tops(scores: Mapping[str, Mapping[str, float]], first: str, five: str) -> dict[str, float]:
+    pairs = ({part: scores[part][first], f"{part}, top 5": scores[part][five]} for part in RULERS)
+    return {name: value for pair in pairs for name, value in pair.items()}
+
+
+def _readings(folders: Mapping[str, Path], language: str) -> dict[str, dict[str, dict[str, float]]]:
+    name = f"rulers-{language}"
+    return store.read_json(folders[name] / "metrics.json") if name in folders else {}
+
+
+def draw_map(folders: Mapping[str, Path]) -> Figure:
+    """The map of the mitochondrial rulers in a model's hidden states, trained and untrained."""
+    folder = folders["rulers-mitochondria"]
+    points, scores = (pd.read_csv(folder / file) for file in ("map.csv", "neighbours.csv"))
+    return language_map.draw_map(points, scores)
+
+
+def neighbours(folders: Mapping[str, Path]) -> pd.DataFrame:
+    """How often the nearest neighbour is a relative, by rank and representation, beside chance."""
+    scores = pd.read_csv(folders["rulers-mitochondria"] / "neighbours.csv")
+    table = scores.pivot(index="rank", columns="which", values="score").loc[list(RANKS)]
+    first = scores.drop_duplicates("rank").set_index("rank")
+    return table[["untrained", "trained", language_map.KMERS]].assign(
+        chance=first["chance"], genomes=first["genomes"].astype(int)
+    )
+
+
 def histories(folders: Mapping[str, Path], **chosen: str) -> dict[str, pd.DataFrame]:
     """Histories of the finished runs of some rows (``model="Longformer", tasks="MLM"``), by tokenizer."""
-    rows = {folder: row_of(store.read_json(folder / "run.json")) for folder in folders.values()}
+    rows = {folder: row_of(about) for about, folder in _trained(folders)}
     return {
         row["tokenizer"]: pd.read_csv(folder / "history.csv")
         for folder, row in rows.items()
@@ -111,7 +195,7 @@ def histories(folders: Mapping[str, Path], **chosen: str) -> dict[str, pd.DataFr
 
 def provenance(folders: Mapping[str, Path], profile: str) -> str:
     """One line for a figure or table: profile, data, run keys, seed, device."""
-    abouts = [store.read_json(folder / "run.json") for folder in folders.values()]
+    abouts = [about for about, _ in _trained(folders)]
     first = abouts[0]
     return report.provenance(
         profile,

@@ -240,7 +240,7 @@ def thesis_table(number: str) -> pd.DataFrame:
 
 
 def beside(
-    thesis: pd.DataFrame, recorded: pd.DataFrame | None, this_run: pd.DataFrame | None, on: Sequence[str]
+    thesis: pd.DataFrame | None, recorded: pd.DataFrame | None, this_run: pd.DataFrame | None, on: Sequence[str]
 ) -> pd.DataFrame:
     """Put the thesis's values, those of a recorded run and those of this run side by side.
 

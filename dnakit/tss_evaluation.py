@@ -37,7 +37,6 @@ CROSSED = ("promoters", "random-positions")  # learned in the thesis's protocol,
 BASELINES = {"baselines": "fair-nuclear", "baselines-other": "fair-other-nuclear"}  # and the run with the same windows
 METHODS: dict[str, type] = {"position": PositionOnly, "motifs": Motifs, "k-mers": KmerRegression}
 PICTURES = {"attribution": "fair-other-nuclear"}  # and the run that is looked into
-RULE_SAMPLES = 2_000  # of each set, in turn: the rule costs little
 _SET = 3  # stream of random numbers
 
 
@@ -147,7 +146,7 @@ class Evaluation(store.Kept):
     @cached_property
     def key(self) -> str:
         """Key in the store."""
-        chosen = self.chapter.model_dump(include={"seed", "downstream", "evaluation_samples"})
+        chosen = self.chapter.model_dump(include={"seed", "downstream", "evaluation_samples", "rule_samples"})
         asked = [each.key for each in (*self.trained.values(), *self.fitted.values())]
         values = chosen | {"kind": self.kind, "data": digests(self.organism), "asked": asked}
         return store.key(f"{RECIPE}, evaluation", values)
@@ -157,7 +156,7 @@ class Evaluation(store.Kept):
         chapter = self.chapter
         if self.kind == "random DNA":
             length = chapter.upstream + chapter.downstream
-            return promoters.random_dna(RULE_SAMPLES, length, chapter.upstream, chapter.seed)
+            return promoters.random_dna(chapter.rule_samples, length, chapter.upstream, chapter.seed)
         windows = promoters.load(self.organism, chapter.upstream, chapter.downstream)
         return windows if self.kind == PROMOTERS else promoters.shuffled(windows, chapter.seed)
 
@@ -175,7 +174,7 @@ class Evaluation(store.Kept):
         tokenizer = tokenizers["nuclear"]
         rules = {"": self.chapter.upstream, "-5000": OTHER_UPSTREAM, "-seamless": self.chapter.seamless_upstream}
         for suffix, before in rules.items():
-            shown = self.shown("thesis", windows, before, tokenizer, RULE_SAMPLES)
+            shown = self.shown("thesis", windows, before, tokenizer, self.chapter.rule_samples)
             answers = tss.rule([sample.tokens for sample in shown], tokenizer, before % tss.word_length(tokenizer))
             results["thesis"][f"rule{suffix}"] = scores(shown, answers, tokenizer)
         shown = self.shown("fair", windows, self.chapter.upstream, tokenizer)

@@ -57,6 +57,7 @@ class LocalizationParameters(BaseModel):
     learning_rate: float = Field(gt=0)
     precision: Literal["auto", "fp32", "bf16"]
     evaluation_samples: int = Field(ge=0)
+    rule_samples: int = Field(ge=1)
     pictured: int = Field(ge=2)
     seed: int = Field(ge=0)
 

@@ -59,8 +59,8 @@ table(
 # ## Are they the same models?
 #
 # A Longformer token attends to the 8 tokens on either side of it and to the global ones. The library computes this in
-# overlapping chunks; `dnakit.attention` gathers, for each block of 32 queries, the keys that can be seen from it, and calls the
-# ordinary attention kernel. That is not an approximation: saved here and opened in the plain library, a model gives the
+# overlapping chunks; `dnakit.attention` gathers, for each block of 16 queries, the keys that can be seen from it, and computes
+# ordinary attention. That is not an approximation: saved here and opened in the plain library, a model gives the
 # same logits. (The tests compare outputs and the gradients of every parameter, for windows of 2 to 512, odd lengths,
 # padding and any number of global tokens.)
 
@@ -76,9 +76,11 @@ print("largest difference of a logit below 1e-5:", bool(difference < 1e-5))
 # %% [markdown]
 # ## What they cost
 #
-# Three things make a training step faster: attention in blocks; logits only where a token is scored, in pieces that are
-# forgotten at once, so that batch × length × vocabulary numbers are never held; and bf16 products where the processor
-# has them. Each line is measured beside its peer in the same process, in turns; the ratio is the peer's time over ours.
+# What makes a training step faster: attention in blocks; logits only where a token is scored, in pieces that are forgotten
+# at once, so that batch × length × vocabulary numbers are never held; what follows the last attention computed for the
+# scored tokens alone; dropout that draws four elements' fates at once; and bf16 products where the processor has them.
+# Each line is measured beside its peer in the same process, in turns; the ratio is the peer's time over ours. Stock
+# transformers runs with the same weights, batch, dropout, precision and fused Adam.
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 measured = speed.results()
@@ -88,7 +90,8 @@ table(
     "Tokenization against the tokenizers library (milliseconds for a million bases), training steps of 16 × 256 tokens and "
     "inference of one sequence against stock transformers in the same precision. All tokens is the thesis's loss, selected "
     "tokens BERT's. Matmul share is the part of our step that its matrix products would take at this machine's rate for "
-    "one large product. Kept: malloc told to keep its memory, which spares stock transformers most of its page faults.",
+    "one large product. ELMo's peer is our Longformer. Kept: malloc told to keep its memory, which spares stock transformers "
+    "most of its page faults.",
     provenance=line,
     formats={"ours_ms": ",.1f", "peer_ms": ",.1f", "ratio": ".1f", "matmul_share": ".0%"},
 )
@@ -96,9 +99,38 @@ table(
 # %% tags=["remove-input", "nbval-ignore-output"]
 table(
     speed.against_fp32(measured),
-    "The same training steps against stock transformers in fp32, what a user without bf16 starts from.",
+    "The same training steps against stock transformers in fp32, what a user without bf16 starts from, and this machine's "
+    "rate for one large matrix product in thousand million operations a second, which the share is taken of.",
     provenance=line,
-    formats={"ratio": ".1f"},
+    formats={"ratio": ".1f", "matmul_share": ".0%", "gflops": ",.0f"},
+)
+
+# %% tags=["remove-input", "nbval-ignore-output"]
+table(
+    speed.goals(measured),
+    "The goals this project set itself, and what was measured; on a GPU nothing was measured yet.",
+    provenance=line,
+    formats={"goal": ".1f", "measured": ".2f"},
+)
+
+# %% [markdown]
+# What remains? The profiler sorts a step's operations by kind. Matrix products are the layers' and the decoder's; loss is
+# the softmax over the vocabulary around them; attention the products and the softmax within windows.
+
+# %% tags=["remove-input", "nbval-ignore-output"]
+figure(
+    speed.draw_by_kind(measured),
+    "What a training step's time is spent on, stock transformers and ours: the shorter the bar beside the matrix products, the "
+    "less is left to gain.",
+    provenance=line,
+)
+
+# %% tags=["remove-input", "nbval-ignore-output"]
+table(
+    speed.by_kind(measured).T.rename_axis("training step"),
+    "The same in milliseconds a step.",
+    provenance=line,
+    formats=dict.fromkeys(speed.by_kind(measured).index, ",.0f"),
 )
 
 # %% tags=["remove-input", "nbval-ignore-output"]

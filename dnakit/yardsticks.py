@@ -1,0 +1,227 @@
+"""What the pretrained models are held against: simple methods, and one ruler for all of them (thesis section 5.1).
+
+Both rulers of a corpus, ``near`` and ``far``, are measured with every model of a language, and with methods that need
+no neural network, learned from the genomes that the 9-mer model is trained on.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dnakit import language_map, lookups, markov, models, ruler, sources, store, taxonomy, training
+from dnakit.corpora import RULERS, Corpus, CorpusParameters, corpus_key, documents, prepare
+from dnakit.lookups import TokenLookups
+from dnakit.pretraining import MODEL, PretrainingParameters, PretrainingRun
+from dnakit.samples import PAD, MlmSamples
+from dnakit.tokenization import load_tokenizer
+
+RECIPE = "yardsticks 1"  # goes into every key; raise it when the same parameters come to mean other numbers
+LANGUAGES = {"mitochondria": "", "nuclear": "-nuclear"}  # and how the names of its models end
+TOKENIZATION = "9-mer"  # of the lookups; the other methods read bases
+MAPPED = "longformer-9-mer-mlm"  # the model whose hidden states are drawn as a map
+ORDERS = (2, 8, 12)  # of the Markov models shown beside the best
+
+
+def runs(chapter: PretrainingParameters) -> dict[str, "Yardstick"]:
+    """What is held against each language that has models, by name; nothing without rulers."""
+    if not chapter.ruler_genomes:
+        return {}
+    spoken = [language for language in LANGUAGES if models_of(chapter, language)]
+    kinds: dict[str, type[Yardstick]] = {"simple-methods": SimpleMethods, "rulers": Readings}
+    names = {f"{what}-{language}": (kind, language) for what, kind in kinds.items() for language in spoken}
+    return {name: kind(chapter, name, language) for name, (kind, language) in names.items()}
+
+
+def upstream(chapter: PretrainingParameters) -> dict[str, list[str]]:
+    """The models that each of `runs` asks."""
+    return {
+        name: models_of(chapter, run.language) if isinstance(run, Readings) else []
+        for name, run in runs(chapter).items()
+    }
+
+
+def models_of(chapter: PretrainingParameters, language: str) -> list[str]:
+    """Names of the chapter's models of a language."""
+    parts = {name: MODEL.fullmatch(name) for name in chapter.models}
+    return [name for name, found in parts.items() if found and (found["nuclear"] or "") == LANGUAGES[language]]
+
+
+@dataclass(frozen=True)
+class Yardstick(store.Kept):
+    """Something measured on both rulers of a language."""
+
+    chapter: PretrainingParameters
+    name: str
+    language: str
+
+    @cached_property
+    def corpus_parameters(self) -> CorpusParameters:
+        """The 9-mer corpus of the language, whose rulers are those of all its corpora."""
+        return self.chapter.corpus_of(f"longformer-{TOKENIZATION}-mlm{LANGUAGES[self.language]}")
+
+    def genomes(self, corpus: Corpus, part: str) -> dict[str, bytes]:
+        """Letters of a split or ruler, by name."""
+        names = set(corpus.genomes[part])
+        return {record.name: record.sequence for record in documents(self.corpus_parameters) if record.name in names}
+
+    def record(self, key: str, corpus: Corpus, environment: dict[str, str]) -> dict[str, Any]:
+        """What every record of a yardstick says."""
+        return {
+            "name": self.name,
+            "key": key,
+            "recipe": RECIPE,
+            "language": self.language,
+            "parameters": {"seed": self.chapter.seed},
+            "corpus": self.corpus_parameters.named() | {"key": corpus.folder.name},
+            **sources.about(self.corpus_parameters.sources),
+            "genomes": {part: len(names) for part, names in corpus.genomes.items()},
+            "device": training.device(),
+            "environment": environment,
+        }
+
+
+@dataclass(frozen=True)
+class SimpleMethods(Yardstick):
+    """Markov models, a two-sided context model, a general compressor, and lookups of masked tokens."""
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return f"Markov models, xz and lookups on the rulers of {self.language}"
+
+    @cached_property
+    def key(self) -> str:
+        """Key in the store."""
+        return store.key(f"{RECIPE}, simple methods", {"corpus": corpus_key(self.corpus_parameters)})
+
+    def fill(self, folder: Path) -> None:
+        """Write ``metrics.json``, and ``bits.csv``: bits per base of each ruler genome by method."""
+        environment, corpus = store.environment(), prepare(self.corpus_parameters)
+        train, validation = ([*self.genomes(corpus, part).values()] for part in ("train", "validation"))
+        two_sided = markov.TwoSided().fit(train).tune(validation)
+        fixed = markov.FixedMarkov()
+        fixed.counts = two_sided.before.counts
+        fixed.tune(validation)
+        results: dict[str, Any] = {"best_order": fixed.order, "orders": _orders(fixed)}
+        rows = []
+        known = TokenLookups(corpus.tokenizer).fit(_documents(corpus, "train"))
+        for part in RULERS:
+            held_out = self.genomes(corpus, part)
+            frame = pd.DataFrame(
+                {
+                    "ruler": part,
+                    "genome": list(held_out),
+                    "mixed": two_sided.before.bits_by_genome([*held_out.values()]),
+                    "two-sided": two_sided.bits_by_genome([*held_out.values()]),
+                }
+            )
+            rows.append(frame)
+            results[part] = {"bits_per_base": _bits(fixed, two_sided, train, [*held_out.values()])}
+            results[part]["masked"] = _looked_up(known, corpus, part, self.chapter.seed)
+        pd.concat(rows).to_csv(folder / "bits.csv", index=False, float_format="%.5g")
+        store.write_json(folder / "metrics.json", results)
+        store.write_json(folder / "run.json", self.record(self.key, corpus, environment))
+
+
+def _orders(fixed: markov.FixedMarkov) -> dict[str, float]:
+    """Validation bits per base of every order, for a figure or a doubt."""
+    return {str(order): bits for order, (bits, _) in fixed.validation_bits.items()}
+
+
+def _bits(
+    fixed: markov.FixedMarkov, two_sided: markov.TwoSided, train: list[bytes], held_out: list[bytes]
+) -> dict[str, float]:
+    """Bits per base by method."""
+    best, pseudo_count = fixed.order, fixed.pseudo_count
+    bits = {}
+    for order in ORDERS:
+        fixed.order, fixed.pseudo_count = order, fixed.validation_bits[order][1]
+        bits[f"order {order}"] = fixed.bits_per_base(held_out)
+    fixed.order, fixed.pseudo_count = best, pseudo_count
+    bits["best order"] = fixed.bits_per_base(held_out)
+    bits["mixed orders"] = two_sided.before.bits_per_base(held_out)
+    bits["two-sided"] = two_sided.bits_per_base(held_out)
+    compressed = markov.xz_bits_per_base(train, held_out)
+    return bits | {f"xz, {what}": value for what, value in compressed.items()}
+
+
+def _looked_up(known: TokenLookups, corpus: Corpus, part: str, seed: int) -> dict[str, dict[str, float]]:
+    """Top-1 and top-5 accuracy of each lookup on a ruler's masked tokens, all neighbours told and as the model sees."""
+    samples = list(_items(MlmSamples(corpus, part, "static", "all", seed)))
+    seen, true, masked = ([item[at] for item in samples] for at in range(3))
+    answer = np.concatenate([ids[shown] for ids, shown in zip(true, masked, strict=True)])
+    told, honest = known.predict(true, masked), known.predict(true, masked, seen)
+    best = told | {f"{name}, as seen": honest[name] for name in honest if name in ("neighbours", "12 bp")}
+    return {
+        name: {"top1": lookups.top_accuracy(answer, found, 1), "top5": lookups.top_accuracy(answer, found, 5)}
+        for name, found in best.items()
+    }
+
+
+def _items(samples: MlmSamples) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Seen ids, true ids and masked positions of each sample, without padding."""
+    for number in range(len(samples)):
+        item = {name: tensor.numpy() for name, tensor in samples[number].items()}
+        real = item["input_ids"] != PAD
+        true = np.where(item["labels"] >= 0, item["labels"], item["input_ids"])
+        yield item["input_ids"][real], true[real], item["masked"][real]
+
+
+def _documents(corpus: Corpus, part: str) -> list[np.ndarray]:
+    return np.split(corpus.ids(part), corpus.ends(part)[:-1])
+
+
+@dataclass(frozen=True)
+class Readings(Yardstick):
+    """Every model of a language on both rulers: bits per base, masked tokens, and a map of one model's language."""
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return f"all models of {self.language} on both rulers"
+
+    @cached_property
+    def trained(self) -> dict[str, PretrainingRun]:
+        """The models."""
+        return {name: PretrainingRun(self.chapter, name) for name in models_of(self.chapter, self.language)}
+
+    @cached_property
+    def key(self) -> str:
+        """Key in the store."""
+        return store.key(f"{RECIPE}, rulers", {name: run.key for name, run in self.trained.items()})
+
+    def fill(self, folder: Path) -> None:
+        """Write ``metrics.json``, ``bits.csv`` by model and genome, and the map."""
+        environment, corpus = store.environment(), prepare(self.corpus_parameters)
+        results: dict[str, Any] = {}
+        rows = []
+        for name, run in self.trained.items():
+            path = run.train() / "model"
+            model, tokenizer = models.load(path), load_tokenizer(path)
+            results[name] = {}
+            for part in RULERS:
+                sums = ruler.measure(model, tokenizer, self.genomes(corpus, part), self.chapter.seed)
+                results[name][part] = ruler.summarise(sums)
+                rows.append(sums.reset_index().assign(model=name, ruler=part))
+        frame = pd.concat(rows)
+        frame["nats"] = frame["nats"].round(3)
+        frame.to_csv(folder / "bits.csv", index=False)
+        if MAPPED in self.trained and self.language == "mitochondria":
+            self._draw(folder, corpus)
+        store.write_json(folder / "metrics.json", results)
+        store.write_json(folder / "run.json", self.record(self.key, corpus, environment))
+
+    def _draw(self, folder: Path, corpus: Corpus) -> None:
+        """The map of the ruler genomes, and how their relatives are found, as CSV."""
+        genomes = self.genomes(corpus, "near") | self.genomes(corpus, "far")
+        lineages = taxonomy.lineages(sources.fetch(self.chapter.taxonomy))
+        path = self.trained[MAPPED].train() / "model"
+        if len(genomes) >= language_map.FEWEST:
+            points, scores = language_map.measure(path, genomes, lineages, self.chapter.seed)
+            points.to_csv(folder / "map.csv", index=False, float_format="%.4g")
+            scores.to_csv(folder / "neighbours.csv", index=False, float_format="%.4g")
