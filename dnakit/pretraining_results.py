@@ -75,7 +75,7 @@ def results(folders: Mapping[str, Path], part: str = "validation") -> pd.DataFra
         scores = store.read_json(folder / "metrics.json")
         size = {"genomes": about["corpus"]["genomes"], "epochs": about["parameters"]["epochs"]}
         if part in scores:
-            rows.append(row_of(about) | size | scores[part])
+            rows.append(row_of(about) | size | {"sop_accuracy": float("nan")} | scores[part])
     return pd.DataFrame(rows).rename(columns={"sop_accuracy": "SOP_accuracy"})
 
 

@@ -124,6 +124,8 @@ def table(
     DnakitError
         If `formats` names a column the frame does not have.
     """
+    if frame.empty:  # nothing is recorded yet
+        frame, formats = pd.DataFrame({MISSING: ["nothing is recorded yet"]}), {}
     keys, columns = _keys(frame), _columns(frame, formats or {})
     body = _head(keys, columns) + _body(keys, columns, len(frame))
     scroll = f'<div class="dnakit-scroll">\n<table class="dnakit-table">\n{body}</table>\n</div>\n'

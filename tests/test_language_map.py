@@ -156,7 +156,7 @@ def test_measure_repeats_itself(measured):
 
 def test_few_genomes_make_no_map(measured):
     folder, genomes, lineages, _ = measured
-    with pytest.raises(DnakitError, match="give at least 10"):
+    with pytest.raises(DnakitError, match="give at least 6"):
         language_map.measure(folder, dict(list(genomes.items())[:5]), lineages, 1)
 
 
