@@ -115,7 +115,7 @@ def test_tables_of_the_smoke_runs(chosen):
     assert np.allclose(meanings.copying + meanings.skill * (1 - meanings.copying), meanings.accuracy)
     assert np.allclose(np.log(meanings["e^loss"]), np.log2(meanings["2^loss"]))
     sizes = outcome.sizes(folders)
-    assert sizes.loc[("mitochondrial", "Longformer", "9-mer", "MLM"), "train"].tolist() == [10]
+    assert sizes.loc[("mitochondrial", "Longformer", "9-mer", "MLM"), "train"] == 10
 
 
 def test_predictions_mark_what_the_model_did_not_see(tmp_path):
