@@ -93,6 +93,7 @@ def sizes(folders: Mapping[str, Path]) -> pd.DataFrame:
                 "epochs": about["parameters"]["epochs"],
                 "minutes": about["seconds"] / 60,
                 "tokens a second": about["train_tokens_per_second"],
+                "run": about["key"][:8],
             }
         )
     return pd.DataFrame(rows).set_index(ROW)
@@ -238,7 +239,7 @@ def draw_histories(
         for group, folders in groups.items()
     }
     shown = {group: panels for group, panels in curves.items() if any(panels.values())}
-    size = (8.2 if len(columns) > 1 else 5.0, 0.7 + 2.5 * len(shown))
+    size = (8.2 if len(columns) > 1 else 5.0, 0.7 + 2.2 * len(shown))
     figure, axes = plt.subplots(len(shown), len(columns), figsize=size, squeeze=False, sharey=True)
     for axis, title in zip(axes[0], columns, strict=True):
         axis.set_title(title)

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from dnakit.project import DnakitError, root
 
 MISSING = "–"
+SHOWN_KEYS = 4  # in a line under a figure
 
 # Okabe and Ito's first three, and Tol's purple: told apart with any colour vision, the same in the whole book.
 PALETTE = {"6-mer": "#0072B2", "9-mer": "#D55E00", "12-mer": "#009E73", "BB": "#AA4499"}
@@ -152,11 +153,11 @@ def figure(fig: Figure, caption: str, number: str | None = None, provenance: str
 
 
 def _png(fig: Figure) -> bytes:
-    """256 colours are all a chart needs, and a third of the bytes: notebooks are committed with their figures."""
+    """64 colours are all a chart needs, and a quarter of the bytes: notebooks are committed with their figures."""
     drawing, small = io.BytesIO(), io.BytesIO()
     fig.savefig(drawing, format="png")
     with PIL.Image.open(drawing) as image:
-        image.convert("RGB").quantize(256, dither=PIL.Image.Dither.NONE).save(small, "PNG", optimize=True)
+        image.convert("RGB").quantize(64, dither=PIL.Image.Dither.NONE).save(small, "PNG", optimize=True)
     return small.getvalue()
 
 
@@ -179,14 +180,16 @@ def provenance(
     simulated : bool
         Whether the data are the embedded simulation: said in words before the source.
     runs, seed, device : optional
-        Keys of the training runs, of which eight characters are shown, and how they were made.
+        Keys of the training runs, of which the first four are shown by eight characters, and how they were made.
 
     Examples
     --------
     >>> provenance("smoke", "mitochondria (120 genomes)", True, ["3f2a9c1b77"], seed=1, device="cpu")
     'smoke · simulated mitochondria (120 genomes) · run 3f2a9c1b · seed 1 · cpu'
     """
-    keys = ", ".join(key[:8] for key in runs)
+    keys = ", ".join(key[:8] for key in runs[:SHOWN_KEYS])
+    if len(runs) > SHOWN_KEYS:
+        keys += f" and {len(runs) - SHOWN_KEYS} more"
     parts = [
         profile,
         f"{'simulated' if simulated else 'real'} {source}",
