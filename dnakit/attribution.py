@@ -13,12 +13,11 @@ import numpy as np
 import pandas as pd
 import torch
 from captum.attr import LayerIntegratedGradients
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from transformers import PreTrainedModel
 
 from dnakit.project import DnakitError
-from dnakit.report import PALETTE, STYLE
+from dnakit.report import PALETTE
 from dnakit.tokenization import ALPHABET, CODES, SPECIAL_TOKENS, DnaTokenizer
 from dnakit.tss import Sample, framed
 
@@ -142,46 +141,45 @@ def information(windows: Sequence[bytes], tss: int) -> pd.DataFrame:
     )
 
 
-def draw_attribution(attributions: np.ndarray, windows: Sequence[bytes], tss: int) -> Figure:
+def profile(attributions: np.ndarray) -> pd.DataFrame:
+    """Mean attribution by place, where at least two promoters are seen.
+
+    Parameters
+    ----------
+    attributions : np.ndarray, shape (promoters, places)
+        From `attribute`, the TSS in the middle.
+
+    Returns
+    -------
+    DataFrame
+        ``place`` (bases from the TSS), ``promoters`` (seen there), ``mean``, ``half`` (of the 95% interval).
+    """
+    seen = (~np.isnan(attributions)).sum(0)
+    kept, around = seen > 1, attributions.shape[1] // 2
+    shown = attributions[:, kept]
+    columns = {"place": np.arange(-around, around + 1)[kept], "promoters": seen[kept], "mean": np.nanmean(shown, 0)}
+    return pd.DataFrame(columns | {"half": 1.96 * np.nanstd(shown, 0, ddof=1) / np.sqrt(seen[kept])})
+
+
+def draw_attribution(profile: pd.DataFrame, bits: pd.DataFrame) -> Figure:
     """Mean attribution around the TSS, with its 95% interval, above the sequence logo of the same promoters.
 
     Parameters
     ----------
-    attributions : np.ndarray
-        From `attribute`.
-    windows : sequence of bytes
-        The promoters, of one length.
-    tss : int
-        Index of the TSS in each.
+    profile, bits : DataFrame
+        From `profile` and `information`.
     """
-    with plt.style.context(STYLE):
-        fig, (above, below) = plt.subplots(2, 1, figsize=(7.0, 4.9), height_ratios=(3, 2))
-        _draw_mean(above, attributions)
-        _draw_logo(below, information(windows, tss))
-        below.set_title(f"Sequence logo of {len(windows):,} promoters (the grey stretch above)")
-    return fig
-
-
-def _draw_mean(axes: Axes, attributions: np.ndarray) -> None:
-    seen = (~np.isnan(attributions)).sum(0)
-    kept = seen > 1
-    around = attributions.shape[1] // 2
-    places = np.arange(-around, around + 1)[kept]
-    mean = np.nanmean(attributions[:, kept], 0)
-    half = 1.96 * np.nanstd(attributions[:, kept], 0, ddof=1) / np.sqrt(seen[kept])
+    figure, (above, below) = plt.subplots(2, 1, figsize=(7.0, 4.9), height_ratios=(3, 2))
     color = PALETTE["6-mer"]
-    axes.axvspan(LOGO[0] - 0.5, LOGO[1] + 0.5, color="#f1f1f1", linewidth=0)
-    axes.axhline(0, color="#8a8a8a", linewidth=0.8)
-    axes.axvline(0, color="#222222", linewidth=0.8, linestyle=":")
-    axes.fill_between(places, mean - half, mean + half, color=color, alpha=0.25, linewidth=0)
-    axes.plot(places, mean, color=color, linewidth=1.4)
-    axes.set(xlim=(-around, around), ylabel="attribution a base", xlabel="bases from the TSS")
-    axes.set_title(f"Integrated gradients of the score, mean of {len(attributions):,} promoters")
-
-
-def _draw_logo(axes: Axes, bits: pd.DataFrame) -> None:
-    logomaker.Logo(bits, ax=axes, color_scheme=LETTERS, font_name="DejaVu Sans", font_weight="bold")
-    axes.axvline(0, color="#222222", linewidth=0.8, linestyle=":", zorder=-1)
-    axes.grid(False)
-    axes.set(xlim=(LOGO[0] - 0.5, LOGO[1] + 0.5), ylabel="bits", xlabel="bases from the TSS")
-    axes.set_xticks(range(LOGO[0], LOGO[1] + 1, 10))
+    above.axvspan(bits.index[0] - 0.5, bits.index[-1] + 0.5, color="#f1f1f1", linewidth=0)
+    above.axhline(0, color="#8a8a8a", linewidth=0.8)
+    low, high = profile["mean"] - profile["half"], profile["mean"] + profile["half"]
+    above.fill_between(profile["place"], low, high, color=color, alpha=0.25, linewidth=0)
+    above.plot(profile["place"], profile["mean"], color=color, linewidth=1.4)
+    above.set(xlim=(profile["place"].min(), profile["place"].max()), ylabel="attribution a base")
+    logomaker.Logo(bits, ax=below, color_scheme=LETTERS, font_name="DejaVu Sans", font_weight="bold")
+    below.set(xlim=(bits.index[0] - 0.5, bits.index[-1] + 0.5), ylabel="bits", xlabel="bases from the TSS")
+    below.grid(False)
+    for axis in (above, below):
+        axis.axvline(0, color="#222222", linewidth=0.8, linestyle=":", zorder=0)
+    return figure

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import logomaker
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,8 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from dnakit import report, store
-from dnakit.attribution import LETTERS
+from dnakit import attribution, report, store
 from dnakit.project import checked
 from dnakit.tss_evaluation import BASELINES, PICTURES, BaselineRun, Evaluation, Picture
 from dnakit.tss_training import (
@@ -268,22 +266,9 @@ def table_5_2(recorded: Mapping[str, Path], here: Mapping[str, Path]) -> pd.Data
 
 
 def draw_attribution(folder: Path) -> Figure:
-    """What a fair model looks at around the TSS, with its 95% interval, above the sequence logo of the promoters."""
+    """What a fair model looks at around the TSS, above the sequence logo of the promoters."""
     profile = pd.read_csv(folder / "attribution.csv")
-    bits = pd.read_csv(folder / "logo.csv", index_col="place")
-    figure, (above, below) = plt.subplots(2, 1, figsize=(7.0, 4.9), height_ratios=(3, 2))
-    color = report.PALETTE["6-mer"]
-    above.axvspan(bits.index[0] - 0.5, bits.index[-1] + 0.5, color="#f1f1f1", linewidth=0)
-    above.axhline(0, color="#8a8a8a", linewidth=0.8)
-    above.fill_between(profile.place, profile["mean"] - profile.half, profile["mean"] + profile.half, alpha=0.25)
-    above.plot(profile.place, profile["mean"], color=color, linewidth=1.4)
-    above.set(xlim=(profile.place.min(), profile.place.max()), ylabel="attribution a base")
-    logomaker.Logo(bits, ax=below, color_scheme=LETTERS, font_name="DejaVu Sans", font_weight="bold")
-    below.set(xlim=(bits.index[0] - 0.5, bits.index[-1] + 0.5), ylabel="bits", xlabel="bases from the TSS")
-    for axis in (above, below):
-        axis.axvline(0, color="#222222", linewidth=0.8, linestyle=":", zorder=0)
-    below.grid(False)
-    return figure
+    return attribution.draw_attribution(profile, pd.read_csv(folder / "logo.csv", index_col="place"))
 
 
 # ---- of all

@@ -18,7 +18,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedModel
 
 from dnakit import metrics, training
@@ -84,25 +83,6 @@ def summarise(sums: pd.DataFrame) -> dict[str, float]:
         "masked_accuracy": float(total.right / total.masked) if total.masked else float("nan"),
         "masked_top5": float(total.right_top5 / total.masked) if total.masked else float("nan"),
     }
-
-
-def measure_samples(
-    model: PreTrainedModel, tokenizer: DnaTokenizer, samples: Dataset, precision: str = "auto"
-) -> dict[str, float]:
-    """The same metrics as `summarise`, from samples that are masked already, such as a corpus's test split.
-
-    Parameters
-    ----------
-    samples : Dataset
-        Of ``input_ids`` and ``labels``, as `dnakit.samples.MlmSamples`; each ``<mask>`` must be labelled.
-    """
-    lengths, sums = tokenizer.token_lengths(), np.zeros(len(SUMS))
-    for batch in DataLoader(samples, BATCH):
-        seen, true = batch["input_ids"], batch["labels"]
-        nats, place = score(model, seen, true, precision)
-        bases = lengths[true[seen == MASK].numpy()]
-        sums += [nats.sum(), bases.sum(), len(nats), (place == 0).sum(), (place < TOP).sum()]
-    return summarise(pd.DataFrame([sums], columns=SUMS))
 
 
 def score(model: Any, seen: Tensor, true: Tensor, precision: str) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from dnakit import attribution, models, promoters, store, tss
 from dnakit.promoters import Windows
@@ -227,11 +226,7 @@ class Picture(store.Kept):
         test = self.of.samples(tokenizer)["test"]
         shown = list(test)[: min(self.chapter.pictured, len(test.windows))]
         aligned = attribution.attribute(models.load(self.of.train() / "model"), shown, tokenizer)
-        seen = (~np.isnan(aligned)).sum(0)
-        around = aligned.shape[1] // 2
-        profile = pd.DataFrame({"place": range(-around, around + 1), "promoters": seen})[seen > 1]
-        profile["mean"] = np.nanmean(aligned[:, seen > 1], 0)
-        profile["half"] = 1.96 * np.nanstd(aligned[:, seen > 1], 0, ddof=1) / np.sqrt(seen[seen > 1])
+        profile = attribution.profile(aligned)
         profile.to_csv(folder / "attribution.csv", index=False, float_format="%.5g")
         windows = self.of.windows()
         bits = attribution.information(windows.sequences, windows.tss)

@@ -11,7 +11,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from dnakit import models
-from dnakit.attribution import LOGO, attribute, draw_attribution, information, token_attributions
+from dnakit.attribution import LOGO, attribute, draw_attribution, information, profile, token_attributions
 from dnakit.project import DnakitError
 from dnakit.promoters import Windows
 from dnakit.tokenization import DnaTokenizer, train_tokenizer
@@ -173,11 +173,14 @@ def test_the_picture_shows_the_mean_where_it_is(windows: Windows) -> None:
     attributions = rng.normal(0, 0.01, (30, 61))
     attributions[:, 30 - 12] += 1
     attributions[1:, :5] = np.nan
-    figure = draw_attribution(attributions, windows.sequences, TSS)
+    means = profile(attributions)
+    assert means.place[means["mean"].argmax()] == -12
+    assert means.place.tolist() == list(range(-25, 31))
+    assert (means.half < 0.02).all()
+    figure = draw_attribution(means, information(windows.sequences, TSS))
     above, below = figure.axes
-    curve = above.lines[-1]
+    curve = above.lines[1]
     assert curve.get_xdata()[np.argmax(curve.get_ydata())] == -12
-    assert min(curve.get_xdata()) == -25
-    assert above.get_xlabel() == below.get_xlabel() == "bases from the TSS"
+    assert below.get_xlabel() == "bases from the TSS"
     assert below.get_xlim() == (LOGO[0] - 0.5, LOGO[1] + 0.5)
     plt.close(figure)

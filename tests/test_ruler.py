@@ -122,13 +122,6 @@ def test_unknown_bases_are_never_scored(model, tokenizer):
     assert np.isnan(ruler.summarise(measured.loc[["n"]])["bits_per_base"])
 
 
-def test_samples_of_a_split_give_the_same_metrics_as_their_genomes(model, tokenizer, genomes):
-    masked = ruler._samples(tokenizer, genomes, 6, 1)
-    split = [{"input_ids": torch.from_numpy(seen), "labels": torch.from_numpy(true)} for _, seen, true in masked]
-    expected = ruler.summarise(ruler.measure(model, tokenizer, genomes, 6, precision="fp32"))
-    assert ruler.measure_samples(model, tokenizer, split, "fp32") == pytest.approx(expected, rel=1e-6)
-
-
 @pytest.mark.parametrize("architecture", ["longalbert", "elmo"])
 def test_other_architectures_and_sentence_order_are_measured_alike(architecture, tokenizer, genomes):
     sizes = TINY | {"embedding_size": 8} if architecture == "longalbert" else {"hidden_size": 8}
