@@ -255,7 +255,11 @@ def test_a_success_removes_what_a_failure_and_a_killed_process_left(project):
 def test_an_interrupted_execution_leaves_nothing(project, number, code):
     root = project("\n# %%\nfrom pathlib import Path\nPath('started').touch()\nimport time\ntime.sleep(60)\n")
     write_profile(root, "epochs: 1")
-    command = [sys.executable, "-c", "from dnakit.cli import main; main()", "execute", "--profile", "smoke"]
+    # A shell lets what it starts in the background ignore SIGINT; here it must not.
+    script = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\nfrom dnakit.cli import main; main()"
+    )
+    command = [sys.executable, "-c", script, "execute", "--profile", "smoke"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (root / "notebooks" / "started").exists() and time.monotonic() < deadline:
