@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from dnakit.project import DnakitError
 from dnakit.report import PALETTE
 from dnakit.tokenization import ALPHABET, CODES, SPECIAL_TOKENS, DnaTokenizer
-from dnakit.tss import Sample, framed
+from dnakit.tss import Sample, inputs
 
 MASK = SPECIAL_TOKENS.index("<mask>")
 STEPS = 32  # of the integral, by Gauss and Legendre
@@ -66,7 +66,7 @@ def token_attributions(model: PreTrainedModel, samples: Sequence[Sample]) -> tup
 
 def _batch(model: PreTrainedModel, samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
     """Attributions ``(samples, length)``, and differences of scores."""
-    rows = [framed(sample.tokens) for sample in samples]
+    rows = [inputs(sample.tokens) for sample in samples]
     ids, mask = (torch.stack([row[name] for row in rows]).to(model.device) for name in ("input_ids", "attention_mask"))
     target = torch.tensor([1 + sample.label for sample in samples], device=model.device)
     baseline = ids.clone()

@@ -182,11 +182,6 @@ def control(folders: Mapping[str, Path]) -> pd.DataFrame:
     return pd.DataFrame(columns, columns=list(KINDS)).rename_axis("who answers")
 
 
-def side_by_side(recorded: pd.DataFrame, here: pd.DataFrame) -> pd.DataFrame:
-    """Two tables of the same rows as columns of one."""
-    return pd.concat({"recorded": recorded, "this run": here}, axis=1)
-
-
 # ---- the fair task
 
 

@@ -70,7 +70,7 @@ class PretrainingParameters(Corpora):
 
     def corpus_of(self, name: str) -> CorpusParameters:
         """The corpus a model is trained on."""
-        found = _parts(name)
+        found = parts_of(name)
         corpora = {corpus.tokenization: corpus for corpus in self.corpora(NOTEBOOK)}
         values = corpora[found["tokenization"]].model_dump() | {"ruler_genomes": self.ruler_genomes}
         if found["nuclear"]:
@@ -83,11 +83,6 @@ class PretrainingParameters(Corpora):
         else:
             values |= {"taxonomy": self.taxonomy}
         return checked(CorpusParameters, values, NOTEBOOK)
-
-
-def run_names(parameters: dict[str, Any]) -> list[str]:
-    """Names of the chapter's runs, without touching data."""
-    return checked(PretrainingParameters, parameters, NOTEBOOK).models
 
 
 def runs(parameters: dict[str, Any]) -> dict[str, "PretrainingRun"]:
@@ -119,7 +114,7 @@ class PretrainingRun(store.Kept):
     @property
     def parameters(self) -> dict[str, Any]:
         """What, besides the corpus, decides the run."""
-        found = _parts(self.name)
+        found = parts_of(self.name)
         chosen = {"mlm_loss", "masking", "batch_size", "learning_rate", "precision", "seed"}
         return self.chapter.model_dump(include=chosen) | {
             "architecture": found["architecture"],
@@ -190,7 +185,8 @@ class PretrainingRun(store.Kept):
         }
 
 
-def _parts(name: str) -> dict[str, str]:
+def parts_of(name: str) -> dict[str, str]:
+    """Architecture, tokenization, head and ``-nuclear`` (or None) of a model's name."""
     found = MODEL.fullmatch(name)
     if not found:
         raise DnakitError(f"{name!r} is no model of {NOTEBOOK}")

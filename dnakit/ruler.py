@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from dnakit import metrics, training
-from dnakit.samples import CLS, MASK, PAD, SAMPLE_LENGTH, SEP, mask_tokens, sample_bounds
+from dnakit.samples import MASK, PAD, framed, mask_tokens, sample_bounds
 from dnakit.tokenization import DnaTokenizer
 
 BATCH = 16  # samples; their masked positions, about 500, times the vocabulary are the logits held at a time
@@ -128,12 +128,7 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 def frames(ids: np.ndarray) -> np.ndarray:
     """All samples of one genome's token ids: ``<cls>``, up to 254 tokens, ``<sep>``, padding; int64, (samples, 256)."""
-    bounds = sample_bounds(np.array([len(ids)]))
-    framed = np.full((len(bounds), SAMPLE_LENGTH), PAD, np.int64)
-    framed[:, 0] = CLS
-    for row, (start, end) in zip(framed, bounds, strict=True):
-        row[1 : 1 + end - start], row[1 + end - start] = ids[start:end], SEP
-    return framed
+    return np.stack([framed([ids[start:end]]) for start, end in sample_bounds(np.array([len(ids)]))])
 
 
 def _samples(

@@ -18,7 +18,6 @@ CLS, PAD, SEP, UNK, MASK = range(len(SPECIAL_TOKENS))
 IGNORED = -100  # the label PyTorch's losses skip
 MASK_PROBABILITY = 0.15  # BERT's defaults, thesis 4.2.1: of the selected tokens 80% become <mask>,
 MASKED_SHARE, RANDOM_SHARE = 0.8, 0.1  # 10% a random token, 10% stay
-SHORTEST_PAIR = 20  # tokens; Algorithm 2 divides by ten, and what it cuts from fewer is no sentence
 
 
 class MlmSamples(Dataset):
@@ -37,6 +36,8 @@ class MlmSamples(Dataset):
     (bool: shown as ``<mask>``, what accuracies on masked tokens count), all of shape (256,).
     """
 
+    shortest = 1  # tokens; what is left of a document in fewer is no sample
+
     def __init__(
         self,
         corpus: Corpus,
@@ -49,7 +50,8 @@ class MlmSamples(Dataset):
         self.dynamic = masking == "dynamic"
         self.stream = (*SPLITS, *RULERS).index(part)
         self.vocab_size = len(corpus.tokenizer)
-        self.bounds = sample_bounds(corpus.ends(part))
+        bounds = sample_bounds(corpus.ends(part))
+        self.bounds = bounds[np.diff(bounds, axis=1)[:, 0] >= self.shortest]
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -57,7 +59,7 @@ class MlmSamples(Dataset):
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([self.seed, self.stream, self.epoch if self.dynamic else 0, number])
-        return self._masked(_framed([self._tokens(number)]), rng)
+        return self._masked(framed([self._tokens(number)]), rng)
 
     def _tokens(self, number: int) -> np.ndarray:
         return self.ids[slice(*self.bounds[number])]
@@ -80,16 +82,7 @@ class SentenceOrderSamples(MlmSamples):
     item also holds ``sentence_order_label``: 1 where the second sentence stands first.
     """
 
-    def __init__(
-        self,
-        corpus: Corpus,
-        part: str,
-        masking: Literal["static", "dynamic"],
-        labelled: Literal["all", "selected"],
-        seed: int,
-    ) -> None:
-        super().__init__(corpus, part, masking, labelled, seed)
-        self.bounds = self.bounds[np.diff(self.bounds, axis=1)[:, 0] >= SHORTEST_PAIR]
+    shortest = 20  # Algorithm 2 divides by ten, and what it cuts from fewer tokens is no sentence
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([self.seed, self.stream, self.epoch if self.dynamic else 0, number, 1])
@@ -97,7 +90,7 @@ class SentenceOrderSamples(MlmSamples):
         start, cut, end = sentence_bounds(len(tokens), rng)
         pair = [tokens[start:cut], tokens[cut:end]]
         swapped = int(rng.integers(2))
-        item = self._masked(_framed(pair[::-1] if swapped else pair), rng)
+        item = self._masked(framed(pair[::-1] if swapped else pair), rng)
         return item | {"sentence_order_label": torch.tensor(swapped)}
 
 
@@ -109,11 +102,11 @@ def sentence_bounds(length: int, rng: np.random.Generator) -> tuple[int, int, in
     return start, int(rng.integers(start + tenth, end - tenth + 1)), end
 
 
-def _framed(sentences: list[np.ndarray]) -> np.ndarray:
-    """``<cls>`` sentence ``<sep>`` [sentence ``<sep>``], padded, shape (256,)."""
+def framed(sentences: list[np.ndarray]) -> np.ndarray:
+    """``<cls>`` sentence ``<sep>`` [sentence ``<sep>``], padded, int64, shape (256,)."""
     tokens = [[CLS], *(part for sentence in sentences for part in (sentence, [SEP]))]
-    framed = np.concatenate([np.asarray(part, np.int64) for part in tokens])
-    return np.pad(framed, (0, SAMPLE_LENGTH - len(framed)), constant_values=PAD)
+    ids = np.concatenate([np.asarray(part, np.int64) for part in tokens])
+    return np.pad(ids, (0, SAMPLE_LENGTH - len(ids)), constant_values=PAD)
 
 
 def sample_bounds(ends: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from dnakit import corpora
 from dnakit.project import DnakitError
 from dnakit.promoters import Windows
-from dnakit.samples import CLS, PAD, SAMPLE_LENGTH, SEP
+from dnakit.samples import PAD, SAMPLE_LENGTH, SEP, framed
 from dnakit.tokenization import CODES, SPECIAL_TOKENS, DnaTokenizer, EncodingTable
 
 SHOWN = SAMPLE_LENGTH - 2  # tokens, besides <cls> and <sep>
@@ -81,7 +81,7 @@ class TssSamples(Dataset):
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         sample = self.draw(number)
-        return framed(sample.tokens) | {"labels": torch.tensor(1 + sample.label)}
+        return inputs(sample.tokens) | {"labels": torch.tensor(1 + sample.label)}
 
     def __iter__(self) -> Iterator[Sample]:
         return (self.draw(number) for number in range(len(self)))
@@ -157,10 +157,9 @@ def word_length(tokenizer: DnaTokenizer) -> int:
     return tokenizer.word_length
 
 
-def framed(tokens: np.ndarray) -> dict[str, torch.Tensor]:
+def inputs(tokens: np.ndarray) -> dict[str, torch.Tensor]:
     """``<cls>`` tokens ``<sep>``, padded, and its mask, both of shape (256,)."""
-    ids = np.full(SAMPLE_LENGTH, PAD, np.int64)
-    ids[0], ids[1 : 1 + len(tokens)], ids[1 + len(tokens)] = CLS, tokens, SEP
+    ids = framed([tokens])
     return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy((ids != PAD).astype(np.int64))}
 
 
@@ -223,7 +222,7 @@ def predict(model: PreTrainedModel, tokens: Sequence[np.ndarray], batch_size: in
     answers = []
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         for start in range(0, len(tokens), batch_size):
-            rows = [framed(each) for each in tokens[start : start + batch_size]]
+            rows = [inputs(each) for each in tokens[start : start + batch_size]]
             batch = {name: torch.stack([row[name] for row in rows]).to(device) for name in rows[0]}
             scores = model.eval()(**batch).logits.float()
             scores[batch["input_ids"] <= SEP] = -torch.inf  # neither <cls> nor <sep> is an answer

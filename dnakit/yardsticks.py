@@ -16,7 +16,7 @@ import pandas as pd
 from dnakit import language_map, lookups, markov, models, ruler, sources, store, taxonomy, training
 from dnakit.corpora import RULERS, Corpus, CorpusParameters, corpus_key, documents, prepare
 from dnakit.lookups import TokenLookups
-from dnakit.pretraining import MODEL, PretrainingParameters, PretrainingRun
+from dnakit.pretraining import PretrainingParameters, PretrainingRun, parts_of
 from dnakit.samples import PAD, MlmSamples
 from dnakit.tokenization import load_tokenizer
 
@@ -47,8 +47,7 @@ def upstream(chapter: PretrainingParameters) -> dict[str, list[str]]:
 
 def models_of(chapter: PretrainingParameters, language: str) -> list[str]:
     """Names of the chapter's models of a language."""
-    parts = {name: MODEL.fullmatch(name) for name in chapter.models}
-    return [name for name, found in parts.items() if found and (found["nuclear"] or "") == LANGUAGES[language]]
+    return [name for name in chapter.models if (parts_of(name)["nuclear"] or "") == LANGUAGES[language]]
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,14 @@ class Yardstick(store.Kept):
         """The 9-mer corpus of the language, whose rulers are those of all its corpora."""
         return self.chapter.corpus_of(f"longformer-{TOKENIZATION}-mlm{LANGUAGES[self.language]}")
 
-    def genomes(self, corpus: Corpus, part: str) -> dict[str, bytes]:
-        """Letters of a split or ruler, by name."""
-        names = set(corpus.genomes[part])
-        return {record.name: record.sequence for record in documents(self.corpus_parameters) if record.name in names}
+    def genomes(self, corpus: Corpus, *parts: str) -> dict[str, dict[str, bytes]]:
+        """Letters by name of splits and rulers, from one reading of the sources."""
+        found: dict[str, dict[str, bytes]] = {part: {} for part in parts}
+        part_of = {name: part for part in found for name in corpus.genomes[part]}
+        for record in documents(self.corpus_parameters):
+            if record.name in part_of:
+                found[part_of[record.name]][record.name] = record.sequence
+        return found
 
     def record(self, key: str, corpus: Corpus, environment: dict[str, str]) -> dict[str, Any]:
         """What every record of a yardstick says."""
@@ -102,7 +105,8 @@ class SimpleMethods(Yardstick):
     def fill(self, folder: Path) -> None:
         """Write ``metrics.json``, and ``bits.csv``: bits per base of each ruler genome by method."""
         environment, corpus = store.environment(), prepare(self.corpus_parameters)
-        train, validation = ([*self.genomes(corpus, part).values()] for part in ("train", "validation"))
+        genomes = self.genomes(corpus, "train", "validation", *RULERS)
+        train, validation = ([*genomes[part].values()] for part in ("train", "validation"))
         two_sided = markov.TwoSided().fit(train).tune(validation)
         fixed = markov.FixedMarkov()
         fixed.counts = two_sided.before.counts
@@ -111,18 +115,17 @@ class SimpleMethods(Yardstick):
         rows = []
         known = TokenLookups(corpus.tokenizer).fit(_documents(corpus, "train"))
         for part in RULERS:
-            held_out = self.genomes(corpus, part)
-            frame = pd.DataFrame(
-                {
-                    "ruler": part,
-                    "genome": list(held_out),
-                    "mixed": two_sided.before.bits_by_genome([*held_out.values()]),
-                    "two-sided": two_sided.bits_by_genome([*held_out.values()]),
-                }
-            )
-            rows.append(frame)
-            results[part] = {"bits_per_base": _bits(fixed, two_sided, train, [*held_out.values()])}
-            results[part]["masked"] = _looked_up(known, corpus, part, self.chapter.seed)
+            held_out = [*genomes[part].values()]
+            by_genome = {
+                "mixed orders": two_sided.before.bits_by_genome(held_out),
+                "two-sided": two_sided.bits_by_genome(held_out),
+            }
+            rows.append(pd.DataFrame({"ruler": part, "genome": list(genomes[part])} | by_genome))
+            bits = _fixed_bits(fixed, held_out)
+            bits |= {method: _of_all(each, held_out) for method, each in by_genome.items()}
+            bits |= {f"xz, {what}": each for what, each in markov.xz_bits_per_base(train, held_out).items()}
+            looked_up = _looked_up(known, corpus, part, self.chapter.seed)
+            results[part] = {"bits_per_base": bits, "masked": looked_up}
         pd.concat(rows).to_csv(folder / "bits.csv", index=False, float_format="%.5g")
         store.write_json(folder / "metrics.json", results)
         store.write_json(folder / "run.json", self.record(self.key, corpus, environment))
@@ -133,21 +136,21 @@ def _orders(fixed: markov.FixedMarkov) -> dict[str, float]:
     return {str(order): bits for order, (bits, _) in fixed.validation_bits.items()}
 
 
-def _bits(
-    fixed: markov.FixedMarkov, two_sided: markov.TwoSided, train: list[bytes], held_out: list[bytes]
-) -> dict[str, float]:
-    """Bits per base by method."""
+def _fixed_bits(fixed: markov.FixedMarkov, held_out: list[bytes]) -> dict[str, float]:
+    """Bits per base of `ORDERS` and of the best order."""
     best, pseudo_count = fixed.order, fixed.pseudo_count
     bits = {}
     for order in ORDERS:
         fixed.order, fixed.pseudo_count = order, fixed.validation_bits[order][1]
         bits[f"order {order}"] = fixed.bits_per_base(held_out)
     fixed.order, fixed.pseudo_count = best, pseudo_count
-    bits["best order"] = fixed.bits_per_base(held_out)
-    bits["mixed orders"] = two_sided.before.bits_per_base(held_out)
-    bits["two-sided"] = two_sided.bits_per_base(held_out)
-    compressed = markov.xz_bits_per_base(train, held_out)
-    return bits | {f"xz, {what}": value for what, value in compressed.items()}
+    return bits | {"best order": fixed.bits_per_base(held_out)}
+
+
+def _of_all(by_genome: np.ndarray, genomes: list[bytes]) -> float:
+    """Bits per base of all genomes together, from those of each and its known bases."""
+    bases = np.array([sum(map(genome.count, b"ACGT")) for genome in genomes])
+    return float(np.nansum(by_genome * bases) / bases.sum())
 
 
 def _looked_up(known: TokenLookups, corpus: Corpus, part: str, seed: int) -> dict[str, dict[str, float]]:
@@ -198,6 +201,7 @@ class Readings(Yardstick):
     def fill(self, folder: Path) -> None:
         """Write ``metrics.json``, ``bits.csv`` by model and genome, and the map."""
         environment, corpus = store.environment(), prepare(self.corpus_parameters)
+        genomes = self.genomes(corpus, *RULERS)
         results: dict[str, Any] = {}
         rows = []
         for name, run in self.trained.items():
@@ -205,20 +209,19 @@ class Readings(Yardstick):
             model, tokenizer = models.load(path), load_tokenizer(path)
             results[name] = {}
             for part in RULERS:
-                sums = ruler.measure(model, tokenizer, self.genomes(corpus, part), self.chapter.seed)
+                sums = ruler.measure(model, tokenizer, genomes[part], self.chapter.seed)
                 results[name][part] = ruler.summarise(sums)
                 rows.append(sums.reset_index().assign(model=name, ruler=part))
         frame = pd.concat(rows)
         frame["nats"] = frame["nats"].round(3)
         frame.to_csv(folder / "bits.csv", index=False)
-        if MAPPED in self.trained and self.language == "mitochondria":
-            self._draw(folder, corpus)
+        if MAPPED in self.trained:
+            self._draw(folder, genomes["near"] | genomes["far"])
         store.write_json(folder / "metrics.json", results)
         store.write_json(folder / "run.json", self.record(self.key, corpus, environment))
 
-    def _draw(self, folder: Path, corpus: Corpus) -> None:
+    def _draw(self, folder: Path, genomes: dict[str, bytes]) -> None:
         """The map of the ruler genomes, and how their relatives are found, as CSV."""
-        genomes = self.genomes(corpus, "near") | self.genomes(corpus, "far")
         lineages = taxonomy.lineages(sources.fetch(self.chapter.taxonomy))
         path = self.trained[MAPPED].train() / "model"
         if len(genomes) >= language_map.FEWEST:

@@ -28,7 +28,7 @@ from pathlib import Path
 
 from dnakit import localization, store
 from dnakit.ledger import ledger
-from dnakit.report import figure, figure_style, prose, table
+from dnakit.report import beside, figure, figure_style, prose, table
 
 figure_style()
 
@@ -187,7 +187,7 @@ figure(
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 table(
-    localization.side_by_side(localization.control(recorded), localization.control(here)),
+    beside(None, *(localization.control(folders).reset_index() for folders in (recorded, here)), on=["who answers"]),
     "Exact accuracy in the thesis's protocol, by who answers and what is shown. The rule needs no training and has never "
     "seen a promoter. Guessing is 0.005.",
     provenance=both_lines,

@@ -39,7 +39,7 @@ def test_the_nine_trainings_and_the_controls_are_in_every_profile(profile):
 @pytest.mark.parametrize("profile", PROFILES)
 def test_what_a_run_starts_from_exists(profile):
     values = settings("03_tss", profile)
-    known = {"02_pretraining": pretraining.run_names(settings("02_pretraining", values["pretrained"]))}
+    known = {"02_pretraining": list(pretraining.runs(settings("02_pretraining", values["pretrained"])))}
     known["03_tss"] = localization.run_names(values)
     for needed in localization.upstream(values).values():
         assert needed

@@ -24,7 +24,8 @@ def chosen():
 
 def test_names_need_no_data(chosen, monkeypatch, tmp_path):
     monkeypatch.setenv("DNAKIT_DATA", str(tmp_path))
-    assert pretraining.run_names(chosen) == chosen["models"] == list(pretraining.runs(chosen))
+    assert list(pretraining.runs(chosen)) == chosen["models"]
+    assert outcome.run_names(chosen)[: len(chosen["models"])] == chosen["models"]
     assert not list(tmp_path.iterdir())
 
 

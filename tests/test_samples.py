@@ -11,7 +11,6 @@ from dnakit.samples import (
     MASK,
     PAD,
     SEP,
-    SHORTEST_PAIR,
     MlmSamples,
     SentenceOrderSamples,
     mask_tokens,
@@ -118,7 +117,7 @@ def test_static_masks_stay_and_dynamic_masks_change_by_epoch(corpus):
 def test_sentences_are_eroded_cut_and_within_the_sample():
     """Algorithm 2, at every length it is used at: up to a tenth lost at either end, a tenth left on either side."""
     rng = np.random.default_rng(0)
-    for length in range(SHORTEST_PAIR, 255):
+    for length in range(SentenceOrderSamples.shortest, 255):
         start, cut, end = sentence_bounds(length, rng)
         assert 1 <= start <= length // 10
         assert length - length // 10 <= end < length
@@ -147,8 +146,8 @@ def test_swapping_the_sentences_back_gives_what_was_in_the_genome(corpus):
 
 def test_fragments_too_short_for_two_sentences_are_left_out(corpus):
     whole, pairs = (kind(corpus, "test", "static", "all", 1) for kind in (MlmSamples, SentenceOrderSamples))
-    assert len(pairs) == (np.diff(whole.bounds) >= SHORTEST_PAIR).sum()
-    assert np.diff(pairs.bounds).min() >= SHORTEST_PAIR
+    assert len(pairs) == (np.diff(whole.bounds) >= SentenceOrderSamples.shortest).sum()
+    assert np.diff(pairs.bounds).min() >= SentenceOrderSamples.shortest
 
 
 def test_orders_stay_or_change_with_the_masks(corpus):
