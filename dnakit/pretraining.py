@@ -16,7 +16,7 @@ import torch
 from pydantic import Field, model_validator
 from transformers import PreTrainedModel
 
-from dnakit import metrics, models, sources, store, training
+from dnakit import fresh, metrics, models, sources, store, training
 from dnakit.corpora import Corpora, Corpus, CorpusParameters, corpus_key, prepare
 from dnakit.project import DnakitError, checked
 from dnakit.samples import MlmSamples, SentenceOrderSamples
@@ -37,9 +37,18 @@ class PretrainingParameters(Corpora):
 
     `models` are named ``architecture-tokenization-task``, with ``-nuclear`` at the end where the nuclear genome is
     meant and not mitochondria: ``longformer-9-mer-mlm``, ``longalbert-12-mer-mlm+sop-nuclear``.
+
+    `trials` are names of further trainings, which ask what a row would have become with another budget or start: each
+    of `trial_models` on so many genomes (`trial_genomes`), for so many epochs, from such fresh weights. The four lists
+    run in parallel to `trials`.
     """
 
     models: list[str] = Field(min_length=1)
+    trials: list[str]
+    trial_models: list[str]
+    trial_genomes: list[int]
+    trial_epochs: list[int]
+    trial_weights: list[fresh.Weights]
     taxonomy: str
     ruler_genomes: int = Field(ge=0)
     nuclear_sources: list[str]
@@ -47,6 +56,7 @@ class PretrainingParameters(Corpora):
     nuclear_pieces: int
     nuclear_far: list[str]
     nuclear_epochs: int = Field(ge=1)
+    fresh_weights: fresh.Weights
     mlm_loss: Literal["all", "masked"]
     masking: Literal["static", "dynamic"]
     epochs: int = Field(ge=1)
@@ -56,7 +66,7 @@ class PretrainingParameters(Corpora):
 
     @model_validator(mode="after")
     def _models_are_of_the_corpora(self) -> "PretrainingParameters":
-        for name in self.models:
+        for name in (*self.models, *self.trial_models):
             found = MODEL.fullmatch(name)
             if not found:
                 raise ValueError(
@@ -67,6 +77,21 @@ class PretrainingParameters(Corpora):
         if len(set(self.models)) < len(self.models):
             raise ValueError("'models' names one twice")
         return self
+
+    @model_validator(mode="after")
+    def _trials_run_in_parallel(self) -> "PretrainingParameters":
+        for name in ("trial_models", "trial_genomes", "trial_epochs", "trial_weights"):
+            if len(getattr(self, name)) != len(self.trials):
+                raise ValueError(f"{name!r} must have as many entries as 'trials', {len(self.trials)}")
+        if len({*self.trials, *self.models}) < len(self.trials) + len(self.models):
+            raise ValueError("'trials' names one twice, or like a model")
+        return self
+
+    def trial(self, number: int) -> "PretrainingParameters":
+        """The chapter with a trial's genomes, epochs and fresh weights in place of its own."""
+        genomes, epochs = self.trial_genomes[number], self.trial_epochs[number]
+        changes = {"genomes": [genomes] * len(self.tokenizations), "nuclear_pieces": genomes, "epochs": epochs}
+        return self.model_copy(update=changes | {"nuclear_epochs": epochs, "fresh_weights": self.trial_weights[number]})
 
     def corpus_of(self, name: str) -> CorpusParameters:
         """The corpus a model is trained on."""
@@ -87,21 +112,31 @@ class PretrainingParameters(Corpora):
 
 def runs(parameters: dict[str, Any]) -> dict[str, "PretrainingRun"]:
     """The chapter's runs by name."""
-    chapter = checked(PretrainingParameters, parameters, NOTEBOOK)
-    return {name: PretrainingRun(chapter, name) for name in chapter.models}
+    return runs_of(checked(PretrainingParameters, parameters, NOTEBOOK))
+
+
+def runs_of(chapter: PretrainingParameters) -> dict[str, "PretrainingRun"]:
+    """The same from checked parameters: the rows of Table 5.1, then the trials."""
+    rows = {name: PretrainingRun(chapter, name, name) for name in chapter.models}
+    trials = {
+        name: PretrainingRun(chapter.trial(number), name, chapter.trial_models[number])
+        for number, name in enumerate(chapter.trials)
+    }
+    return rows | trials
 
 
 @dataclass(frozen=True)
 class PretrainingRun(store.Kept):
-    """One row of Table 5.1."""
+    """One row of Table 5.1, or a trial beside it, which has a name of its own."""
 
     chapter: PretrainingParameters
     name: str
+    model: str
 
     @cached_property
     def corpus_parameters(self) -> CorpusParameters:
         """The corpus it trains on."""
-        return self.chapter.corpus_of(self.name)
+        return self.chapter.corpus_of(self.model)
 
     @property
     def title(self) -> str:
@@ -114,8 +149,10 @@ class PretrainingRun(store.Kept):
     @property
     def parameters(self) -> dict[str, Any]:
         """What, besides the corpus, decides the run."""
-        found = parts_of(self.name)
+        found = parts_of(self.model)
         chosen = {"mlm_loss", "masking", "batch_size", "learning_rate", "precision", "seed"}
+        if self.chapter.fresh_weights != "random":  # runs from before there was a choice keep their keys
+            chosen.add("fresh_weights")
         return self.chapter.model_dump(include=chosen) | {
             "architecture": found["architecture"],
             "head": found["head"],
@@ -139,7 +176,7 @@ class PretrainingRun(store.Kept):
         chosen = {"epochs", "batch_size", "learning_rate", "precision", "seed"}
         settings = training.TrainingParameters(**{name: row[name] for name in chosen})
         results = training.train(
-            lambda: models.build(row["architecture"], row["head"], len(corpus.tokenizer)),
+            lambda: fresh.build(row["architecture"], row["head"], corpus.tokenizer, self.chapter.fresh_weights),
             samples,
             settings,
             summarise,

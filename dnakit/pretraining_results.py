@@ -61,11 +61,10 @@ def row_of(about: dict[str, Any]) -> dict[str, str]:
 
 
 def _trained(folders: Mapping[str, Path]) -> Iterator[tuple[dict[str, Any], Path]]:
-    """Records and folders of the trainings among finished runs."""
-    for folder in folders.values():
-        about = store.read_json(folder / "run.json")
-        if "architecture" in about["parameters"]:
-            yield about, folder
+    """Records and folders of the rows of Table 5.1 among finished runs."""
+    for name, folder in folders.items():
+        if pretraining.MODEL.fullmatch(name):
+            yield store.read_json(folder / "run.json"), folder
 
 
 def results(folders: Mapping[str, Path], part: str = "validation") -> pd.DataFrame:

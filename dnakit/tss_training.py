@@ -15,7 +15,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from transformers import PreTrainedModel
 
-from dnakit import models, pretraining, promoters, sources, store, training, tss
+from dnakit import fresh, models, pretraining, promoters, sources, store, training, tss
 from dnakit.parameters import settings
 from dnakit.promoters import Windows
 from dnakit.tokenization import DnaTokenizer, load_tokenizer
@@ -99,7 +99,7 @@ def experiments(chapter: LocalizationParameters) -> dict[str, Experiment]:
         found[f"random-positions{suffix}"] = Experiment("thesis", "random positions", *table, seamless, deciding=True)
     for name, organism in (("fair", "organism"), ("fair-other", "other_organism")):
         for start in ("nuclear", "none"):
-            found[f"{name}-{start}"] = Experiment("fair", organism, start, TABLE_DROPOUT)  # type: ignore[arg-type]
+            found[f"{name}-{start}"] = Experiment("fair", organism, start, TABLE_DROPOUT, deciding=True)  # type: ignore[arg-type]
     return found
 
 
@@ -200,7 +200,8 @@ class LocalizationRun(store.Kept):
         """The untrained model: fresh, or with a pretrained encoder."""
         dropout = {"classifier_dropout": self.experiment.dropout}
         if INITIALIZATIONS[self.experiment.initialization] is None:
-            return models.build("longformer", "tss", len(tokenizer), **dropout)
+            weights = pretrained(self.chapter, "none").chapter.fresh_weights
+            return fresh.build("longformer", "tss", tokenizer, weights, **dropout)
         return models.load(start, head="tss", **dropout)
 
     def fill(self, folder: Path) -> None:

@@ -16,7 +16,7 @@ import pandas as pd
 from dnakit import language_map, lookups, markov, models, ruler, sources, store, taxonomy, training
 from dnakit.corpora import RULERS, Corpus, CorpusParameters, corpus_key, documents, prepare
 from dnakit.lookups import TokenLookups
-from dnakit.pretraining import PretrainingParameters, PretrainingRun, parts_of
+from dnakit.pretraining import PretrainingParameters, PretrainingRun, parts_of, runs_of
 from dnakit.samples import PAD, MlmSamples
 from dnakit.tokenization import load_tokenizer
 
@@ -46,8 +46,10 @@ def upstream(chapter: PretrainingParameters) -> dict[str, list[str]]:
 
 
 def models_of(chapter: PretrainingParameters, language: str) -> list[str]:
-    """Names of the chapter's models of a language."""
-    return [name for name in chapter.models if (parts_of(name)["nuclear"] or "") == LANGUAGES[language]]
+    """Names of the chapter's trainings, trials included, on a language."""
+    return [
+        name for name, run in runs_of(chapter).items() if (parts_of(run.model)["nuclear"] or "") == LANGUAGES[language]
+    ]
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ class Readings(Yardstick):
     @cached_property
     def trained(self) -> dict[str, PretrainingRun]:
         """The models."""
-        return {name: PretrainingRun(self.chapter, name) for name in models_of(self.chapter, self.language)}
+        return {name: runs_of(self.chapter)[name] for name in models_of(self.chapter, self.language)}
 
     @cached_property
     def key(self) -> str:

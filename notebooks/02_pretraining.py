@@ -64,11 +64,17 @@ models = [  # rows of Table 5.1: architecture, tokenization, task, and -nuclear 
     "longalbert-12-mer-mlm+sop-nuclear",
     "longformer-9-mer-mlm-nuclear",
 ]
+trials = []  # 9-mer MLM again, with another budget or start: names of the trials,
+trial_models = []  # what each trains,
+trial_genomes = []  # on how many genomes,
+trial_epochs = []  # for how many epochs,
+trial_weights = []  # and from which fresh weights
 nuclear_sources = ["simulated-nuclear-a"]  # chromosomes, cut into pieces
 nuclear_piece = 16_668  # bases of a piece: about a mitochondrial genome, and whole words of 6, 9 and 12
 nuclear_pieces = 12  # how many of them, all splits together; 0: all there are
 nuclear_far = ["simA6"]  # the chromosomes of the far ruler
 nuclear_epochs = 2  # thesis: 20
+fresh_weights = "random"  # (thesis), or "informed" of their bases and neighbours
 mlm_loss = "all"  # loss over all tokens (thesis), or the "masked": selected ones (BERT)
 masking = "static"  # one draw of masks, or "dynamic": anew each epoch (B.2)
 epochs = 2  # thesis: 50
@@ -110,11 +116,17 @@ choices = {
     "resamplings": resamplings,
     "ruler_genomes": ruler_genomes,
     "models": models,
+    "trials": trials,
+    "trial_models": trial_models,
+    "trial_genomes": trial_genomes,
+    "trial_epochs": trial_epochs,
+    "trial_weights": trial_weights,
     "nuclear_sources": nuclear_sources,
     "nuclear_piece": nuclear_piece,
     "nuclear_pieces": nuclear_pieces,
     "nuclear_far": nuclear_far,
     "nuclear_epochs": nuclear_epochs,
+    "fresh_weights": fresh_weights,
     "mlm_loss": mlm_loss,
     "masking": masking,
     "epochs": epochs,
