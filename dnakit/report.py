@@ -30,10 +30,10 @@ SPARE = ("#56B4E9", "#E69F00", "#222222")
 
 STYLE: dict[str, Any] = {
     "figure.figsize": (7.0, 3.9),
-    "figure.dpi": 144,
+    "figure.dpi": 120,
     "figure.facecolor": "white",
     "figure.constrained_layout.use": True,
-    "savefig.dpi": 144,
+    "savefig.dpi": 120,
     "font.family": "DejaVu Sans",  # ships with matplotlib, so a figure does not depend on the machine's fonts
     "font.size": 11,
     "axes.titlesize": 11,
@@ -153,11 +153,11 @@ def figure(fig: Figure, caption: str, number: str | None = None, provenance: str
 
 
 def _png(fig: Figure) -> bytes:
-    """64 colours are all a chart needs, and a quarter of the bytes: notebooks are committed with their figures."""
+    """32 colours are all a chart needs, and a quarter of the bytes: notebooks are committed with their figures."""
     drawing, small = io.BytesIO(), io.BytesIO()
     fig.savefig(drawing, format="png")
     with PIL.Image.open(drawing) as image:
-        image.convert("RGB").quantize(64, dither=PIL.Image.Dither.NONE).save(small, "PNG", optimize=True)
+        image.convert("RGB").quantize(32, dither=PIL.Image.Dither.NONE).save(small, "PNG", optimize=True)
     return small.getvalue()
 
 

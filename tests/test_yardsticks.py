@@ -20,12 +20,12 @@ def test_each_language_has_its_yardsticks_and_asks_the_models_of_it(profile):
     needed = outcome.upstream(settings("02_pretraining", profile))
     asked = {name: [run for _, _, run in found] for name, found in needed.items() if found}
     assert set(asked) == {"rulers-mitochondria", "rulers-nuclear"}
-    assert len(asked["rulers-mitochondria"]) == 11
+    assert len(asked["rulers-mitochondria"]) == 11 + len(settings("02_pretraining", profile)["trials"])
     assert asked["rulers-nuclear"] == ["longalbert-12-mer-mlm+sop-nuclear", "longformer-9-mer-mlm-nuclear"]
 
 
 def test_without_rulers_there_are_no_yardsticks(chosen):
-    assert outcome.run_names(chosen | {"ruler_genomes": 0}) == chosen["models"]
+    assert outcome.run_names(chosen | {"ruler_genomes": 0}) == chosen["models"] + chosen["trials"]
 
 
 def test_the_key_follows_the_models_asked_and_the_genomes_learned_from(chosen):
