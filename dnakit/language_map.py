@@ -20,7 +20,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from transformers import PreTrainedModel
 
-from dnakit import models, ruler
+from dnakit import fresh, models, ruler
 from dnakit.project import DnakitError
 from dnakit.report import MISSING
 from dnakit.samples import PAD
@@ -43,7 +43,11 @@ OTHER = "#c4c4c4"
 
 
 def measure(
-    folder: Path, genomes: Mapping[str, bytes], lineages: Mapping[str, Sequence[str]], seed: int
+    folder: Path,
+    genomes: Mapping[str, bytes],
+    lineages: Mapping[str, Sequence[str]],
+    seed: int,
+    weights: fresh.Weights = "random",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Places of genomes on the map of a trained model and of its untrained peer, and how well relatives are found.
 
@@ -57,6 +61,8 @@ def measure(
         Lineage by name, as `dnakit.taxonomy.lineages` gives; may lack some.
     seed : int
         Of the fresh weights and of t-SNE. With a run's seed, the weights are those its training began with.
+    weights : {"random", "informed"}
+        Which fresh weights it began with.
 
     Returns
     -------
@@ -76,7 +82,7 @@ def measure(
         raise DnakitError(f"a map of {len(genomes)} genomes says nothing: give at least {FEWEST}")
     tokenizer, trained = load_tokenizer(folder), models.load(folder)
     vectors = {
-        "untrained": embed(untrained(trained, seed), tokenizer, genomes),
+        "untrained": embed(untrained(trained, tokenizer, seed, weights), tokenizer, genomes),
         "trained": embed(trained, tokenizer, genomes),
         KMERS: kmer_frequencies(genomes),
     }
@@ -123,11 +129,16 @@ def _pooled(model: Any, name: str, ids: np.ndarray) -> np.ndarray:
     return (total / known).cpu().numpy()
 
 
-def untrained(model: PreTrainedModel, seed: int) -> PreTrainedModel:
+def untrained(
+    model: PreTrainedModel, tokenizer: DnaTokenizer, seed: int, weights: fresh.Weights = "random"
+) -> PreTrainedModel:
     """The same architecture with fresh weights; the state of the random numbers is left as it was."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return models.model_class(model.config.model_type, model.config.head)(model.config)
+        peer = models.model_class(model.config.model_type, model.config.head)(model.config)
+        if weights == "informed":
+            fresh.inform(peer, tokenizer)
+        return peer
 
 
 def kmer_frequencies(genomes: Mapping[str, bytes]) -> np.ndarray:

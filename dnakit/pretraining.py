@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from transformers import PreTrainedModel
 
 from dnakit import fresh, metrics, models, sources, store, training
@@ -28,6 +28,7 @@ MODEL = re.compile(
     r"(?P<architecture>longformer|longalbert|large-longformer|elmo)-(?P<tokenization>\d+-mer|BB)-"
     r"(?P<head>mlm|mlm\+sop)(?P<nuclear>-nuclear)?"
 )
+FEWEST_RULER_GENOMES = 3  # of each ruler: a map needs six
 EXAMPLES = 3  # validation samples whose predictions are kept,
 EXAMPLE_TOKENS = slice(100, 130)  # and which of their tokens
 
@@ -77,6 +78,13 @@ class PretrainingParameters(Corpora):
         if len(set(self.models)) < len(self.models):
             raise ValueError("'models' names one twice")
         return self
+
+    @field_validator("ruler_genomes")
+    @classmethod
+    def _enough_for_a_map(cls, value: int) -> int:
+        if 0 < value < FEWEST_RULER_GENOMES:
+            raise ValueError(f"at least {FEWEST_RULER_GENOMES}, or 0 for no rulers")
+        return value
 
     @model_validator(mode="after")
     def _trials_run_in_parallel(self) -> "PretrainingParameters":

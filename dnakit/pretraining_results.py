@@ -31,6 +31,7 @@ COLUMNS = {  # the panels of Figures 5.1 to 5.3
 }
 
 
+READ = "ruler-"  # begins the names of models' readings
 BITS = ("order 2", "order 8", "order 12", "best order", "mixed orders", "xz, alone", "xz, after training", "two-sided")
 
 
@@ -183,8 +184,13 @@ def _tops(scores: Mapping[str, Mapping[str, float]], first: str, five: str) -> d
 
 
 def _readings(folders: Mapping[str, Path], language: str) -> dict[str, dict[str, dict[str, float]]]:
-    name = f"rulers-{language}"
-    return store.read_json(folders[name] / "metrics.json") if name in folders else {}
+    found = {}
+    for name, folder in folders.items():
+        if name.startswith(READ):
+            about = store.read_json(folder / "run.json")
+            if about["language"] == language:
+                found[about["model"]] = store.read_json(folder / "metrics.json")
+    return found
 
 
 def numbers(folders: Mapping[str, Path]) -> dict[str, Any]:
@@ -212,14 +218,14 @@ def numbers(folders: Mapping[str, Path]) -> dict[str, Any]:
 
 def draw_map(folders: Mapping[str, Path]) -> Figure:
     """The map of the mitochondrial rulers in a model's hidden states, trained and untrained."""
-    folder = folders["rulers-mitochondria"]
+    folder = folders["map"]
     points, scores = (pd.read_csv(folder / file) for file in ("map.csv", "neighbours.csv"))
     return language_map.draw_map(points, scores)
 
 
 def neighbours(folders: Mapping[str, Path]) -> pd.DataFrame:
     """How often the nearest neighbour is a relative, by rank and representation, beside chance."""
-    scores = pd.read_csv(folders["rulers-mitochondria"] / "neighbours.csv")
+    scores = pd.read_csv(folders["map"] / "neighbours.csv")
     table = scores.pivot(index="rank", columns="which", values="score").loc[list(RANKS)]
     first = scores.drop_duplicates("rank").set_index("rank")
     return table[["untrained", "trained", language_map.KMERS]].assign(

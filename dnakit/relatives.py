@@ -50,8 +50,7 @@ def _words(genome: bytes) -> np.ndarray:
 def bits_by_genome(folders: Mapping[str, Path]) -> pd.DataFrame:
     """Bits per base of each mitochondrial ruler genome by simple methods and the 9-mer Longformer, with its share."""
     simple = pd.read_csv(folders["simple-methods-mitochondria"] / "bits.csv").set_index(["ruler", "genome"])
-    sums = pd.read_csv(folders["rulers-mitochondria"] / "bits.csv").query("model == @MODEL")
-    model = sums.set_index(["ruler", "genome"])
+    model = pd.read_csv(folders[f"ruler-{MODEL}"] / "bits.csv").set_index(["ruler", "genome"])
     return simple.assign(model=model.nats / np.log(2) / model.bases)
 
 

@@ -51,10 +51,9 @@ def fresh_weights(about: Mapping[str, Any]) -> str:
 
 def table(folders: Mapping[str, Path]) -> pd.DataFrame:
     """What each trial learned from, and what it reached on both rulers."""
-    read = store.read_json(folders["rulers-mitochondria"] / "metrics.json")
     rows = {}
     for name, (about, history) in trials(folders).items():
-        scores = read[ROW if name == AS_ROW else name]
+        scores = store.read_json(_reading(folders, name) / "metrics.json")
         rows[name] = {
             "fresh weights": fresh_weights(about),
             "genomes": about["genomes"]["train"],
@@ -68,13 +67,12 @@ def table(folders: Mapping[str, Path]) -> pd.DataFrame:
 def draw(folders: Mapping[str, Path]) -> Figure:
     """Masked accuracy and bits per base on the far ruler by samples seen, with the simple methods as lines."""
     simple = store.read_json(folders["simple-methods-mitochondria"] / "metrics.json")[PART]
-    sums = pd.read_csv(folders["rulers-mitochondria"] / "bits.csv").query("ruler == @PART").groupby("model").sum()
     figure, (accuracy, bits) = plt.subplots(1, 2, figsize=(8.2, 3.6), sharex=True)
     for name, (about, history) in trials(folders).items():
-        model = sums.loc[ROW if name == AS_ROW else name]
+        sums = pd.read_csv(_reading(folders, name) / "bits.csv").query("ruler == @PART")
         seen = history.epoch * about["samples"]["train"]
         accuracy.plot(seen, history[f"{PART}_masked_accuracy"], marker="o", markersize=4, label=name)
-        nats_a_base = history[f"{PART}_masked_loss"] * model.masked / model.bases
+        nats_a_base = history[f"{PART}_masked_loss"] * sums.masked.sum() / sums.bases.sum()
         bits.plot(seen, nats_a_base / np.log(2), marker="o", markersize=4)
     _lines(accuracy, {name: simple["masked"][name]["top1"] for name in LOOKUPS})
     _lines(bits, {name: simple["bits_per_base"][name] for name in CONTEXTS})
@@ -90,6 +88,11 @@ def draw(folders: Mapping[str, Path]) -> Figure:
         axis.xaxis.set_major_formatter("{x:,.0f}")
     figure.legend(loc="outside lower center", ncols=3)
     return figure
+
+
+def _reading(folders: Mapping[str, Path], name: str) -> Path:
+    """Where a trial was measured on the rulers."""
+    return folders[f"ruler-{ROW if name == AS_ROW else name}"]
 
 
 def _lines(axis: Axes, levels: Mapping[str, float]) -> None:

@@ -198,6 +198,10 @@ def split(windows: Windows, how: Literal["random", "chromosome"], seed: int) -> 
 def _by_chromosome(windows: Windows) -> dict[str, np.ndarray]:
     chromosomes = np.array(windows.chromosomes)
     names, counts = np.unique(chromosomes, return_counts=True)
+    if not any(names):
+        raise DnakitError(
+            "these windows do not say which chromosome they are of and cannot be split by it; set fair_split: random"
+        )
     if len(names) < 3:
         raise DnakitError(
             f"a split by chromosome needs promoters of at least three, not of {', '.join(names)}; split at random"

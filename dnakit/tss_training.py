@@ -65,6 +65,11 @@ class LocalizationParameters(BaseModel):
     def _fits_together(self) -> "LocalizationParameters":
         if TABLE_DROPOUT not in self.dropouts:
             raise ValueError(f"'dropouts' lacks {TABLE_DROPOUT}, the one of Table 5.2 and of the controls")
+        if not promoters.organism(self.organism).genomes:
+            raise ValueError(
+                f"'organism': {self.organism} is windows alone, and random positions are drawn from a genome; "
+                "put it into 'organisms' to ask about it, or into 'other_organism' to learn the fair task from it"
+            )
         if len(self.sets()) < len(self.organisms) + len(CONTROLS):
             raise ValueError("'organisms' names one twice")
         return self

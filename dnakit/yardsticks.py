@@ -31,25 +31,26 @@ def runs(chapter: PretrainingParameters) -> dict[str, "Yardstick"]:
     """What is held against each language that has models, by name; nothing without rulers."""
     if not chapter.ruler_genomes:
         return {}
-    spoken = [language for language in LANGUAGES if models_of(chapter, language)]
-    kinds: dict[str, type[Yardstick]] = {"simple-methods": SimpleMethods, "rulers": Readings}
-    names = {f"{what}-{language}": (kind, language) for what, kind in kinds.items() for language in spoken}
-    return {name: kind(chapter, name, language) for name, (kind, language) in names.items()}
+    trained = runs_of(chapter)
+    spoken = {name: language_of(run) for name, run in trained.items()}
+    found: dict[str, Yardstick] = {
+        f"simple-methods-{language}": SimpleMethods(chapter, f"simple-methods-{language}", language)
+        for language in LANGUAGES
+        if language in spoken.values()
+    }
+    found |= {f"ruler-{name}": Reading(chapter, f"ruler-{name}", spoken[name], name) for name in trained}
+    return found | ({"map": Map(chapter, "map", spoken[MAPPED], MAPPED)} if MAPPED in trained else {})
 
 
 def upstream(chapter: PretrainingParameters) -> dict[str, list[str]]:
-    """The models that each of `runs` asks."""
-    return {
-        name: models_of(chapter, run.language) if isinstance(run, Readings) else []
-        for name, run in runs(chapter).items()
-    }
+    """The trainings that each of `runs` asks."""
+    return {name: [run.model] if isinstance(run, Reading) else [] for name, run in runs(chapter).items()}
 
 
-def models_of(chapter: PretrainingParameters, language: str) -> list[str]:
-    """Names of the chapter's trainings, trials included, on a language."""
-    return [
-        name for name, run in runs_of(chapter).items() if (parts_of(run.model)["nuclear"] or "") == LANGUAGES[language]
-    ]
+def language_of(run: PretrainingRun) -> str:
+    """The language that a training learned, one of `LANGUAGES`."""
+    ending = parts_of(run.model)["nuclear"] or ""
+    return next(language for language, end in LANGUAGES.items() if end == ending)
 
 
 @dataclass(frozen=True)
@@ -183,51 +184,63 @@ def _documents(corpus: Corpus, part: str) -> list[np.ndarray]:
 
 
 @dataclass(frozen=True)
-class Readings(Yardstick):
-    """Every model of a language on both rulers: bits per base, masked tokens, and a map of one model's language."""
+class Reading(Yardstick):
+    """One model on both rulers of its language: bits per base and masked tokens."""
+
+    model: str
 
     @property
     def title(self) -> str:
         """What is measured, in words."""
-        return f"all models of {self.language} on both rulers"
+        return f"{self.model} on the rulers of {self.language}"
 
     @cached_property
-    def trained(self) -> dict[str, PretrainingRun]:
-        """The models."""
-        return {name: runs_of(self.chapter)[name] for name in models_of(self.chapter, self.language)}
+    def trained(self) -> PretrainingRun:
+        """The training that is measured."""
+        return runs_of(self.chapter)[self.model]
 
     @cached_property
     def key(self) -> str:
         """Key in the store."""
-        return store.key(f"{RECIPE}, rulers", {name: run.key for name, run in self.trained.items()})
+        return store.key(f"{RECIPE}, ruler", {"model": self.trained.key, "corpus": corpus_key(self.corpus_parameters)})
 
     def fill(self, folder: Path) -> None:
-        """Write ``metrics.json``, ``bits.csv`` by model and genome, and the map."""
+        """Write ``metrics.json`` by ruler, and ``bits.csv`` by genome."""
         environment, corpus = store.environment(), prepare(self.corpus_parameters)
         genomes = self.genomes(corpus, *RULERS)
-        results: dict[str, Any] = {}
-        rows = []
-        for name, run in self.trained.items():
-            path = run.train() / "model"
-            model, tokenizer = models.load(path), load_tokenizer(path)
-            results[name] = {}
-            for part in RULERS:
-                sums = ruler.measure(model, tokenizer, genomes[part], self.chapter.seed)
-                results[name][part] = ruler.summarise(sums)
-                rows.append(sums.reset_index().assign(model=name, ruler=part))
-        frame = pd.concat(rows)
-        frame["nats"] = frame["nats"].round(3)
-        frame.to_csv(folder / "bits.csv", index=False)
-        if MAPPED in self.trained:
-            self._draw(folder, genomes["near"] | genomes["far"])
-        store.write_json(folder / "metrics.json", results)
-        store.write_json(folder / "run.json", self.record(self.key, corpus, environment))
+        path = self.trained.train() / "model"
+        model, tokenizer = models.load(path), load_tokenizer(path)
+        sums = {part: ruler.measure(model, tokenizer, genomes[part], self.chapter.seed) for part in RULERS}
+        frame = pd.concat([each.reset_index().assign(ruler=part) for part, each in sums.items()])
+        frame.round({"nats": 3}).to_csv(folder / "bits.csv", index=False)
+        store.write_json(folder / "metrics.json", {part: ruler.summarise(each) for part, each in sums.items()})
+        store.write_json(folder / "run.json", self.record(self.key, corpus, environment) | {"model": self.model})
 
-    def _draw(self, folder: Path, genomes: dict[str, bytes]) -> None:
-        """The map of the ruler genomes, and how their relatives are found, as CSV."""
+
+@dataclass(frozen=True)
+class Map(Reading):
+    """The ruler genomes in a model's hidden states."""
+
+    @property
+    def title(self) -> str:
+        """What is drawn, in words."""
+        return f"the rulers of {self.language} in the hidden states of {self.model}"
+
+    @cached_property
+    def key(self) -> str:
+        """Key in the store."""
+        return store.key(f"{RECIPE}, map", {"model": self.trained.key, "corpus": corpus_key(self.corpus_parameters)})
+
+    def fill(self, folder: Path) -> None:
+        """Write ``map.csv`` and ``neighbours.csv``, and how many genomes there are."""
+        environment, corpus = store.environment(), prepare(self.corpus_parameters)
+        found = self.genomes(corpus, *RULERS)
+        genomes = found["near"] | found["far"]
         lineages = taxonomy.lineages(sources.fetch(self.chapter.taxonomy))
-        path = self.trained[MAPPED].train() / "model"
-        if len(genomes) >= language_map.FEWEST:
-            points, scores = language_map.measure(path, genomes, lineages, self.chapter.seed)
-            points.to_csv(folder / "map.csv", index=False, float_format="%.4g")
-            scores.to_csv(folder / "neighbours.csv", index=False, float_format="%.4g")
+        weights = self.trained.chapter.fresh_weights
+        path = self.trained.train() / "model"
+        points, scores = language_map.measure(path, genomes, lineages, self.chapter.seed, weights)
+        points.to_csv(folder / "map.csv", index=False, float_format="%.4g")
+        scores.to_csv(folder / "neighbours.csv", index=False, float_format="%.4g")
+        store.write_json(folder / "metrics.json", {"genomes": len(genomes)})
+        store.write_json(folder / "run.json", self.record(self.key, corpus, environment) | {"model": self.model})

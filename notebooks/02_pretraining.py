@@ -111,9 +111,10 @@ prose(
 #
 # A model has to find out which bases its tokens stand for and where its neighbours are before it can learn anything of
 # genomes, and from *random* fresh weights, as in the thesis, that takes longer than a small budget lasts. *Informed* fresh
-# weights know both from the start: tokens with bases in common have similar vectors, and each head of attention looks at
-# one neighbour (`dnakit/fresh.py`). Architecture and number of weights are the thesis's, and all of them are trained.
-# The laptop profile begins informed, the two others at random, with an informed trial beside.
+# weights know both from the start: tokens with bases in common have similar vectors, positions are sinusoids
+# {cite}`vaswani2017attention`, and each head of attention looks at one neighbour (`dnakit/fresh.py`). Architecture and
+# number of weights are the thesis's, and all of them are trained. The laptop profile begins informed, the two others at
+# random, with an informed trial beside.
 
 # %%
 choices = {
@@ -346,7 +347,7 @@ table(
 # edge, what it remembers *of relatives* makes its points fall to the right.
 
 # %% tags=["remove-cell"]
-told, told_line = (recorded, recorded_line) if "rulers-mitochondria" in recorded else (here, here_line)
+told, told_line = (recorded, recorded_line) if "ruler-longformer-9-mer-mlm" in recorded else (here, here_line)
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 figure(

@@ -89,8 +89,9 @@ prose(
 # Since 4,999 = 555 × 9 + 4, the first half ends in a word of **four** bases. Nowhere else in a sample does a word of four
 # stand. Whoever knows which nine-base words encode to which tokens can see it, in any DNA.
 #
-# Three initializations (the nuclear genome, mitochondria, none) times three dropouts are the thesis's nine trainings. To
-# them come controls, and models of a *fair* task, explained below. Each is trained once and kept under a key of
+# Three initializations (the nuclear genome, mitochondria, none) times three dropouts are the thesis's nine trainings; all
+# of them begin from the fresh weights of chapter 2's profile (*informed* ones on the laptop, see there). To them come
+# controls, and models of a *fair* task, explained below. Each is trained once and kept under a key of
 # everything that went into it.
 
 # %%
@@ -251,9 +252,9 @@ table(
 # %% [markdown]
 # ## What the fair model looks at
 #
-# Integrated gradients (Sundararajan and others, 2017) say how much each token contributes to the score of the right
-# one. Averaged over promoters aligned at their TSS, they stand above the sequence logo of the same promoters: a model
-# that knows the core promoter would show it between -40 and +10.
+# Integrated gradients {cite}`sundararajan2017` say how much each token contributes to the score of the right one.
+# Averaged over promoters aligned at their TSS, they stand above the sequence logo of the same promoters: a model that
+# knows the core promoter would show it between -40 and +10.
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 figure(

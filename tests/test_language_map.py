@@ -9,7 +9,7 @@ import pytest
 import torch
 import transformers
 
-from dnakit import language_map, models, ruler
+from dnakit import fresh, language_map, models, ruler
 from dnakit.project import DnakitError
 from dnakit.tokenization import SPECIAL_TOKENS, train_tokenizer
 
@@ -66,10 +66,18 @@ def test_the_untrained_peer_has_the_weights_training_began_with(tokenizer):
     transformers.set_seed(5)
     began = models.build("longformer", "mlm", len(tokenizer), **SIZES["longformer"])
     state = torch.random.get_rng_state()
-    peers = [language_map.untrained(began, seed).state_dict() for seed in (5, 6)]
+    peers = [language_map.untrained(began, tokenizer, seed).state_dict() for seed in (5, 6)]
     assert torch.equal(state, torch.random.get_rng_state())
     assert all(torch.equal(peers[0][name], weight) for name, weight in began.state_dict().items())
     assert any(not torch.equal(peers[1][name], weight) for name, weight in began.state_dict().items())
+
+
+def test_the_untrained_peer_of_an_informed_model_is_informed(tokenizer):
+    sizes = SIZES["longformer"] | {"hidden_size": 64}
+    torch.manual_seed(5)
+    began = fresh.build("longformer", "mlm", tokenizer, "informed", **sizes)
+    peer = language_map.untrained(began, tokenizer, 5, "informed").state_dict()
+    assert all(torch.equal(peer[name], weight) for name, weight in began.state_dict().items())
 
 
 def test_frequencies_of_4mers_are_counts_of_windows_of_known_bases():

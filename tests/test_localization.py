@@ -73,6 +73,7 @@ def test_the_key_follows_what_matters(chosen):
         ({"dropouts": [0.0]}, "'dropouts' lacks 0.1"),
         ({"organisms": ["simulated-a", "simulated-a"]}, "'organisms' names one twice"),
         ({"epochs": 0}, "03_tss: 'epochs': "),
+        ({"organism": "mine.fa@4999"}, "mine.fa@4999 is windows alone.*put it into 'organisms'"),
     ],
 )
 def test_a_wrong_parameter_is_one_clear_error(chosen, changes, message):

@@ -57,6 +57,7 @@ def test_every_row_of_table_5_1_is_trained_once_in_every_profile():
         ({"mlm_loss": "some"}, "02_pretraining: 'mlm_loss': "),
         ({"epochs": 0}, "02_pretraining: 'epochs': "),
         ({"genomes": [10]}, "as many entries each"),
+        ({"ruler_genomes": 2}, "02_pretraining: 'ruler_genomes': .*at least 3, or 0"),
         ({"tokenizations": ["6-mer", "6-mer", "9-mer", "BB"]}, "names one twice"),
         ({"tokenizations": [*"abc", "9-mer"], "models": ["longformer-9-mer-mlm"]}, "02_pretraining: 'tokenization': "),
         ({"vocab_sizes": [5000, 2000, 2000, 70_000]}, "02_pretraining: 'vocab_size': "),

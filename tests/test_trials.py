@@ -53,8 +53,8 @@ def test_the_table_says_what_the_rulers_say(folders):
     table = trials.table(folders)
     assert table.index.tolist() == [trials.AS_ROW, NAME]
     assert table["fresh weights"].tolist() == ["random", "informed"]
-    read = store.read_json(folders["rulers-mitochondria"] / "metrics.json")
-    assert table.loc[NAME, "bits per base, far"] == read[NAME]["far"]["bits_per_base"]
+    read = store.read_json(folders[f"ruler-{NAME}"] / "metrics.json")
+    assert table.loc[NAME, "bits per base, far"] == read["far"]["bits_per_base"]
 
 
 def test_curves_end_near_where_the_rulers_measured(folders):

@@ -206,8 +206,13 @@ def test_splits_are_disjoint_and_complete(how):
 
 
 def test_a_split_by_chromosome_needs_three():
-    with pytest.raises(DnakitError, match="at least three"):
-        split(random_dna(20, 30, 10, 1), "chromosome", 1)
+    windows = random_dna(20, 30, 10, 1)
+    two = Windows(windows.sequences, 10, windows.names, ["I", "II"] * 10, windows.strands)
+    with pytest.raises(DnakitError, match="at least three, not of I, II"):
+        split(two, "chromosome", 1)
+    nameless = Windows(windows.sequences, 10, windows.names, [""] * 20, windows.strands)
+    with pytest.raises(DnakitError, match="set fair_split: random"):
+        split(nameless, "chromosome", 1)
     with pytest.raises(DnakitError, match="leave none for"):
         split(random_dna(3, 30, 10, 1), "random", 1)
 
