@@ -129,6 +129,19 @@ def test_the_smoke_runs_say_what_the_chapter_says(chosen):
         assert np.isfinite(pd.read_csv(here["fair-none"] / "history.csv")[name]).all()
 
 
+def test_no_table_shows_a_model_promoters_it_learned_from(chosen):
+    here = {name: run.train() for name, run in localization.runs(chosen).items()}
+    tests = {name: store.read_json(here[name] / "metrics.json")["test"] for name in ("promoters", "fair-other-nuclear")}
+    assert localization.control(here).promoters["trained on promoters"] == tests["promoters"]["accuracy"]
+    rows = localization.across(here).set_index("species")
+    assert rows.accuracy["Simulated A"] == tests["promoters"]["accuracy"]
+    assert rows["fair, other"]["Simulated B"] == tests["fair-other-nuclear"]["accuracy"]
+    simple = store.read_json(here["baselines"] / "metrics.json")["test"]["k-mers"]
+    assert localization.errors(here)["k-mers"]["Simulated A"] == simple["median_error_bp"]
+    asked = store.read_json(here["on-simulated-c"] / "metrics.json")["thesis"]["promoters"]
+    assert rows.accuracy["Simulated C"] == asked["accuracy"]
+
+
 def test_the_users_own_windows_are_a_row(chosen, tmp_path, monkeypatch):
     windows = localization.runs(chosen)["on-simulated-c"].windows().take(range(30))
     path = tmp_path / "mine.fa"
