@@ -107,7 +107,7 @@ def trainings(folders: Mapping[str, Path]) -> pd.DataFrame:
         if "trained_on" in about.get("parameters", {}):
             chosen, test = about["parameters"], store.read_json(folders[name] / "metrics.json")["test"]
             what = chosen["trained_on"]
-            what = what if "positions" in what else f"promoters of {about['species']}"
+            what = what if "positions" in what else about["species"]
             rows.append(
                 {
                     "task": chosen["task"],
@@ -117,9 +117,7 @@ def trainings(folders: Mapping[str, Path]) -> pd.DataFrame:
                     "start": chosen["initialization"],
                     "dropout": chosen["dropout"],
                     "samples": about["samples"]["train"] * chosen["epochs"],
-                    "minutes": about["seconds"] / 60,
                     "test accuracy": test["accuracy"],
-                    "within two tokens": test["within_two_tokens"],
                 }
             )
     return _indexed(rows, "task", "learned from")
@@ -147,7 +145,7 @@ def draw_histories(groups: Mapping[str, Mapping[str, Path]], measures: list[str]
     dropouts = sorted({chosen["dropout"] for nine in shown.values() for chosen, _ in nine})
     lines = [Line2D([], [], color=color) for color in COLORS.values()]
     lines += [Line2D([], [], color="#222222", linestyle=dash) for dash, _ in zip(DASHES, dropouts, strict=False)]
-    names = [f"{name} start" for name in COLORS] + [f"dropout {dropout:g}" for dropout in dropouts]
+    names = list(COLORS) + [f"dropout {dropout:g}" for dropout in dropouts]
     figure.legend(lines, names, loc="outside lower center", ncols=6, handlelength=1.7, columnspacing=1.2)
     return figure
 

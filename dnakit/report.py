@@ -23,6 +23,7 @@ from dnakit.project import DnakitError, root
 
 MISSING = "–"
 SHOWN_KEYS = 4  # in a line under a figure
+LONG = 40  # characters of a cell that wraps
 
 # Okabe and Ito's first three, and Tol's purple: told apart with any colour vision, the same in the whole book.
 PALETTE = {"6-mer": "#0072B2", "9-mer": "#D55E00", "12-mer": "#009E73", "BB": "#AA4499"}
@@ -372,7 +373,7 @@ def _body(keys: list[_Key], columns: list[_Column], rows: int) -> str:
     lines = _row_heads(keys, rows)
     for column in columns:
         for i, cell in enumerate(column.cells):
-            lines[i] += f"<td{column.css}>{html.escape(cell)}</td>"
+            lines[i] += f"<td{column.css or _long(cell)}>{html.escape(cell)}</td>"
     return "<tbody>\n" + "".join(f"<tr>{line}</tr>\n" for line in lines) + "</tbody>\n"
 
 
@@ -384,8 +385,13 @@ def _row_heads(keys: list[_Key], rows: int) -> list[str]:
         innermost = level == len(keys) - 1
         for start, height in zip(range(rows), [1] * rows, strict=True) if innermost else _stretches(outer):
             high = f' rowspan="{height}"' if height > 1 else ""
-            lines[start] += f'<th scope="row"{high}>{html.escape(key.cells[start])}</th>'
+            lines[start] += f'<th scope="row"{high}{_long(key.cells[start])}>{html.escape(key.cells[start])}</th>'
     return lines
+
+
+def _long(cell: str) -> str:
+    """A class for sentences, which may be broken where names and numbers may not."""
+    return ' class="dnakit-long"' if len(cell) > LONG else ""
 
 
 def _title(kind: str, number: str | None) -> str:

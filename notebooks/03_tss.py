@@ -128,19 +128,22 @@ recorded = store.recorded("03_tss")
 here_line = localization.provenance(here, profile)
 recorded_line = localization.provenance(recorded, "recorded")
 both_lines = " | ".join(filter(None, [recorded_line, here_line]))
-sizes = {"minutes": ".1f", "dropout": "g", "bases before": ",d"}
+sizes = {"dropout": "g", "bases before": ",d"}
 points = {"accuracy": ".4f"}
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 table(
     localization.trainings(recorded),
-    "The recorded trainings, on real genomes, and their accuracy on test windows of their own kind.",
+    "The recorded trainings, on real genomes: from whose promoters or which positions they learned, and their accuracy on "
+    "test windows of their own kind.",
     provenance=recorded_line,
     formats=sizes,
 )
 
 # %% tags=["remove-input", "nbval-ignore-output"]
-table(localization.trainings(here), "The trainings of this page.", provenance=here_line, formats=sizes)
+table(
+    localization.trainings(here), "The trainings of this page: the same columns.", provenance=here_line, formats=sizes
+)
 
 # %% [markdown]
 # ## The nine trainings
