@@ -275,7 +275,8 @@ def summarise(counts: np.ndarray) -> dict[str, float]:
 def _predictions(model: PreTrainedModel, samples: MlmSamples, tokenizer: DnaTokenizer) -> pd.DataFrame:
     """Seen, true and predicted token at some places of some samples."""
     rows = []
-    for number in np.linspace(0, len(samples) - 1, EXAMPLES).astype(int):
+    long = np.flatnonzero(np.diff(samples.bounds, axis=1)[:, 0] >= EXAMPLE_TOKENS.stop)
+    for number in long[np.linspace(0, len(long) - 1, min(EXAMPLES, len(long))).astype(int)]:
         sample = samples[int(number)]
         with torch.no_grad():
             logits = model.eval()(

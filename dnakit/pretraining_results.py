@@ -20,8 +20,9 @@ from dnakit import language_map, metrics, pretraining, report, store, trials, ya
 from dnakit.corpora import RULERS
 from dnakit.pretraining import NOTEBOOK, PretrainingParameters
 from dnakit.project import checked
-from dnakit.samples import MASK_PROBABILITY, MASKED_SHARE
+from dnakit.samples import MASK_PROBABILITY, MASKED_SHARE, PAD
 from dnakit.taxonomy import RANKS
+from dnakit.tokenization import SPECIAL_TOKENS
 
 ROW = ["language", "model", "tokenizer", "tasks"]  # what names a row of Table 5.1
 TASKS = {"mlm": "MLM", "mlm+sop": "MLM + SOP"}
@@ -80,7 +81,16 @@ def results(folders: Mapping[str, Path], part: str = "validation") -> pd.DataFra
             if about["parameters"]["mlm_loss"] == "masked":
                 found |= as_if_copying(found)
             rows.append(row_of(about) | size | found)
-    return pd.DataFrame(rows).rename(columns={"sop_accuracy": "SOP_accuracy"})
+    return _in_order(pd.DataFrame(rows)).rename(columns={"sop_accuracy": "SOP_accuracy"})
+
+
+def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows in the order of Table 5.1."""
+    if rows.empty:
+        return rows
+    order = {row: place for place, row in enumerate(published()[ROW].itertuples(index=False, name=None))}
+    places = [order[row] for row in rows[ROW].itertuples(index=False, name=None)]
+    return rows.iloc[np.argsort(places)].reset_index(drop=True)
 
 
 def as_if_copying(scores: Mapping[str, float]) -> dict[str, float]:
@@ -106,16 +116,13 @@ def sizes(folders: Mapping[str, Path]) -> pd.DataFrame:
             row_of(about)
             | {
                 "vocabulary": about["vocab_size"],
-                "train": about["genomes"]["train"],
-                "validation": about["genomes"]["validation"],
+                "genomes": about["genomes"]["train"],
                 "samples": about["samples"]["train"],
                 "epochs": about["parameters"]["epochs"],
                 "minutes": about["seconds"] / 60,
-                "tokens a second": about["train_tokens_per_second"],
-                "run": about["key"][:8],
             }
         )
-    return pd.DataFrame(rows).set_index(ROW)
+    return _in_order(pd.DataFrame(rows)).set_index(ROW)
 
 
 def predictions(folder: Path) -> pd.DataFrame:
@@ -124,7 +131,8 @@ def predictions(folder: Path) -> pd.DataFrame:
     Tokens that were changed before the model saw them stand in square brackets in all three.
     """
     rows = []
-    for number, tokens in pd.read_csv(folder / "examples.csv").groupby("sample"):
+    kept = pd.read_csv(folder / "examples.csv")
+    for number, tokens in kept[kept.true != SPECIAL_TOKENS[PAD]].groupby("sample"):
         changed = (tokens.seen != tokens.true).to_numpy()
         texts = {
             name: " ".join(f"[{token}]" if mark else token for token, mark in zip(tokens[name], changed, strict=True))
@@ -159,7 +167,6 @@ def bits(folders: Mapping[str, Path], language: str) -> pd.DataFrame:
     if f"simple-methods-{language}" in folders:
         found = store.read_json(folders[f"simple-methods-{language}"] / "metrics.json")
         rows |= {name: {part: found[part]["bits_per_base"][name] for part in RULERS} for name in BITS}
-        rows[f"best order ({found['best_order']})"] = rows.pop("best order")
     for name, read in _readings(folders, language).items():
         rows[name] = {part: read[part]["bits_per_base"] for part in RULERS}
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(RULERS)).rename_axis("who predicts")

@@ -154,12 +154,13 @@ here = {name: run.train() for name, run in runs.items()}
 recorded = store.recorded("02_pretraining")
 here_line = outcome.provenance(here, profile)
 recorded_line = outcome.provenance(recorded, "recorded")
-size_digits = {"minutes": ".1f", "tokens a second": ","}
+size_digits = {"minutes": ".1f"}
 
 # %% tags=["remove-input", "nbval-ignore-output"]
 table(
     outcome.sizes(recorded),
-    "The recorded runs, on real genomes; minutes with validation, beside another run on the same processor.",
+    "The recorded runs, on real genomes (of the nuclear genome: pieces of it): training genomes, samples an epoch, and "
+    "minutes with validation, beside other work on the same processor.",
     provenance=recorded_line,
     formats=size_digits,
 )
@@ -207,7 +208,7 @@ figure(
 # %% tags=["remove-input", "nbval-ignore-output"]
 pairs = {"Longformer, MLM + SOP": outcome.COLUMNS["Longformer, MLM + SOP"]}
 figure(
-    outcome.draw_histories(groups, "sop_accuracy", "sentence-order accuracy", columns=pairs, thesis="SOP_accuracy"),
+    outcome.draw_histories(groups, "sop_accuracy", "SOP accuracy", columns=pairs, thesis="SOP_accuracy"),
     "Sentence-order accuracy by epoch, training and validation. Guessing gives 0.5. In the thesis training accuracy "
     "rises and validation accuracy stays where guessing is.",
     number="5.4",
