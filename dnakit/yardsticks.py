@@ -1,7 +1,7 @@
 """What the pretrained models are held against: simple methods, and one ruler for all of them (thesis section 5.1).
 
 Both rulers of a corpus, ``near`` and ``far``, are measured with every model of a language, and with methods that need
-no neural network, learned from the genomes that the 9-mer model is trained on.
+no neural network, learned from the genomes that the 9-mer model, or a trial of it, is trained on.
 """
 
 from collections.abc import Iterator
@@ -33,13 +33,24 @@ def runs(chapter: PretrainingParameters) -> dict[str, "Yardstick"]:
         return {}
     trained = runs_of(chapter)
     spoken = {name: language_of(run) for name, run in trained.items()}
-    found: dict[str, Yardstick] = {
-        f"simple-methods-{language}": SimpleMethods(chapter, f"simple-methods-{language}", language)
-        for language in LANGUAGES
-        if language in spoken.values()
-    }
+    found: dict[str, Yardstick] = {each.name: each for each in _simple_methods(chapter, spoken)}
     found |= {f"ruler-{name}": Reading(chapter, f"ruler-{name}", spoken[name], name) for name in trained}
     return found | ({"map": Map(chapter, "map", spoken[MAPPED], MAPPED)} if MAPPED in trained else {})
+
+
+def _simple_methods(chapter: PretrainingParameters, spoken: dict[str, str]) -> Iterator["SimpleMethods"]:
+    """One for each language, and one for each other number of genomes that its trials learn from."""
+    for language in LANGUAGES:
+        if language not in spoken.values():
+            continue
+        rows = SimpleMethods(chapter, f"simple-methods-{language}", language)
+        yield rows
+        counts = {rows.corpus_parameters.genomes}
+        for number, trial in enumerate(chapter.trials):
+            genomes = chapter.trial_genomes[number]
+            if spoken[trial] == language and genomes not in counts:
+                counts.add(genomes)
+                yield SimpleMethods(chapter.trial(number), f"{rows.name}-{genomes}", language)
 
 
 def upstream(chapter: PretrainingParameters) -> dict[str, list[str]]:
@@ -98,7 +109,9 @@ class SimpleMethods(Yardstick):
     @property
     def title(self) -> str:
         """What is measured, in words."""
-        return f"Markov models, xz and lookups on the rulers of {self.language}"
+        genomes = self.corpus_parameters.genomes
+        learned = f"{genomes:,}" if genomes else "all"
+        return f"Markov models, xz and lookups from {learned} genomes on the rulers of {self.language}"
 
     @cached_property
     def key(self) -> str:

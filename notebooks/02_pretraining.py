@@ -69,11 +69,11 @@ models = [  # rows of Table 5.1: architecture, tokenization, task, and -nuclear 
     "longalbert-12-mer-mlm+sop-nuclear",
     "longformer-9-mer-mlm-nuclear",
 ]
-trials = ["informed-weights"]  # 9-mer MLM again, with another budget or start: names of the trials,
-trial_models = ["longformer-9-mer-mlm"]  # what each trains,
-trial_genomes = [12]  # on how many genomes,
-trial_epochs = [2]  # for how many epochs,
-trial_weights = ["informed"]  # and from which fresh weights
+trials = ["informed-weights", "more-genomes"]  # 9-mer MLM again, with another budget or start: names of the trials,
+trial_models = ["longformer-9-mer-mlm", "longformer-9-mer-mlm"]  # what each trains,
+trial_genomes = [12, 24]  # on how many genomes,
+trial_epochs = [2, 1]  # for how many epochs,
+trial_weights = ["informed", "informed"]  # and from which fresh weights
 nuclear_sources = ["simulated-nuclear-a"]  # chromosomes, cut into pieces
 nuclear_piece = 16_668  # bases of a piece: about a mitochondrial genome, and whole words of 6, 9 and 12
 nuclear_pieces = 12  # how many of them, all splits together; 0: all there are

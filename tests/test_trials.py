@@ -9,7 +9,7 @@ from dnakit import pretraining_results as outcome
 from dnakit.parameters import settings
 from dnakit.project import DnakitError
 
-NAME = "informed-weights"
+NAME, MORE = "informed-weights", "more-genomes"
 
 
 @pytest.fixture
@@ -31,17 +31,17 @@ def test_a_trial_is_a_training_of_its_own_and_no_row_of_the_table(chosen, folder
 
 
 def test_a_trial_that_differs_in_nothing_is_its_row(chosen):
-    same = pretraining.runs(chosen | {"trial_weights": [chosen["fresh_weights"]]})
+    same = pretraining.runs(chosen | {"trial_weights": [chosen["fresh_weights"], "informed"]})
     assert same[NAME].key == same[trials.ROW].key
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"trial_epochs": []}, "'trial_epochs' must have as many entries as 'trials', 1"),
+        ({"trial_epochs": []}, "'trial_epochs' must have as many entries as 'trials', 2"),
         ({"trial_weights": ["warm"]}, "02_pretraining: 'trial_weights.*"),
-        ({"trials": ["longformer-9-mer-mlm"]}, "'trials' names one twice, or like a model"),
-        ({"trial_models": ["longformer-9"]}, "'longformer-9' is not like"),
+        ({"trials": ["longformer-9-mer-mlm", MORE]}, "'trials' names one twice, or like a model"),
+        ({"trial_models": ["longformer-9", "longformer-9-mer-mlm"]}, "'longformer-9' is not like"),
     ],
 )
 def test_a_wrong_trial_is_one_clear_error(chosen, changes, message):
@@ -51,8 +51,8 @@ def test_a_wrong_trial_is_one_clear_error(chosen, changes, message):
 
 def test_the_table_says_what_the_rulers_say(folders):
     table = trials.table(folders)
-    assert table.index.tolist() == [trials.AS_ROW, NAME]
-    assert table["fresh weights"].tolist() == ["random", "informed"]
+    assert table.index.tolist() == [trials.AS_ROW, NAME, MORE]
+    assert table["fresh weights"].tolist() == ["random", "informed", "informed"]
     read = store.read_json(folders[f"ruler-{NAME}"] / "metrics.json")
     assert table.loc[NAME, "bits per base, far"] == read["far"]["bits_per_base"]
 
@@ -61,9 +61,9 @@ def test_curves_end_near_where_the_rulers_measured(folders):
     """Other masks of the same genomes: bits of the last epoch lie within noise of the measured ones."""
     figure = trials.draw(folders)
     ends = {line.get_label(): line.get_ydata()[-1] for line in figure.axes[0].lines if "_" not in line.get_label()}
-    assert ends.keys() == {trials.AS_ROW, NAME}
+    assert ends.keys() == {trials.AS_ROW, NAME, MORE}
     measured = trials.table(folders)["bits per base, far"]
-    drawn = [line.get_ydata()[-1] for line in figure.axes[1].lines[:2]]
+    drawn = [line.get_ydata()[-1] for line in figure.axes[1].lines[:3]]
     assert drawn == pytest.approx(measured.tolist(), rel=0.03)
 
 

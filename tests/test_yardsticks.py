@@ -40,7 +40,7 @@ def test_the_key_follows_the_models_asked_and_the_genomes_learned_from(chosen):
 def test_all_are_measured_on_the_same_genomes_that_no_training_saw(chosen, language):
     runs = outcome.runs(chosen)
     measured = [run for name, run in runs.items() if name != "map" and getattr(run, "language", "") == language]
-    assert len(measured) == {"mitochondria": 13, "nuclear": 3}[language]
+    assert len(measured) == {"mitochondria": 15, "nuclear": 3}[language]
     corpus = prepare(measured[0].corpus_parameters)
     for run in measured:
         rows = pd.read_csv(run.train() / "bits.csv")
@@ -64,6 +64,14 @@ def test_the_smoke_yardsticks_measure_what_theory_bounds(chosen):
     assert ((shares >= 0) & (shares <= 1)).to_numpy().all()
     assert (shares["near, top 5"] >= shares["near"]).all()
     assert shares.near["lookup: 12 bp"] > shares.near["lookup: frame and length"]
+
+
+def test_simple_methods_learn_from_every_number_of_genomes_that_a_model_learns_from(chosen):
+    trials = ["a", "b", "c"]
+    values = {"trials": trials, "trial_models": ["longformer-9-mer-mlm"] * 3, "trial_genomes": [12, 30, 30]}
+    names = outcome.run_names(chosen | values | {"trial_epochs": [1, 2, 3], "trial_weights": ["random"] * 3})
+    simple = [name for name in names if name.startswith("simple-methods")]
+    assert simple == ["simple-methods-mitochondria", "simple-methods-mitochondria-30", "simple-methods-nuclear"]
 
 
 def test_bits_of_the_genomes_add_up_to_those_of_the_ruler(chosen):
