@@ -22,7 +22,7 @@ from transformers import PreTrainedModel
 from dnakit import models
 from dnakit.attention import WindowedSelfAttention
 from dnakit.project import DnakitError
-from dnakit.tokenization import CODES, SPECIAL_TOKENS, UNKNOWN, DnaTokenizer
+from dnakit.tokenization import CODES, UNKNOWN, DnaTokenizer
 
 Weights = Literal["random", "informed"]
 POSITION_WIDTH = 32  # dimensions of a position: sines and cosines of 16 frequencies
@@ -76,9 +76,7 @@ def _inform_embeddings(embeddings: Any, tokenizer: DnaTokenizer, size: float) ->
 
 def token_vectors(tokenizer: DnaTokenizer, width: int) -> Tensor:
     """A vector for each token, ``(vocab_size, width)``: its bases by place, its length, and itself."""
-    tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-    words = [b"" if token in SPECIAL_TOKENS else token.encode() for token in tokens]
-    lengths = torch.tensor([len(word) for word in words])
+    words, lengths = tokenizer.token_letters(), torch.from_numpy(tokenizer.token_lengths())
     of_own = torch.randn(len(words), width)
     of_length = torch.randn(int(lengths.max()) + 1, width)[lengths]
     of_bases = torch.zeros(len(words), width)

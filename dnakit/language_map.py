@@ -22,8 +22,8 @@ from transformers import PreTrainedModel
 
 from dnakit import fresh, models, ruler
 from dnakit.project import DnakitError
-from dnakit.report import MISSING
 from dnakit.samples import PAD
+from dnakit.tables import MISSING
 from dnakit.taxonomy import RANKS, rank
 from dnakit.tokenization import CODES, SPECIAL_TOKENS, UNKNOWN, DnaTokenizer, load_tokenizer
 

@@ -254,12 +254,12 @@ def _unseen(folders: Mapping[str, Path], evaluation: str) -> dict[str, Any]:
     """Scores of an evaluation; of those who learned from its very promoters, the scores on their test windows."""
     asked = store.read_json(folders[evaluation] / "run.json")
     scores = store.read_json(folders[evaluation] / "metrics.json")
+    if asked["kind"] != PROMOTERS:
+        return scores
     for name, about in _abouts(folders):
-        learned = about.get("parameters", {}).get(
-            "trained_on", "promoters" if name in BASELINES else "random positions"
-        )
-        same = about["source_sha256"] == asked["source_sha256"] and asked["kind"] == PROMOTERS
-        if same and learned != "random positions":
+        trained_on = about.get("parameters", {}).get("trained_on")
+        learned = name in BASELINES or trained_on in ("organism", "other_organism")
+        if learned and about["source_sha256"] == asked["source_sha256"]:
             test = store.read_json(folders[name] / "metrics.json")["test"]
             if name in BASELINES:
                 scores["fair"] |= {f"{name}-{method}": each for method, each in test.items()}

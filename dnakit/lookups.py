@@ -26,9 +26,7 @@ class TokenLookups:
     """Lookups of masked tokens, learned from the token ids of training genomes."""
 
     def __init__(self, tokenizer: DnaTokenizer) -> None:
-        tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-        specials = len(SPECIAL_TOKENS)
-        self.words = np.array([b"N"] * specials + [token.encode() for token in tokens[specials:]], object)
+        self.words = np.array([letters or b"N" for letters in tokenizer.token_letters()], object)
         self.lengths = np.array([len(word) for word in self.words])
         self.word_length = tokenizer.word_length
 

@@ -7,10 +7,8 @@ numbers are; a figure's pixels are not compared. The book's styles for the class
 
 import html
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from numbers import Integral, Number
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -19,11 +17,11 @@ import PIL.Image
 from IPython.display import HTML, Image, Markdown, display
 from matplotlib.figure import Figure
 
+from dnakit import tables
 from dnakit.project import DnakitError, root
+from dnakit.tables import MISSING
 
-MISSING = "–"
 SHOWN_KEYS = 4  # in a line under a figure
-LONG = 40  # characters of a cell that wraps
 
 # Okabe and Ito's first three, and Tol's purple: told apart with any colour vision, the same in the whole book.
 PALETTE = {"6-mer": "#0072B2", "9-mer": "#D55E00", "12-mer": "#009E73", "BB": "#AA4499"}
@@ -128,12 +126,12 @@ def table(
     """
     if frame.empty:  # nothing is recorded yet
         frame, formats = pd.DataFrame({MISSING: ["nothing is recorded yet"]}), {}
-    keys, columns = _keys(frame), _columns(frame, formats or {})
-    body = _head(keys, columns) + _body(keys, columns, len(frame))
-    scroll = f'<div class="dnakit-scroll">\n<table class="dnakit-table">\n{body}</table>\n</div>\n'
+    as_html, as_markdown = tables.render(frame, formats or {})
+    scroll = f'<div class="dnakit-scroll">\n{as_html}</div>\n'
+    lines = [_title("Table", number) + caption, "", as_markdown, *(["", provenance] if provenance else [])]
     return Table(
         f'<div class="dnakit-output">\n{_caption("Table", number, caption)}{scroll}{_provenance(provenance)}</div>',
-        _markdown(keys, columns, _title("Table", number) + caption, provenance),
+        "\n".join(lines),
     )
 
 
@@ -287,113 +285,6 @@ def _index(rows: list, on: Sequence[str]) -> pd.Index:
     return pd.Index(rows, name=on[0]) if len(on) == 1 else pd.MultiIndex.from_tuples(rows, names=list(on))
 
 
-@dataclass(frozen=True)
-class _Column:
-    source: str | None  # the upper header: thesis, recorded, this run
-    measure: str
-    numeric: bool
-    first: bool  # of its source
-    cells: list[str]
-
-    @property
-    def css(self) -> str:
-        names = ["dnakit-number"] * self.numeric + ["dnakit-group"] * self.first
-        return f' class="{" ".join(names)}"' if names else ""
-
-
-@dataclass(frozen=True)
-class _Key:
-    name: str  # of an index level
-    cells: list[str]
-
-
-def _columns(frame: pd.DataFrame, formats: Mapping[str, str]) -> list[_Column]:
-    columns: list[_Column] = []
-    for label in frame.columns:
-        source, measure = (str(label[0]), str(label[-1])) if isinstance(label, tuple) else (None, str(label))
-        first = source is not None and (not columns or columns[-1].source != source)
-        cells = [_cell(value, formats.get(measure, "")) for value in frame[label]]
-        columns.append(_Column(source, measure, _is_numeric(frame[label]), first, cells))
-    if unknown := set(formats) - {column.measure for column in columns}:
-        raise DnakitError(f"formats names '{min(unknown)}', which is not a column of this table")
-    return columns
-
-
-def _keys(frame: pd.DataFrame) -> list[_Key]:
-    named = [(i, str(name)) for i, name in enumerate(frame.index.names) if name is not None]
-    return [_Key(name, [_cell(value, "") for value in frame.index.get_level_values(i)]) for i, name in named]
-
-
-def _cell(value: object, specification: str) -> str:
-    if pd.isna(value):  # type: ignore[call-overload]
-        return MISSING
-    if not _is_number(value):
-        return str(value)
-    return format(value, specification or (",d" if isinstance(value, Integral) else ".3f"))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Number) and not isinstance(value, bool)
-
-
-def _is_numeric(values: pd.Series) -> bool:
-    present = values.dropna()
-    return all(_is_number(value) for value in present) if len(present) else pd.api.types.is_numeric_dtype(values)
-
-
-def _stretches(values: Sequence[object]) -> Iterator[tuple[int, int]]:
-    """Start and length of each stretch of equal neighbours."""
-    start = 0
-    for _, stretch in groupby(values):
-        length = len(list(stretch))
-        yield start, length
-        start += length
-
-
-def _shown(name: str) -> str:
-    return html.escape(name.replace("_", " "))
-
-
-def _head(keys: list[_Key], columns: list[_Column]) -> str:
-    sources = [column.source for column in columns]
-    grouped = any(sources)
-    high = ' rowspan="2"' if grouped else ""
-    corner = "".join(f'<th scope="col"{high}>{_shown(key.name)}</th>' for key in keys)
-    measures = "".join(f'<th scope="col"{column.css}>{_shown(column.measure)}</th>' for column in columns)
-    if not grouped:
-        return f"<thead>\n<tr>{corner}{measures}</tr>\n</thead>\n"
-    upper = "".join(
-        f'<th scope="colgroup" colspan="{width}" class="dnakit-group">{_shown(str(sources[start]))}</th>'
-        for start, width in _stretches(sources)
-    )
-    return f"<thead>\n<tr>{corner}{upper}</tr>\n<tr>{measures}</tr>\n</thead>\n"
-
-
-def _body(keys: list[_Key], columns: list[_Column], rows: int) -> str:
-    lines = _row_heads(keys, rows)
-    for column in columns:
-        for i, cell in enumerate(column.cells):
-            lines[i] += f"<td{column.css or _long(cell)}>{html.escape(cell)}</td>"
-    return "<tbody>\n" + "".join(f"<tr>{line}</tr>\n" for line in lines) + "</tbody>\n"
-
-
-def _row_heads(keys: list[_Key], rows: int) -> list[str]:
-    """One header a row and level; outer levels span the rows that share them, and those of the levels before."""
-    lines = [""] * rows
-    for level, key in enumerate(keys):
-        outer = list(zip(*(k.cells for k in keys[: level + 1]), strict=True))
-        innermost = level == len(keys) - 1
-        for start, height in zip(range(rows), [1] * rows, strict=True) if innermost else _stretches(outer):
-            high = f' rowspan="{height}"' if height > 1 else ""
-            lines[start] += f'<th scope="row"{high}{_long(key.cells[start])}>{html.escape(key.cells[start])}</th>'
-    return lines
-
-
-def _long(cell: str) -> str:
-    """A class for sentences, which may be broken where names and numbers may not."""
-    return ' class="dnakit-long"' if len(cell) > LONG else ""
-
-
 def _title(kind: str, number: str | None) -> str:
     return f"{kind} {number} (thesis). " if number else ""
 
@@ -405,12 +296,3 @@ def _caption(kind: str, number: str | None, caption: str) -> str:
 
 def _provenance(line: str) -> str:
     return f'<p class="dnakit-provenance"><small>{html.escape(line)}</small></p>\n' if line else ""
-
-
-def _markdown(keys: list[_Key], columns: list[_Column], caption: str, provenance: str) -> str:
-    names = [key.name for key in keys] + [f"{c.source}: {c.measure}" if c.source else c.measure for c in columns]
-    rules = ["---"] * len(keys) + ["---:" if column.numeric else "---" for column in columns]
-    cells = zip(*(key.cells for key in keys), *(column.cells for column in columns), strict=True)
-    rows = [[name.replace("_", " ") for name in names], rules, *cells]
-    lines = ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows]
-    return "\n".join([caption, "", *lines, *(["", provenance] if provenance else [])])

@@ -146,10 +146,14 @@ class DnaTokenizer(PreTrainedTokenizerFast):
         encoded = self._library_ids([word.decode("ascii") for word in words])
         return np.fromiter((token for ids in encoded for token in ids), np.int32)
 
-    def token_lengths(self) -> np.ndarray:
-        """Bases each token stands for, by id, shape (vocab_size,); 0 for the special tokens."""
+    def token_letters(self) -> list[bytes]:
+        """The bases each token stands for, by id; none for the special tokens."""
         tokens = self.convert_ids_to_tokens(list(range(len(self))))
-        return np.array([0 if token in SPECIAL_TOKENS else len(token) for token in tokens])
+        return [b"" if token in SPECIAL_TOKENS else token.encode() for token in tokens]
+
+    def token_lengths(self) -> np.ndarray:
+        """How many bases each token stands for, by id, shape (vocab_size,); 0 for the special tokens."""
+        return np.array([len(letters) for letters in self.token_letters()])
 
     def save_pretrained(self, save_directory: str | Path, **settings: Any) -> tuple[str, ...]:  # type: ignore[override]
         """Save with the library's own class named in the configuration, so that AutoTokenizer needs nothing of ours."""

@@ -20,7 +20,7 @@ from dnakit import corpora
 from dnakit.project import DnakitError
 from dnakit.promoters import Windows
 from dnakit.samples import PAD, SAMPLE_LENGTH, SEP, framed
-from dnakit.tokenization import CODES, SPECIAL_TOKENS, DnaTokenizer, EncodingTable
+from dnakit.tokenization import CODES, DnaTokenizer, EncodingTable
 
 SHOWN = SAMPLE_LENGTH - 2  # tokens, besides <cls> and <sep>
 MOST_BEFORE = 200  # tokens before the TSS, at most
@@ -348,7 +348,6 @@ def _table(tokenizer: DnaTokenizer, k: int) -> EncodingTable:
 def _spelling(tokenizer: DnaTokenizer, longest: int) -> np.ndarray:
     """Base codes of each token, shape (vocab_size, longest)."""
     codes = np.zeros((len(tokenizer), longest), np.int64)
-    for token in range(len(SPECIAL_TOKENS), len(tokenizer)):
-        letters = CODES[np.frombuffer(str(tokenizer.convert_ids_to_tokens(token)).encode(), np.uint8)]
-        codes[token, : len(letters)] = letters
+    for row, letters in zip(codes, tokenizer.token_letters(), strict=True):
+        row[: len(letters)] = CODES[np.frombuffer(letters, np.uint8)]
     return codes

@@ -19,7 +19,7 @@ from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
 from dnakit.project import DnakitError
-from dnakit.tokenization import CODES, SPECIAL_TOKENS, UNKNOWN, DnaTokenizer
+from dnakit.tokenization import CODES, UNKNOWN, DnaTokenizer
 
 CANDIDATES = 201  # tokens 0..200 of a stretch may hold the site (section 4.2.2)
 
@@ -71,7 +71,7 @@ def locate(baseline: Baseline, tokens: Sequence[np.ndarray], tokenizer: DnaToken
         Token ids of each input, ``<cls>`` and ``<sep>`` not among them: all that the baseline sees.
     tokenizer : DnaTokenizer
     """
-    letters = [b"N" if token in SPECIAL_TOKENS else token.encode() for token in _vocabulary(tokenizer)]
+    letters = [each or b"N" for each in tokenizer.token_letters()]
     lengths = np.array([len(each) for each in letters])
     answers = [
         baseline.predict(b"".join(letters[token] for token in ids), lengths[ids].cumsum() - lengths[ids])
@@ -79,12 +79,6 @@ def locate(baseline: Baseline, tokens: Sequence[np.ndarray], tokenizer: DnaToken
     ]
     named, bases = np.array(answers, dtype=int).reshape(-1, 2).T
     return named, bases
-
-
-def _vocabulary(tokenizer: DnaTokenizer) -> list[str]:
-    """The tokens by id."""
-    names = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-    return [names] if isinstance(names, str) else list(names)
 
 
 class _Scoring(ABC):

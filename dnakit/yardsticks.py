@@ -4,11 +4,12 @@ Both rulers of a corpus, ``near`` and ``far``, are measured with every model of 
 no neural network, learned from the genomes that the 9-mer model, or a trial of it, is trained on.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -34,8 +35,8 @@ def runs(chapter: PretrainingParameters) -> dict[str, "Yardstick"]:
     trained = runs_of(chapter)
     spoken = {name: language_of(run) for name, run in trained.items()}
     found: dict[str, Yardstick] = {each.name: each for each in _simple_methods(chapter, spoken)}
-    found |= {f"ruler-{name}": Reading(chapter, f"ruler-{name}", spoken[name], name) for name in trained}
-    return found | ({"map": Map(chapter, "map", spoken[MAPPED], MAPPED)} if MAPPED in trained else {})
+    found |= {f"ruler-{name}": Reading(chapter, f"ruler-{name}", spoken[name], run) for name, run in trained.items()}
+    return found | ({"map": Map(chapter, "map", spoken[MAPPED], trained[MAPPED])} if MAPPED in trained else {})
 
 
 def _simple_methods(chapter: PretrainingParameters, spoken: dict[str, str]) -> Iterator["SimpleMethods"]:
@@ -55,7 +56,7 @@ def _simple_methods(chapter: PretrainingParameters, spoken: dict[str, str]) -> I
 
 def upstream(chapter: PretrainingParameters) -> dict[str, list[str]]:
     """The trainings that each of `runs` asks."""
-    return {name: [run.model] if isinstance(run, Reading) else [] for name, run in runs(chapter).items()}
+    return {name: [run.trained.name] if isinstance(run, Reading) else [] for name, run in runs(chapter).items()}
 
 
 def language_of(run: PretrainingRun) -> str:
@@ -66,7 +67,7 @@ def language_of(run: PretrainingRun) -> str:
 
 @dataclass(frozen=True)
 class Yardstick(store.Kept):
-    """Something measured on both rulers of a language."""
+    """Something measured on both rulers of a language; a kind of them says what `measure` writes and returns."""
 
     chapter: PretrainingParameters
     name: str
@@ -77,6 +78,16 @@ class Yardstick(store.Kept):
         """The 9-mer corpus of the language, whose rulers are those of all its corpora."""
         return self.chapter.corpus_of(f"longformer-{TOKENIZATION}-mlm{LANGUAGES[self.language]}")
 
+    @abstractmethod
+    def measure(self, corpus: Corpus, folder: Path) -> dict[str, Any]:
+        """Write tables to the folder, and return the metrics."""
+
+    def fill(self, folder: Path) -> None:
+        """Write ``metrics.json``, ``run.json`` and the tables of `measure`."""
+        environment, corpus = store.environment(), prepare(self.corpus_parameters)
+        store.write_json(folder / "metrics.json", self.measure(corpus, folder))
+        store.write_json(folder / "run.json", self.record(corpus, environment))
+
     def genomes(self, corpus: Corpus, *parts: str) -> dict[str, dict[str, bytes]]:
         """Letters by name of splits and rulers, from one reading of the sources."""
         found: dict[str, dict[str, bytes]] = {part: {} for part in parts}
@@ -86,11 +97,11 @@ class Yardstick(store.Kept):
                 found[part_of[record.name]][record.name] = record.sequence
         return found
 
-    def record(self, key: str, corpus: Corpus, environment: dict[str, str]) -> dict[str, Any]:
+    def record(self, corpus: Corpus, environment: dict[str, str]) -> dict[str, Any]:
         """What every record of a yardstick says."""
         return {
             "name": self.name,
-            "key": key,
+            "key": self.key,
             "recipe": RECIPE,
             "language": self.language,
             "parameters": {"seed": self.chapter.seed},
@@ -118,9 +129,8 @@ class SimpleMethods(Yardstick):
         """Key in the store."""
         return store.key(f"{RECIPE}, simple methods", {"corpus": corpus_key(self.corpus_parameters)})
 
-    def fill(self, folder: Path) -> None:
-        """Write ``metrics.json``, and ``bits.csv``: bits per base of each ruler genome by method."""
-        environment, corpus = store.environment(), prepare(self.corpus_parameters)
+    def measure(self, corpus: Corpus, folder: Path) -> dict[str, Any]:
+        """Write ``bits.csv``: bits per base of each ruler genome by method; the metrics are by ruler."""
         genomes = self.genomes(corpus, "train", "validation", *RULERS)
         train, validation = ([*genomes[part].values()] for part in ("train", "validation"))
         two_sided = markov.TwoSided().fit(train).tune(validation)
@@ -144,8 +154,7 @@ class SimpleMethods(Yardstick):
             looked_up = _looked_up(known, corpus, part, self.chapter.seed)
             results[part] = {"bits_per_base": bits, "masked": looked_up}
         pd.concat(rows).to_csv(folder / "bits.csv", index=False, float_format="%.5g")
-        store.write_json(folder / "metrics.json", results)
-        store.write_json(folder / "run.json", self.record(self.key, corpus, environment))
+        return results
 
 
 def _orders(fixed: markov.FixedMarkov) -> dict[str, float]:
@@ -200,60 +209,52 @@ def _documents(corpus: Corpus, part: str) -> list[np.ndarray]:
 class Reading(Yardstick):
     """One model on both rulers of its language: bits per base and masked tokens."""
 
-    model: str
+    trained: PretrainingRun
+    kind: ClassVar[str] = "ruler"
 
     @property
     def title(self) -> str:
         """What is measured, in words."""
-        return f"{self.model} on the rulers of {self.language}"
-
-    @cached_property
-    def trained(self) -> PretrainingRun:
-        """The training that is measured."""
-        return runs_of(self.chapter)[self.model]
+        return f"{self.trained.name} on the rulers of {self.language}"
 
     @cached_property
     def key(self) -> str:
         """Key in the store."""
-        return store.key(f"{RECIPE}, ruler", {"model": self.trained.key, "corpus": corpus_key(self.corpus_parameters)})
+        asked = {"model": self.trained.key, "corpus": corpus_key(self.corpus_parameters)}
+        return store.key(f"{RECIPE}, {self.kind}", asked)
 
-    def fill(self, folder: Path) -> None:
-        """Write ``metrics.json`` by ruler, and ``bits.csv`` by genome."""
-        environment, corpus = store.environment(), prepare(self.corpus_parameters)
-        genomes = self.genomes(corpus, *RULERS)
-        path = self.trained.train() / "model"
+    def record(self, corpus: Corpus, environment: dict[str, str]) -> dict[str, Any]:
+        """The same, and which model it is."""
+        return super().record(corpus, environment) | {"model": self.trained.name}
+
+    def measure(self, corpus: Corpus, folder: Path) -> dict[str, Any]:
+        """Write ``bits.csv`` by genome; the metrics are by ruler."""
+        genomes, path = self.genomes(corpus, *RULERS), self.trained.train() / "model"
         model, tokenizer = models.load(path), load_tokenizer(path)
         sums = {part: ruler.measure(model, tokenizer, genomes[part], self.chapter.seed) for part in RULERS}
         frame = pd.concat([each.reset_index().assign(ruler=part) for part, each in sums.items()])
         frame.round({"nats": 3}).to_csv(folder / "bits.csv", index=False)
-        store.write_json(folder / "metrics.json", {part: ruler.summarise(each) for part, each in sums.items()})
-        store.write_json(folder / "run.json", self.record(self.key, corpus, environment) | {"model": self.model})
+        return {part: ruler.summarise(each) for part, each in sums.items()}
 
 
 @dataclass(frozen=True)
 class Map(Reading):
     """The ruler genomes in a model's hidden states."""
 
+    kind: ClassVar[str] = "map"
+
     @property
     def title(self) -> str:
         """What is drawn, in words."""
-        return f"the rulers of {self.language} in the hidden states of {self.model}"
+        return f"the rulers of {self.language} in the hidden states of {self.trained.name}"
 
-    @cached_property
-    def key(self) -> str:
-        """Key in the store."""
-        return store.key(f"{RECIPE}, map", {"model": self.trained.key, "corpus": corpus_key(self.corpus_parameters)})
-
-    def fill(self, folder: Path) -> None:
-        """Write ``map.csv`` and ``neighbours.csv``, and how many genomes there are."""
-        environment, corpus = store.environment(), prepare(self.corpus_parameters)
+    def measure(self, corpus: Corpus, folder: Path) -> dict[str, Any]:
+        """Write ``map.csv`` and ``neighbours.csv``; the metrics say how many genomes there are."""
         found = self.genomes(corpus, *RULERS)
         genomes = found["near"] | found["far"]
         lineages = taxonomy.lineages(sources.fetch(self.chapter.taxonomy))
-        weights = self.trained.chapter.fresh_weights
-        path = self.trained.train() / "model"
+        path, weights = self.trained.train() / "model", self.trained.chapter.fresh_weights
         points, scores = language_map.measure(path, genomes, lineages, self.chapter.seed, weights)
         points.to_csv(folder / "map.csv", index=False, float_format="%.4g")
         scores.to_csv(folder / "neighbours.csv", index=False, float_format="%.4g")
-        store.write_json(folder / "metrics.json", {"genomes": len(genomes)})
-        store.write_json(folder / "run.json", self.record(self.key, corpus, environment) | {"model": self.model})
+        return {"genomes": len(genomes)}

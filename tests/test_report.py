@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 
-from dnakit import metrics, report
+from dnakit import metrics, report, tables
 from dnakit.project import DnakitError, root
 
 KEYS = ["model", "tokenizer"]
@@ -70,7 +70,7 @@ def test_every_cell_stands_in_its_place(rows):
     for row, shown in zip(rows, grid[1:], strict=True):
         for value, text in zip(row, shown, strict=True):
             if value is None:
-                assert text == report.MISSING
+                assert text == tables.MISSING
             elif isinstance(value, float):
                 assert float(text) == pytest.approx(value, abs=0.0005001)
             else:
