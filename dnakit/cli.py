@@ -109,12 +109,14 @@ def record(
     """Copy the small results of finished runs to data/recorded, where the book finds them."""
     from dnakit.store import record
 
-    for run in _runs(notebook, profile, chosen, _assigned(p)):
+    asked = _runs(notebook, profile, chosen, _assigned(p))
+    for run in asked:  # before anything is copied
         if not run.done:
             values = "".join(f" -p {assignment}" for assignment in p or [])
             raise DnakitError(
                 f"{run.name} is not trained: dnakit train {notebook} {run.name} --profile {profile}{values}"
             )
+    for run in asked:
         print(notebooks.shown(record(run.train(), run.name, profile, notebook)))
 
 
@@ -177,8 +179,8 @@ def _runs(
     found = notebooks.runs(notebook, settings(notebook, profile, given))
     for name in chosen or []:
         if name not in found:
-            known = ", ".join(found) or "none"
-            raise DnakitError(f"{notebook} has no run {name!r}{did_you_mean(name, found)}; known: {known}")
+            all_of_them = f"dnakit runs {notebook} --profile {profile}"
+            raise DnakitError(f"{notebook} has no run {name!r}{did_you_mean(name, found)}; {all_of_them} lists them")
     return [found[name] for name in chosen or found]
 
 

@@ -108,10 +108,14 @@ OTHER_NAME = "there is no notebook '99_toy'; did you mean '98_toy'?; known: 97_o
         ("execute -p epochs=[1", "-p epochs=[1: '[1' is not YAML; quote it"),
         ("execute 99_toy", OTHER_NAME),
         ("runs 99_toy", OTHER_NAME),
-        ("train 98_toy odl", "98_toy has no run 'odl'; did you mean 'old'?; known: old, new"),
-        ("train 97_other old", "97_other has no run 'old'; known: none"),
+        (
+            "train 98_toy odl",
+            "98_toy has no run 'odl'; did you mean 'old'?; dnakit runs 98_toy --profile smoke lists them",
+        ),
+        ("train 97_other old", "97_other has no run 'old'; dnakit runs 97_other --profile smoke lists them"),
         ("train 98_toy new", "No space left on device: runs/new"),
         ("record 98_toy new", "new is not trained: dnakit train 98_toy new --profile smoke"),
+        ("record 98_toy", "new is not trained: dnakit train 98_toy new --profile smoke"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(project, dnakit, arguments, message):
