@@ -67,14 +67,15 @@ class PretrainingParameters(Corpora):
 
     @model_validator(mode="after")
     def _models_are_of_the_corpora(self) -> "PretrainingParameters":
-        for name in (*self.models, *self.trial_models):
-            found = MODEL.fullmatch(name)
-            if not found:
-                raise ValueError(
-                    f"'models': {name!r} is not like longformer-9-mer-mlm or longalbert-12-mer-mlm+sop-nuclear"
-                )
-            if found["tokenization"] not in self.tokenizations:
-                raise ValueError(f"'models': {name!r} wants {found['tokenization']}, which 'tokenizations' lacks")
+        for field in ("models", "trial_models"):
+            for name in getattr(self, field):
+                found = MODEL.fullmatch(name)
+                if not found:
+                    raise ValueError(
+                        f"{field!r}: {name!r} is not like longformer-9-mer-mlm or longalbert-12-mer-mlm+sop-nuclear"
+                    )
+                if found["tokenization"] not in self.tokenizations:
+                    raise ValueError(f"{field!r}: {name!r} wants {found['tokenization']}, which 'tokenizations' lacks")
         if len(set(self.models)) < len(self.models):
             raise ValueError("'models' names one twice")
         return self

@@ -204,7 +204,8 @@ def numbers(folders: Mapping[str, Path]) -> dict[str, Any]:
     """The numbers of the chapter's last paragraph, from the folders of finished runs."""
     spent, guessed = bits(folders, "mitochondria"), masked(folders, "mitochondria")
     rows = [name for name in spent.index if pretraining.MODEL.fullmatch(name)]
-    far, trial = spent.loc[rows, "far"], trials.trials(folders)
+    far, trial, tried = spent.loc[rows, "far"], trials.trials(folders), trials.table(folders)
+    most = tried.sort_values("samples seen").iloc[-1]
     found: dict[str, Any] = {
         "genomes": trial[trials.AS_ROW][0]["genomes"]["train"],
         "epochs": trial[trials.AS_ROW][0]["parameters"]["epochs"],
@@ -214,6 +215,12 @@ def numbers(folders: Mapping[str, Path]) -> dict[str, Any]:
         "worst_bits": far.max(),
         "random": trials.reached(trial, "random"),
         "informed": trials.reached(trial, "informed"),
+        "most_genomes": most.genomes,
+        "most_samples": most["samples seen"],
+        "most_masked": most[trials.MASKED],
+        "most_lookup": most["12 bp looked up"],
+        "most_bits": most[trials.BITS],
+        "most_two_sided": most["two-sided"],
     }
     nine = trials.ROW
     for part in RULERS:

@@ -74,7 +74,7 @@ class Table:
     markdown: str
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/html": self.html, "text/markdown": self.markdown, "text/plain": self.markdown}
+        return {"text/html": self.html, "text/plain": self.markdown}
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from dnakit import report, store
-from dnakit.corpora import RULERS
 
 ROW = "longformer-9-mer-mlm"  # what is tried again
 AS_ROW = "the row of Table 5.1"
+SIMPLE = "simple-methods-mitochondria"  # begins the names of what learned from as many genomes as some trial
 PART = "far"
+MASKED, BITS = "masked tokens", "bits per base"  # columns of `table`
 LOOKUPS = ("commonest", "neighbours, as seen", "12 bp, as seen")
 CONTEXTS = ("order 2", "mixed orders", "two-sided")
+SHADES = ("#b0b0b0", "#7a7a7a", "#222222")  # of the simple methods, worst to best
+COLOR = report.color("9-mer")
+FACES = {"random": "none", "informed": COLOR}  # of a trial's mark, by its fresh weights
+BESIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 9, "annotation_clip": False}
 
 
 def trials(folders: Mapping[str, Path]) -> dict[str, tuple[dict[str, Any], pd.DataFrame]]:
@@ -49,45 +54,102 @@ def fresh_weights(about: Mapping[str, Any]) -> str:
     return about["parameters"].get("fresh_weights", "random")
 
 
-def table(folders: Mapping[str, Path]) -> pd.DataFrame:
-    """What each trial learned from, and what it reached on both rulers."""
+def simple_methods(folders: Mapping[str, Path]) -> pd.DataFrame:
+    """What methods without a training loop reach on the far ruler: a row for each number of mitochondria learned from.
+
+    Columns are the shares of masked tokens that `LOOKUPS` name right, and the bits per base of `CONTEXTS`.
+    """
     rows = {}
+    for name, folder in folders.items():
+        if name.startswith(SIMPLE):
+            count = store.read_json(folder / "run.json")["genomes"]["train"]
+            scores = store.read_json(folder / "metrics.json")[PART]
+            rows[count] = {method: scores["masked"][method]["top1"] for method in LOOKUPS}
+            rows[count] |= {method: scores["bits_per_base"][method] for method in CONTEXTS}
+    return pd.DataFrame.from_dict(rows, orient="index").sort_index()
+
+
+def table(folders: Mapping[str, Path]) -> pd.DataFrame:
+    """What each trial learned from and reached on the far ruler, beside simple methods that learned from the same."""
+    simple, rows = simple_methods(folders), {}
     for name, (about, history) in trials(folders).items():
-        scores = store.read_json(_reading(folders, name) / "metrics.json")
+        scores, genomes = store.read_json(_reading(folders, name) / "metrics.json")[PART], about["genomes"]["train"]
         rows[name] = {
             "fresh weights": fresh_weights(about),
-            "genomes": about["genomes"]["train"],
+            "genomes": genomes,
             "samples seen": about["samples"]["train"] * len(history),
+            MASKED: scores["masked_accuracy"],
+            "12 bp looked up": simple.loc[genomes, "12 bp, as seen"],
+            BITS: scores["bits_per_base"],
+            "two-sided": simple.loc[genomes, "two-sided"],
         }
-        for measure, column in (("masked_accuracy", "masked tokens"), ("bits_per_base", "bits per base")):
-            rows[name] |= {f"{column}, {part}": scores[part][measure] for part in RULERS}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("trial")
 
 
-def draw(folders: Mapping[str, Path]) -> Figure:
-    """Masked accuracy and bits per base on the far ruler by samples seen, with the simple methods as lines."""
-    simple = store.read_json(folders["simple-methods-mitochondria"] / "metrics.json")[PART]
-    figure, (accuracy, bits) = plt.subplots(1, 2, figsize=(8.2, 3.6), sharex=True)
-    for name, (about, history) in trials(folders).items():
+def draw_samples(folders: Mapping[str, Path]) -> Figure:
+    """Masked accuracy and bits per base on the far ruler by samples seen; lines for methods of the row's genomes."""
+    found = trials(folders)
+    simple = simple_methods(folders).loc[found[AS_ROW][0]["genomes"]["train"]]
+    figure, (accuracy, bits) = _panels()
+    for name, (about, history) in found.items():
         sums = pd.read_csv(_reading(folders, name) / "bits.csv").query("ruler == @PART")
         seen = history.epoch * about["samples"]["train"]
         accuracy.plot(seen, history[f"{PART}_masked_accuracy"], marker="o", markersize=4, label=name)
         nats_a_base = history[f"{PART}_masked_loss"] * sums.masked.sum() / sums.bases.sum()
         bits.plot(seen, nats_a_base / np.log(2), marker="o", markersize=4)
-    _lines(accuracy, {name: simple["masked"][name]["top1"] for name in LOOKUPS})
-    _lines(bits, {name: simple["bits_per_base"][name] for name in CONTEXTS})
+    _lines(accuracy, simple[list(LOOKUPS)])
+    _lines(bits, simple[list(CONTEXTS)])
+    for axis in (accuracy, bits):
+        axis.set_xlabel("samples seen in training")
+        axis.set_xlim(left=0)
+        axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axis.xaxis.set_major_formatter("{x:,.0f}")
+    figure.legend(loc="outside lower center", ncols=3)
+    return figure
+
+
+def draw_genomes(folders: Mapping[str, Path]) -> Figure:
+    """Masked accuracy and bits per base on the far ruler by training genomes: trials, and simple methods of the same.
+
+    Beside a trial stands how many thousand samples it saw.
+    """
+    simple, reached = simple_methods(folders), table(folders)
+    figure, axes = _panels()
+    for axis, methods, measure in zip(axes, (LOOKUPS, CONTEXTS), (MASKED, BITS), strict=True):
+        for method, shade in zip(methods, SHADES, strict=True):
+            axis.plot(simple.index, simple[method], color=shade, marker=".", linewidth=1.2)
+            axis.annotate(method, (simple.index[-1], simple[method].iloc[-1]), (6, 0), **BESIDE, color=shade)
+        for weights, face in FACES.items():
+            rows = reached[reached["fresh weights"] == weights]
+            axis.scatter(
+                rows.genomes,
+                rows[measure],
+                28,
+                facecolor=face,
+                edgecolor=COLOR,
+                zorder=3,
+                label=f"{weights} fresh weights",
+            )
+            for _, row in rows.iterrows():
+                seen = f"{row['samples seen'] / 1000:.3g}"
+                axis.annotate(seen, (row.genomes, row[measure]), (6, 0), **BESIDE, color=COLOR)
+        axis.set_xscale("log")
+        axis.set_xticks(simple.index, [f"{count:,}" for count in simple.index])
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.set_xlabel("genomes learned from")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def _panels() -> tuple[Figure, tuple[Axes, Axes]]:
+    """Two panels side by side: shares on a logarithmic axis, and bits per base."""
+    figure, (accuracy, bits) = plt.subplots(1, 2, figsize=(8.2, 3.8), sharex=True)
     accuracy.set_yscale("log")
     accuracy.yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
     accuracy.yaxis.set_minor_formatter(NullFormatter())
     accuracy.set_title("masked tokens right")
     bits.set_title("bits per base")
-    for axis in (accuracy, bits):
-        axis.set_xlabel("samples seen in training")
-        axis.set_xlim(left=0)
-        axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        axis.xaxis.set_major_formatter("{x:,.0f}")
-    figure.legend(loc="outside lower center", ncols=3)
-    return figure
+    return figure, (accuracy, bits)
 
 
 def _reading(folders: Mapping[str, Path], name: str) -> Path:
@@ -95,12 +157,12 @@ def _reading(folders: Mapping[str, Path], name: str) -> Path:
     return folders[f"ruler-{ROW if name == AS_ROW else name}"]
 
 
-def _lines(axis: Axes, levels: Mapping[str, float]) -> None:
+def _lines(axis: Axes, levels: pd.Series) -> None:
     """A dotted line across for each method, named at its left end."""
     for name, level in levels.items():
         axis.axhline(level, color="#8a8a8a", linewidth=1, linestyle=(0, (1, 1.5)))
         axis.annotate(
-            name,
+            str(name),
             (0.02, level),
             xycoords=("axes fraction", "data"),
             fontsize=9,

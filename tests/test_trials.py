@@ -41,7 +41,7 @@ def test_a_trial_that_differs_in_nothing_is_its_row(chosen):
         ({"trial_epochs": []}, "'trial_epochs' must have as many entries as 'trials', 2"),
         ({"trial_weights": ["warm"]}, "02_pretraining: 'trial_weights.*"),
         ({"trials": ["longformer-9-mer-mlm", MORE]}, "'trials' names one twice, or like a model"),
-        ({"trial_models": ["longformer-9", "longformer-9-mer-mlm"]}, "'longformer-9' is not like"),
+        ({"trial_models": ["longformer-9", "longformer-9-mer-mlm"]}, "'trial_models': 'longformer-9' is not like"),
     ],
 )
 def test_a_wrong_trial_is_one_clear_error(chosen, changes, message):
@@ -49,22 +49,38 @@ def test_a_wrong_trial_is_one_clear_error(chosen, changes, message):
         pretraining.runs(chosen | changes)
 
 
-def test_the_table_says_what_the_rulers_say(folders):
+def test_the_table_says_what_the_rulers_and_the_simple_methods_of_the_same_genomes_say(chosen, folders):
     table = trials.table(folders)
     assert table.index.tolist() == [trials.AS_ROW, NAME, MORE]
     assert table["fresh weights"].tolist() == ["random", "informed", "informed"]
-    read = store.read_json(folders[f"ruler-{NAME}"] / "metrics.json")
-    assert table.loc[NAME, "bits per base, far"] == read["far"]["bits_per_base"]
+    for name, simple in ((NAME, "simple-methods-mitochondria"), (MORE, "simple-methods-mitochondria-24")):
+        read, told = (store.read_json(folders[each] / "metrics.json")["far"] for each in (f"ruler-{name}", simple))
+        assert table.loc[name, trials.BITS] == read["bits_per_base"]
+        assert table.loc[name, "two-sided"] == told["bits_per_base"]["two-sided"]
+        assert table.loc[name, "12 bp looked up"] == told["masked"]["12 bp, as seen"]["top1"]
+        trained, learned = (store.read_json(folders[each] / "run.json") for each in (name, simple))
+        assert trained["genomes"] == learned["genomes"]
 
 
-def test_curves_end_near_where_the_rulers_measured(folders):
+def test_curves_by_samples_end_near_where_the_rulers_measured(folders):
     """Other masks of the same genomes: bits of the last epoch lie within noise of the measured ones."""
-    figure = trials.draw(folders)
+    figure = trials.draw_samples(folders)
     ends = {line.get_label(): line.get_ydata()[-1] for line in figure.axes[0].lines if "_" not in line.get_label()}
     assert ends.keys() == {trials.AS_ROW, NAME, MORE}
-    measured = trials.table(folders)["bits per base, far"]
+    measured = trials.table(folders)[trials.BITS]
     drawn = [line.get_ydata()[-1] for line in figure.axes[1].lines[:3]]
     assert drawn == pytest.approx(measured.tolist(), rel=0.03)
+
+
+def test_by_genomes_every_trial_is_a_point_and_every_method_a_line_of_what_learned_from_as_many(folders):
+    accuracy, bits = trials.draw_genomes(folders).axes
+    points = np.concatenate([each.get_offsets() for each in bits.collections])
+    table = trials.table(folders)
+    assert sorted(map(tuple, points)) == sorted(zip(table.genomes, table[trials.BITS], strict=True))
+    simple = trials.simple_methods(folders)
+    assert simple.index.tolist() == sorted(set(table.genomes))
+    assert len(simple) == 2
+    assert [line.get_ydata().tolist() for line in accuracy.lines] == [simple[name].tolist() for name in trials.LOOKUPS]
 
 
 def test_scores_as_if_copying_are_those_of_a_model_that_copies():
