@@ -157,6 +157,17 @@ def test_the_same_drawing_is_the_same_small_png_and_the_figure_is_closed():
     assert not re.search(rb"matplotlib|20\d\d", pictures[0].png[:200])
 
 
+def test_a_lone_mark_keeps_its_colour():
+    report.figure_style()
+    figure, axes = plt.subplots()
+    axes.plot(range(9), color="#222222")
+    axes.plot([4], [2], "o", color=report.PALETTE["9-mer"])
+    with Image.open(io.BytesIO(report.figure(figure, "A mark.").png)) as image:
+        pixels = np.asarray(image.convert("RGB"), int)
+    wanted = [int(report.PALETTE["9-mer"][at : at + 2], 16) for at in (1, 3, 5)]
+    assert (np.abs(pixels - wanted).max(-1) <= 8).sum() > 10
+
+
 def test_a_figure_is_shown_as_an_image_with_alternative_text_then_its_caption(monkeypatch):
     shown = []
     monkeypatch.setattr(report, "display", shown.append)
