@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
 from dnakit import report, store
 
@@ -31,7 +31,7 @@ BESIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsi
 
 
 def trials(folders: Mapping[str, Path]) -> dict[str, tuple[dict[str, Any], pd.DataFrame]]:
-    """Record and history of the row and of its trials, among finished runs, by name."""
+    """Record and history of the row and of its trials, among finished runs, by name; who saw fewest samples first."""
     found = {}
     for name, folder in folders.items():
         about = store.read_json(folder / "run.json")
@@ -39,14 +39,18 @@ def trials(folders: Mapping[str, Path]) -> dict[str, tuple[dict[str, Any], pd.Da
         tried = (parameters.get("architecture"), parameters.get("head"), corpus.get("tokenization"))
         if tried == ("longformer", "mlm", "9-mer") and not corpus["piece"]:
             found[AS_ROW if name == ROW else name] = (about, pd.read_csv(folder / "history.csv"))
-    return found
+    return dict(sorted(found.items(), key=lambda each: samples_seen(*each[1])))
+
+
+def samples_seen(about: Mapping[str, Any], history: pd.DataFrame) -> int:
+    """Samples that a training saw, over all its epochs."""
+    return about["samples"]["train"] * len(history)
 
 
 def reached(found: Mapping[str, tuple[dict[str, Any], pd.DataFrame]], weights: str) -> str:
     """Budget and final masked loss on the far ruler of the first training from such fresh weights, in words."""
     about, history = next(each for each in found.values() if fresh_weights(each[0]) == weights)
-    samples = about["samples"]["train"] * len(history)
-    return f"{history[f'{PART}_masked_loss'].iloc[-1]:.2f} nats after {samples:,} samples"
+    return f"{history[f'{PART}_masked_loss'].iloc[-1]:.2f} nats after {samples_seen(about, history):,} samples"
 
 
 def fresh_weights(about: Mapping[str, Any]) -> str:
@@ -77,7 +81,7 @@ def table(folders: Mapping[str, Path]) -> pd.DataFrame:
         rows[name] = {
             "fresh weights": fresh_weights(about),
             "genomes": genomes,
-            "samples seen": about["samples"]["train"] * len(history),
+            "samples seen": samples_seen(about, history),
             MASKED: scores["masked_accuracy"],
             "12 bp looked up": simple.loc[genomes, "12 bp, as seen"],
             BITS: scores["bits_per_base"],
@@ -91,12 +95,13 @@ def draw_samples(folders: Mapping[str, Path]) -> Figure:
     found = trials(folders)
     simple = simple_methods(folders).loc[found[AS_ROW][0]["genomes"]["train"]]
     figure, (accuracy, bits) = _panels()
-    for name, (about, history) in found.items():
+    for rank, (name, (about, history)) in enumerate(found.items()):  # shorter ones over longer ones that begin alike
+        style: dict[str, Any] = {"marker": "o", "markersize": 4, "zorder": 3 - rank / len(found)}
         sums = pd.read_csv(_reading(folders, name) / "bits.csv").query("ruler == @PART")
         seen = history.epoch * about["samples"]["train"]
-        accuracy.plot(seen, history[f"{PART}_masked_accuracy"], marker="o", markersize=4, label=name)
+        accuracy.plot(seen, history[f"{PART}_masked_accuracy"], **style, label=name)
         nats_a_base = history[f"{PART}_masked_loss"] * sums.masked.sum() / sums.bases.sum()
-        bits.plot(seen, nats_a_base / np.log(2), marker="o", markersize=4)
+        bits.plot(seen, nats_a_base / np.log(2), **style)
     _lines(accuracy, simple[list(LOOKUPS)])
     _lines(bits, simple[list(CONTEXTS)])
     for axis in (accuracy, bits):
@@ -134,8 +139,8 @@ def draw_genomes(folders: Mapping[str, Path]) -> Figure:
                 seen = f"{row['samples seen'] / 1000:.3g}"
                 axis.annotate(seen, (row.genomes, row[measure]), (6, 0), **BESIDE, color=COLOR)
         axis.set_xscale("log")
-        axis.set_xticks(simple.index, [f"{count:,}" for count in simple.index])
-        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.set_xticks(simple.index, [f"{count:,}" for count in simple.index], fontsize=8)
+        axis.xaxis.set_minor_locator(NullLocator())
         axis.set_xlabel("genomes learned from")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
@@ -158,14 +163,8 @@ def _reading(folders: Mapping[str, Path], name: str) -> Path:
 
 
 def _lines(axis: Axes, levels: pd.Series) -> None:
-    """A dotted line across for each method, named at its left end."""
+    """A dotted line across for each method, named at its right end."""
+    grey = report.STYLE["axes.edgecolor"]
     for name, level in levels.items():
-        axis.axhline(level, color="#8a8a8a", linewidth=1, linestyle=(0, (1, 1.5)))
-        axis.annotate(
-            str(name),
-            (0.02, level),
-            xycoords=("axes fraction", "data"),
-            fontsize=9,
-            color=report.STYLE["axes.edgecolor"],
-            va="bottom",
-        )
+        axis.axhline(level, color=grey, linewidth=1, linestyle=(0, (1, 1.5)))
+        axis.annotate(str(name), (1, level), (4, 0), xycoords=("axes fraction", "data"), **BESIDE, color=grey)

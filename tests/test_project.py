@@ -208,7 +208,7 @@ def test_every_notebook_is_a_chapter():
 
 
 def test_the_headlines_of_the_readme_are_what_was_recorded():
-    from dnakit import localization, store
+    from dnakit import localization, store, trials
     from dnakit import pretraining_results as outcome
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -231,3 +231,7 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
         assert f"| {' | '.join(line)} |" in readme
     for who in ("order 2", "mixed orders", "two-sided"):
         assert f"| {bits.near[who]:.3f} | {bits.far[who]:.3f} |" in readme
+    formats = {"genomes": ",", "samples seen": ",", trials.MASKED: ".1%", "12 bp looked up": ".1%"}
+    formats |= {trials.BITS: ".3f", "two-sided": ".3f"}
+    for _, row in trials.table(recorded).query("`fresh weights` == 'informed'").iterrows():
+        assert f"| {' | '.join(format(row[name], how) for name, how in formats.items())} |" in readme
