@@ -191,19 +191,20 @@ def _tops(scores: Mapping[str, Mapping[str, float]], first: str, five: str) -> d
 
 
 def _readings(folders: Mapping[str, Path], language: str) -> dict[str, dict[str, dict[str, float]]]:
+    """What the rows of Table 5.1 reach on the rulers of a language; trials beside them are `dnakit.trials`'s."""
     found = {}
     for name, folder in folders.items():
         if name.startswith(READ):
             about = store.read_json(folder / "run.json")
-            if about["language"] == language:
-                found[about["model"]] = store.read_json(folder / "metrics.json")
+            if about["language"] == language and pretraining.MODEL.fullmatch(about["model"]):
+                found[about["model"].removesuffix("-nuclear")] = store.read_json(folder / "metrics.json")
     return found
 
 
 def numbers(folders: Mapping[str, Path]) -> dict[str, Any]:
     """The numbers of the chapter's last paragraph, from the folders of finished runs."""
     spent, guessed = bits(folders, "mitochondria"), masked(folders, "mitochondria")
-    rows = [name for name in spent.index if pretraining.MODEL.fullmatch(name)]
+    rows = [*_readings(folders, "mitochondria")]
     far, trial, tried = spent.loc[rows, "far"], trials.trials(folders), trials.table(folders)
     most = tried.sort_values("samples seen").iloc[-1]
     found: dict[str, Any] = {
