@@ -24,6 +24,7 @@ from dnakit.tokenization import DnaTokenizer
 
 RECIPE = "pretraining 2"  # goes into every run key; raise it when the same parameters come to mean another training
 NOTEBOOK = "02_pretraining"
+READING, SIMPLE = "ruler-", "simple-methods-"  # begin the names of what models and simple methods reach on the rulers
 MODEL = re.compile(
     r"(?P<architecture>longformer|longalbert|large-longformer|elmo)-(?P<tokenization>\d+-mer|BB)-"
     r"(?P<head>mlm|mlm\+sop)(?P<nuclear>-nuclear)?"

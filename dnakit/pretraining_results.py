@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from dnakit import language_map, metrics, pretraining, report, store, trials, yardsticks
 from dnakit.corpora import RULERS
-from dnakit.pretraining import NOTEBOOK, PretrainingParameters
+from dnakit.pretraining import NOTEBOOK, READING, SIMPLE, PretrainingParameters
 from dnakit.project import checked
 from dnakit.samples import MASK_PROBABILITY, MASKED_SHARE, PAD
 from dnakit.taxonomy import RANKS
@@ -30,9 +30,6 @@ COLUMNS = {  # the panels of Figures 5.1 to 5.3
     f"{model}, {tasks}": {"language": "mitochondrial", "model": model, "tasks": tasks}
     for model, tasks in (("Longalbert", "MLM"), ("Longformer", "MLM"), ("Longformer", "MLM + SOP"))
 }
-
-
-READ = "ruler-"  # begins the names of models' readings
 BITS = ("order 2", "order 8", "order 12", "best order", "mixed orders", "xz, alone", "xz, after training", "two-sided")
 
 
@@ -164,8 +161,8 @@ def meanings(results: pd.DataFrame) -> pd.DataFrame:
 def bits(folders: Mapping[str, Path], language: str) -> pd.DataFrame:
     """Bits per base of both rulers of a language: simple methods, then the models; 2 is knowing nothing."""
     rows: dict[str, dict[str, float]] = {}
-    if f"simple-methods-{language}" in folders:
-        found = store.read_json(folders[f"simple-methods-{language}"] / "metrics.json")
+    if f"{SIMPLE}{language}" in folders:
+        found = store.read_json(folders[f"{SIMPLE}{language}"] / "metrics.json")
         rows |= {name: {part: found[part]["bits_per_base"][name] for part in RULERS} for name in BITS}
     for name, read in _readings(folders, language).items():
         rows[name] = {part: read[part]["bits_per_base"] for part in RULERS}
@@ -175,8 +172,8 @@ def bits(folders: Mapping[str, Path], language: str) -> pd.DataFrame:
 def masked(folders: Mapping[str, Path], language: str) -> pd.DataFrame:
     """Accuracy on masked tokens of both rulers: 9-mer lookups, then the models; first answer, and first five."""
     rows: dict[str, dict[str, float]] = {}
-    if f"simple-methods-{language}" in folders:
-        found = store.read_json(folders[f"simple-methods-{language}"] / "metrics.json")
+    if f"{SIMPLE}{language}" in folders:
+        found = store.read_json(folders[f"{SIMPLE}{language}"] / "metrics.json")
         for name in found["near"]["masked"]:
             rows[f"lookup: {name}"] = _tops({part: found[part]["masked"][name] for part in RULERS}, "top1", "top5")
     for name, read in _readings(folders, language).items():
@@ -194,7 +191,7 @@ def _readings(folders: Mapping[str, Path], language: str) -> dict[str, dict[str,
     """What the rows of Table 5.1 reach on the rulers of a language; trials beside them are `dnakit.trials`'s."""
     found = {}
     for name, folder in folders.items():
-        if name.startswith(READ):
+        if name.startswith(READING):
             about = store.read_json(folder / "run.json")
             if about["language"] == language and pretraining.MODEL.fullmatch(about["model"]):
                 found[about["model"].removesuffix("-nuclear")] = store.read_json(folder / "metrics.json")
@@ -204,8 +201,7 @@ def _readings(folders: Mapping[str, Path], language: str) -> dict[str, dict[str,
 def numbers(folders: Mapping[str, Path]) -> dict[str, Any]:
     """The numbers of the chapter's last paragraph, from the folders of finished runs."""
     spent, guessed = bits(folders, "mitochondria"), masked(folders, "mitochondria")
-    rows = [*_readings(folders, "mitochondria")]
-    far, trial, tried = spent.loc[rows, "far"], trials.trials(folders), trials.table(folders)
+    far, trial, tried = spent["far"].drop(list(BITS)), trials.trials(folders), trials.table(folders)
     most = tried.sort_values("samples seen").iloc[-1]
     found: dict[str, Any] = {
         "genomes": trial[trials.AS_ROW][0]["genomes"]["train"],

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dnakit import report, store
+from dnakit.pretraining import READING, SIMPLE
 from dnakit.tokenization import CODES, UNKNOWN
 
 WORD = 31  # bases: the longest that two bits a base leave in 64
@@ -49,14 +50,14 @@ def _words(genome: bytes) -> np.ndarray:
 
 def bits_by_genome(folders: Mapping[str, Path]) -> pd.DataFrame:
     """Bits per base of each mitochondrial ruler genome by simple methods and the 9-mer Longformer, with its share."""
-    simple = pd.read_csv(folders["simple-methods-mitochondria"] / "bits.csv").set_index(["ruler", "genome"])
-    model = pd.read_csv(folders[f"ruler-{MODEL}"] / "bits.csv").set_index(["ruler", "genome"])
+    simple = pd.read_csv(folders[f"{SIMPLE}mitochondria"] / "bits.csv").set_index(["ruler", "genome"])
+    model = pd.read_csv(folders[f"{READING}{MODEL}"] / "bits.csv").set_index(["ruler", "genome"])
     return simple.assign(model=model.nats / np.log(2) / model.bases)
 
 
 def draw(folders: Mapping[str, Path]) -> Figure:
     """Bits per base against the share of 31-mers in training, a point for each ruler genome and method."""
-    table, about = bits_by_genome(folders), store.read_json(folders["simple-methods-mitochondria"] / "run.json")
+    table, about = bits_by_genome(folders), store.read_json(folders[f"{SIMPLE}mitochondria"] / "run.json")
     colors = DRAWN | {"model": report.color("9-mer")}
     marks = {"near": "o", "far": "D"}
     figure, axis = plt.subplots(figsize=(6.4, 3.4))

@@ -22,6 +22,7 @@ from dnakit.project import DnakitError, root
 from dnakit.tables import MISSING
 
 SHOWN_KEYS = 4  # in a line under a figure
+COLOURS = 28  # of a PNG: all a chart needs
 
 # Okabe and Ito's first three, and Tol's purple: told apart with any colour vision, the same in the whole book.
 PALETTE = {"6-mer": "#0072B2", "9-mer": "#D55E00", "12-mer": "#009E73", "BB": "#AA4499"}
@@ -29,10 +30,10 @@ SPARE = ("#56B4E9", "#E69F00", "#222222")
 
 STYLE: dict[str, Any] = {
     "figure.figsize": (7.0, 3.9),
-    "figure.dpi": 120,
+    "figure.dpi": 110,
     "figure.facecolor": "white",
     "figure.constrained_layout.use": True,
-    "savefig.dpi": 120,
+    "savefig.dpi": 110,
     "font.family": "DejaVu Sans",  # ships with matplotlib, so a figure does not depend on the machine's fonts
     "font.size": 11,
     "axes.titlesize": 11,
@@ -152,14 +153,14 @@ def figure(fig: Figure, caption: str, number: str | None = None, provenance: str
 
 
 def _png(fig: Figure) -> bytes:
-    """32 colours are all a chart needs, and a quarter of the bytes: notebooks are committed with their figures.
+    """A palette is a quarter of the bytes, and notebooks are committed with their figures.
 
-    They are chosen to cover what is there, however few its pixels: a single orange mark stays orange.
+    Its colours are chosen to cover what is there, however few its pixels: a single orange mark stays orange.
     """
     drawing, small = io.BytesIO(), io.BytesIO()
     fig.savefig(drawing, format="png")
     with PIL.Image.open(drawing) as image:
-        few = image.convert("RGB").quantize(32, PIL.Image.Quantize.MAXCOVERAGE, 1, dither=PIL.Image.Dither.NONE)
+        few = image.convert("RGB").quantize(COLOURS, PIL.Image.Quantize.MAXCOVERAGE, 1, dither=PIL.Image.Dither.NONE)
     few.save(small, "PNG", optimize=True)
     return small.getvalue()
 

@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
 from dnakit import report, store
+from dnakit.pretraining import READING, SIMPLE
 
 ROW = "longformer-9-mer-mlm"  # what is tried again
 AS_ROW = "the row of Table 5.1"
-SIMPLE = "simple-methods-mitochondria"  # begins the names of what learned from as many genomes as some trial
 PART = "far"
 MASKED, BITS = "masked tokens", "bits per base"  # columns of `table`
 LOOKUPS = ("commonest", "neighbours, as seen", "12 bp, as seen")
@@ -48,7 +48,7 @@ def samples_seen(about: Mapping[str, Any], history: pd.DataFrame) -> int:
 
 
 def reached(found: Mapping[str, tuple[dict[str, Any], pd.DataFrame]], weights: str) -> str:
-    """Budget and final masked loss on the far ruler of the first training from such fresh weights, in words."""
+    """Budget and final masked loss on the far ruler of the shortest training from such fresh weights, in words."""
     about, history = next(each for each in found.values() if fresh_weights(each[0]) == weights)
     return f"{history[f'{PART}_masked_loss'].iloc[-1]:.2f} nats after {samples_seen(about, history):,} samples"
 
@@ -65,7 +65,7 @@ def simple_methods(folders: Mapping[str, Path]) -> pd.DataFrame:
     """
     rows = {}
     for name, folder in folders.items():
-        if name.startswith(SIMPLE):
+        if name.startswith(f"{SIMPLE}mitochondria"):
             count = store.read_json(folder / "run.json")["genomes"]["train"]
             scores = store.read_json(folder / "metrics.json")[PART]
             rows[count] = {method: scores["masked"][method]["top1"] for method in LOOKUPS}
@@ -159,7 +159,7 @@ def _panels() -> tuple[Figure, tuple[Axes, Axes]]:
 
 def _reading(folders: Mapping[str, Path], name: str) -> Path:
     """Where a trial was measured on the rulers."""
-    return folders[f"ruler-{ROW if name == AS_ROW else name}"]
+    return folders[f"{READING}{ROW if name == AS_ROW else name}"]
 
 
 def _lines(axis: Axes, levels: pd.Series) -> None:

@@ -17,7 +17,7 @@ import pandas as pd
 from dnakit import language_map, lookups, markov, models, relatives, ruler, sources, store, taxonomy, training
 from dnakit.corpora import RULERS, Corpus, CorpusParameters, corpus_key, documents, prepare
 from dnakit.lookups import TokenLookups
-from dnakit.pretraining import PretrainingParameters, PretrainingRun, parts_of, runs_of
+from dnakit.pretraining import READING, SIMPLE, PretrainingParameters, PretrainingRun, parts_of, runs_of
 from dnakit.samples import PAD, MlmSamples
 from dnakit.tokenization import load_tokenizer
 
@@ -34,8 +34,8 @@ def runs(chapter: PretrainingParameters) -> dict[str, "Yardstick"]:
         return {}
     trained = runs_of(chapter)
     spoken = {name: language_of(run) for name, run in trained.items()}
-    found: dict[str, Yardstick] = {each.name: each for each in _simple_methods(chapter, spoken)}
-    found |= {f"ruler-{name}": Reading(chapter, f"ruler-{name}", spoken[name], run) for name, run in trained.items()}
+    readings = [Reading(chapter, f"{READING}{name}", spoken[name], run) for name, run in trained.items()]
+    found: dict[str, Yardstick] = {each.name: each for each in (*_simple_methods(chapter, spoken), *readings)}
     return found | ({"map": Map(chapter, "map", spoken[MAPPED], trained[MAPPED])} if MAPPED in trained else {})
 
 
@@ -44,7 +44,7 @@ def _simple_methods(chapter: PretrainingParameters, spoken: dict[str, str]) -> I
     for language in LANGUAGES:
         if language not in spoken.values():
             continue
-        rows = SimpleMethods(chapter, f"simple-methods-{language}", language)
+        rows = SimpleMethods(chapter, f"{SIMPLE}{language}", language)
         yield rows
         counts = {rows.corpus_parameters.genomes}
         for number, trial in enumerate(chapter.trials):

@@ -49,7 +49,7 @@ def test_a_wrong_trial_is_one_clear_error(chosen, changes, message):
         pretraining.runs(chosen | changes)
 
 
-def test_the_table_says_what_the_rulers_and_the_simple_methods_of_the_same_genomes_say(chosen, folders):
+def test_the_table_says_what_the_rulers_and_the_simple_methods_of_the_same_genomes_say(folders):
     table = trials.table(folders)
     assert table.index.tolist() == [trials.AS_ROW, NAME, MORE]
     assert table["fresh weights"].tolist() == ["random", "informed", "informed"]
