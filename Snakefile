@@ -10,7 +10,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from snakemake.exceptions import WorkflowError
 
-from dnakit import notebooks, parameters
+from dnakit.notebooks import execute as notebooks
+from dnakit.notebooks import parameters
 from dnakit.project import DnakitError, data_folder
 
 PROFILE = config.get("profile", "smoke")
@@ -74,7 +75,7 @@ rule trained:
 rule train:
     input:
         upstream,
-        files("dnakit/*.py", "data/sources.yaml", "requirements.lock"),
+        files("dnakit/**/*.py", "data/sources.yaml", "requirements.lock"),
     output:
         JOBS / PROFILE / "{notebook}" / "{run}.key",
     params:
@@ -92,7 +93,7 @@ rule execute:
         lambda wildcards: keys(wildcards.notebook),
         "notebooks/{notebook}.py",
         files(
-            "dnakit/*.py",
+            "dnakit/**/*.py",
             "data/sources.yaml",
             "data/thesis/*",
             "data/recorded/**/*",

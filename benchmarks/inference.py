@@ -8,8 +8,8 @@ from transformers import LongformerForSequenceClassification, PreTrainedModel
 
 from benchmarks.timing import Case, beside, device, interleaved
 from benchmarks.training_step import precisions
-from dnakit.modeling import cls_positions
-from dnakit.models import build
+from dnakit.models.build import build
+from dnakit.models.classes import cls_positions
 
 CLASSES = 100
 SAME_STATES = 1e-4  # absolute, of states that layer normalization brings to about 1

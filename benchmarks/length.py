@@ -22,7 +22,7 @@ from transformers import (
 from transformers import logging as transformers_logging
 
 from benchmarks.timing import Case, attempted, device, interleaved
-from dnakit.encoders import Longformer
+from dnakit.models.encoders import Longformer
 
 MODELS = ("ours", "stock Longformer", "dense", "BigBird")
 LENGTHS = (256, 1024, 4096, 8192)

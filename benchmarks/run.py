@@ -21,7 +21,8 @@ import torch
 
 from benchmarks import inference, length, tokenization, training_step
 from benchmarks.timing import machine, tell
-from dnakit import speed, store
+from dnakit import store
+from dnakit.chapters.architectures import results as speed
 from dnakit.project import root
 
 PARTS = {

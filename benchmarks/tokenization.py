@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.timing import beside, interleaved, seconds
-from dnakit.tokenization import train_tokenizer
+from dnakit.tokens.tokenizer import train_tokenizer
 
 K = 9
 PIECE = 1000 * K  # bases in a text the library gets: whole words, so that its ids are those of the whole sequence

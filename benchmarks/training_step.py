@@ -16,8 +16,8 @@ from transformers import LongformerForMaskedLM, PreTrainedModel
 
 from benchmarks.profile import of_cases
 from benchmarks.timing import Case, beside, device, interleaved, matmul_gflops
-from dnakit.models import build
-from dnakit.samples import CLS, IGNORED, MASK, SEP, mask_tokens
+from dnakit.models.build import build
+from dnakit.tokens.samples import CLS, IGNORED, MASK, SEP, mask_tokens
 from dnakit.training import bf16
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}

@@ -9,8 +9,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 import yaml
 
-from dnakit import notebooks
-from dnakit.parameters import check, did_you_mean, folder, names, parameters_of, settings, source
+from dnakit.notebooks import execute as notebooks
+from dnakit.notebooks.parameters import check, did_you_mean, folder, names, parameters_of, settings, source
 from dnakit.project import DnakitError, root
 
 app = typer.Typer(
@@ -32,7 +32,7 @@ def fetch(
     sources: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names from data/sources.yaml.")],
 ) -> None:
     """Fetch data, verified, and print where they are."""
-    from dnakit.sources import fetch
+    from dnakit.data.sources import fetch
 
     for name in sources:
         print(name, fetch(name))

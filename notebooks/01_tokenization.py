@@ -27,8 +27,9 @@
 # %% tags=["remove-cell"]
 from pathlib import Path
 
-from dnakit import store, vocabularies
-from dnakit.report import beside, figure, figure_style, prose, table, thesis_table
+from dnakit import store
+from dnakit.chapters.tokenization import runs as vocabularies
+from dnakit.report.display import beside, figure, figure_style, prose, table, thesis_table
 
 figure_style()
 

@@ -30,11 +30,12 @@
 # %% tags=["remove-cell"]
 from pathlib import Path
 
-from dnakit import pretraining_results as outcome
-from dnakit import relatives, store
-from dnakit import trials as tried
+from dnakit import store
+from dnakit.chapters.pretraining import budgets as tried
+from dnakit.chapters.pretraining import results as outcome
+from dnakit.chapters.pretraining import shared_words as relatives
 from dnakit.metrics import copy_baseline
-from dnakit.report import beside, figure, figure_style, prose, table
+from dnakit.report.display import beside, figure, figure_style, prose, table
 
 figure_style()
 

@@ -26,9 +26,10 @@
 # %% tags=["remove-cell"]
 from pathlib import Path
 
-from dnakit import localization, store
-from dnakit.ledger import ledger
-from dnakit.report import beside, figure, figure_style, prose, table
+from dnakit import store
+from dnakit.chapters.tss import results as localization
+from dnakit.report.display import beside, figure, figure_style, prose, table
+from dnakit.report.ledger import ledger
 
 figure_style()
 

@@ -27,8 +27,9 @@ import tempfile
 import torch
 from transformers import LongformerForMaskedLM
 
-from dnakit import models, speed
-from dnakit.report import figure, figure_style, table
+from dnakit.chapters.architectures import results as speed
+from dnakit.models import build as models
+from dnakit.report.display import figure, figure_style, table
 
 torch.manual_seed(1)
 figure_style()
@@ -59,7 +60,7 @@ table(
 # ## Are they the same models?
 #
 # A Longformer token attends to the 8 tokens on either side of it and to the global ones. The library computes this in
-# overlapping chunks; `dnakit.attention` gathers, for each block of 16 queries, the keys that can be seen from it, and computes
+# overlapping chunks; `dnakit.models.attention` gathers, for each block of 16 queries, the keys that can be seen from it, and computes
 # ordinary attention. That is not an approximation: saved here and opened in the plain library, a model gives the
 # same logits. (The tests compare outputs and the gradients of every parameter, for windows of 2 to 512, odd lengths,
 # padding and any number of global tokens.)

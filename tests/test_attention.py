@@ -7,7 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import LongformerConfig
 from transformers.models.longformer.modeling_longformer import LongformerSelfAttention
 
-from dnakit.attention import WindowedSelfAttention
+from dnakit.models.attention import WindowedSelfAttention
 from dnakit.project import DnakitError
 
 torch.set_num_threads(1)

@@ -10,12 +10,12 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from dnakit import models
-from dnakit.attribution import LOGO, attribute, draw_attribution, information, profile, token_attributions
+from dnakit.chapters.tss.attribution import LOGO, attribute, draw_attribution, information, profile, token_attributions
+from dnakit.chapters.tss.samples import FairSamples, Sample
+from dnakit.chapters.tss.windows import Windows
+from dnakit.models import build as models
 from dnakit.project import DnakitError
-from dnakit.promoters import Windows
-from dnakit.tokenization import DnaTokenizer, train_tokenizer
-from dnakit.tss import FairSamples, Sample
+from dnakit.tokens.tokenizer import DnaTokenizer, train_tokenizer
 
 torch.set_num_threads(1)
 TSS, LENGTH = 1_300, 2_700

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.run import apart, rounded
 from benchmarks.timing import interleaved
-from dnakit import speed
+from dnakit.chapters.architectures import results as speed
 from dnakit.project import DnakitError, root
 
 

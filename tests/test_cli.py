@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dnakit import cli, notebooks
+from dnakit import cli
+from dnakit.notebooks import execute as notebooks
 from dnakit.project import DnakitError
 
 TOYS = ("97_other", "98_toy")
@@ -24,9 +25,9 @@ def project(tmp_path, monkeypatch):
         ):
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path).write_text(text)
-    module = types.ModuleType("dnakit.toy")
+    module = types.ModuleType("dnakit.chapters.toy")
     module.runs = lambda parameters: {name: ToyRun(name, parameters, tmp_path) for name in ("old", "new")}
-    monkeypatch.setitem(sys.modules, "dnakit.toy", module)
+    monkeypatch.setitem(sys.modules, "dnakit.chapters.toy", module)
     monkeypatch.setitem(notebooks.TASKS, TOYS[1], "toy")
     monkeypatch.setenv("DNAKIT_ROOT", str(tmp_path))
     monkeypatch.chdir(tmp_path)

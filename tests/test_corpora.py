@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from dnakit import corpora, store
-from dnakit.corpora import Corpora, CorpusParameters, split
+from dnakit import store
+from dnakit.data.formats import read_fasta
+from dnakit.data.sources import fetch
+from dnakit.data.taxonomy import lineages, rank
 from dnakit.project import DnakitError, checked
-from dnakit.sequences import read_fasta
-from dnakit.sources import fetch
-from dnakit.taxonomy import lineages, rank
+from dnakit.tokens import corpus as corpora
+from dnakit.tokens.corpus import Corpora, CorpusParameters, split
 
 
 @pytest.fixture(scope="module")

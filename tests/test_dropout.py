@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dnakit.dropout import LEVELS, Dropout, dropout, use_cheap_dropout
+from dnakit.models.dropout import LEVELS, Dropout, dropout, use_cheap_dropout
 
 torch.set_num_threads(1)
 N = 1 << 20

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from dnakit import fresh, models
-from dnakit.attention import WindowedSelfAttention
+from dnakit.models import build as models
+from dnakit.models import initial_weights as fresh
+from dnakit.models.attention import WindowedSelfAttention
 from dnakit.project import DnakitError
-from dnakit.tokenization import train_tokenizer
+from dnakit.tokens.tokenizer import train_tokenizer
 
 ARCHITECTURES = ("longformer", "longalbert")
 

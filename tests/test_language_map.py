@@ -9,9 +9,12 @@ import pytest
 import torch
 import transformers
 
-from dnakit import fresh, language_map, models, ruler
+from dnakit.chapters.pretraining import bits_per_base as ruler
+from dnakit.chapters.pretraining import genome_map as language_map
+from dnakit.models import build as models
+from dnakit.models import initial_weights as fresh
 from dnakit.project import DnakitError
-from dnakit.tokenization import SPECIAL_TOKENS, train_tokenizer
+from dnakit.tokens.tokenizer import SPECIAL_TOKENS, train_tokenizer
 
 torch.set_num_threads(1)
 SIZES = {

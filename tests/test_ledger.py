@@ -2,8 +2,10 @@
 
 import pytest
 
-from dnakit import ledger, report, store
+from dnakit import store
 from dnakit.project import DnakitError
+from dnakit.report import display as report
+from dnakit.report import ledger
 
 
 def test_verdicts_are_of_claims_and_of_known_kinds():

@@ -5,12 +5,15 @@ import pandas as pd
 import pytest
 import torch
 
-from dnakit import localization, pretraining, store, tss_training
-from dnakit.parameters import PROFILES, settings
+from dnakit import store
+from dnakit.chapters.pretraining import runs as pretraining
+from dnakit.chapters.tss import results as localization
+from dnakit.chapters.tss import runs as tss_training
+from dnakit.chapters.tss.samples import Sample
+from dnakit.chapters.tss.windows import TABLE_5_2, organism
+from dnakit.notebooks.parameters import PROFILES, settings
 from dnakit.project import DnakitError
-from dnakit.promoters import TABLE_5_2, organism
-from dnakit.tokenization import train_tokenizer
-from dnakit.tss import Sample
+from dnakit.tokens.tokenizer import train_tokenizer
 
 torch.set_num_threads(1)
 

@@ -3,9 +3,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from dnakit import lookups
+from dnakit.chapters.pretraining import lookups
 from dnakit.project import DnakitError
-from dnakit.tokenization import known_words, train_tokenizer
+from dnakit.tokens.tokenizer import known_words, train_tokenizer
 
 LETTERS = np.frombuffer(b"ACGT", np.uint8)
 SPECIALS = 5

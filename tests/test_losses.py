@@ -5,7 +5,7 @@ import torch
 from test_attention import Largest
 from torch.nn import functional as F
 
-from dnakit.losses import BLOCK, CHUNK, likeliest, linear_cross_entropy
+from dnakit.models.losses import BLOCK, CHUNK, likeliest, linear_cross_entropy
 
 torch.set_num_threads(1)
 POSITIONS, WIDTH, VOCABULARY = 3 * CHUNK["cpu"] // 2 + 7, 24, 101

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnakit import markov
+from dnakit.chapters.pretraining import markov
 from dnakit.project import DnakitError
 
 ORDER = 2

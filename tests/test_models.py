@@ -11,9 +11,9 @@ import torch
 from torch.nn import functional as F
 from transformers import AlbertModel, AutoModelForMaskedLM, LongformerForMaskedLM, PreTrainedModel
 
-from dnakit.models import ARCHITECTURES, HEADS, build, load
+from dnakit.models.build import ARCHITECTURES, HEADS, build, load
 from dnakit.project import DnakitError
-from dnakit.samples import mask_tokens
+from dnakit.tokens.samples import mask_tokens
 
 torch.set_num_threads(1)
 # A bf16 number is off by up to 2^-9, 0.2%, of itself; in a mean over tokens these errors cancel. Measured: 0.01%.

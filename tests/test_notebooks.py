@@ -12,7 +12,8 @@ import nbformat
 import papermill
 import pytest
 
-from dnakit import notebooks, parameters
+from dnakit.notebooks import execute as notebooks
+from dnakit.notebooks import parameters
 from dnakit.project import DnakitError
 
 HEADER = """\

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dnakit import nuclear, promoters, sequences
-from dnakit.promoters import Windows
+from dnakit.chapters.tss import windows as promoters
+from dnakit.chapters.tss.windows import Windows
+from dnakit.data import formats as sequences
+from dnakit.data.simulate import nuclear
 
 LETTERS = "abc"
 

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dnakit import pretraining, store
-from dnakit import pretraining_results as outcome
-from dnakit.parameters import PROFILES, settings
+from dnakit import store
+from dnakit.chapters.pretraining import results as outcome
+from dnakit.chapters.pretraining import runs as pretraining
+from dnakit.notebooks.parameters import PROFILES, settings
 from dnakit.project import DnakitError
 
 EXPECTED = Path(__file__).parent / "expected_smoke_metrics.json"

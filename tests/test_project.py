@@ -14,7 +14,8 @@ import papermill
 import pytest
 import yaml
 
-from dnakit import notebooks, parameters
+from dnakit.notebooks import execute as notebooks
+from dnakit.notebooks import parameters
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.py"))
@@ -208,8 +209,10 @@ def test_every_notebook_is_a_chapter():
 
 
 def test_the_headlines_of_the_readme_are_what_was_recorded():
-    from dnakit import localization, store, trials
-    from dnakit import pretraining_results as outcome
+    from dnakit import store
+    from dnakit.chapters.pretraining import budgets as trials
+    from dnakit.chapters.pretraining import results as outcome
+    from dnakit.chapters.tss import results as localization
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     decided = localization.control(store.recorded("03_tss"))

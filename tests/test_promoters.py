@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnakit import promoters, sources
+from dnakit.chapters.tss import windows as promoters
+from dnakit.chapters.tss.windows import Windows
+from dnakit.data import sources
+from dnakit.data.formats import Record, read_fasta, reverse_complement, write_fasta
 from dnakit.project import DnakitError
-from dnakit.promoters import Windows
-from dnakit.sequences import Record, read_fasta, reverse_complement, write_fasta
 
 real = pytest.mark.skipif("DNAKIT_MIRROR" not in os.environ, reason="needs the real files: DNAKIT_MIRROR is not set")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dnakit import relatives
+from dnakit.chapters.pretraining import shared_words as relatives
 
 
 @pytest.fixture

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 
-from dnakit import metrics, report, tables
+from dnakit import metrics
 from dnakit.project import DnakitError, root
+from dnakit.report import display as report
+from dnakit.report import tables
 
 KEYS = ["model", "tokenizer"]
 

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
-from dnakit import models, ruler
-from dnakit.samples import MASK
-from dnakit.tokenization import SPECIAL_TOKENS, train_tokenizer
+from dnakit.chapters.pretraining import bits_per_base as ruler
+from dnakit.models import build as models
+from dnakit.tokens.samples import MASK
+from dnakit.tokens.tokenizer import SPECIAL_TOKENS, train_tokenizer
 
 torch.set_num_threads(1)
 TINY = {

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from dnakit import corpora
-from dnakit.corpora import CorpusParameters
-from dnakit.samples import (
+from dnakit.tokens import corpus as corpora
+from dnakit.tokens.corpus import CorpusParameters
+from dnakit.tokens.samples import (
     CLS,
     IGNORED,
     MASK,

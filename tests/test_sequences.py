@@ -19,9 +19,9 @@ from Bio.SeqRecord import SeqRecord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnakit import sequences
+from dnakit.data import formats as sequences
+from dnakit.data.formats import Record
 from dnakit.project import DnakitError
-from dnakit.sequences import Record
 
 COMPRESS = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress}
 FASTA = b">one first record\nACGTN\nacgtn\n>two\nRYKM" + b"ACGT" * 30 + b"\n"

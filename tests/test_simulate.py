@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from dnakit import sequences, simulate
-from dnakit.simulate import Genome
+from dnakit.data import formats as sequences
+from dnakit.data.simulate import mitochondria as simulate
+from dnakit.data.simulate.mitochondria import Genome
 
 
 @pytest.fixture(scope="module")

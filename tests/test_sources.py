@@ -20,9 +20,11 @@ import numpy as np
 import pytest
 import yaml
 
-from dnakit import promoters, sequences, sources
+from dnakit.chapters.tss import windows as promoters
+from dnakit.data import formats as sequences
+from dnakit.data import sources
+from dnakit.data.formats import Record
 from dnakit.project import DnakitError, root
-from dnakit.sequences import Record
 
 
 def fasta_gz(seed: int, bases: int = 400_000) -> bytes:
@@ -254,7 +256,7 @@ def test_a_data_folder_that_cannot_be_made_is_one_line(world, monkeypatch):
 
 
 def test_processes_that_fetch_at_once_download_once(world):
-    code = "from dnakit import sources; print(sources.digest(sources.fetch('genome')))"
+    code = "from dnakit.data import sources; print(sources.digest(sources.fetch('genome')))"
     processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert {process.communicate(timeout=60)[0].strip() for process in processes} == {sha256(CONTENT)}
     assert len(world.server.requests) == 1

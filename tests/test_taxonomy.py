@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnakit import sources, taxonomy
+from dnakit.data import sources, taxonomy
 from dnakit.project import DnakitError
 
 HUMAN = (

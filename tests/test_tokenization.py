@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnakit.project import DnakitError
-from dnakit.tokenization import (
+from dnakit.tokens.tokenizer import (
     SPECIAL_TOKENS,
     DnaTokenizer,
     bigbird_words,
@@ -59,7 +59,7 @@ def test_every_length_modulo_k_and_long_sequences_equal_the_library(tokenizers, 
 def test_pieces_join_to_the_encoding_of_the_whole(tokenizers, monkeypatch):
     sequence = random_dna(10_000, 5) + b"NNN" + random_dna(77, 6)
     whole = tokenizers[9].encode_sequence(sequence)
-    monkeypatch.setattr("dnakit.tokenization.PIECE_WORDS", 50)
+    monkeypatch.setattr("dnakit.tokens.tokenizer.PIECE_WORDS", 50)
     assert (tokenizers[9].encode_sequence(sequence) == whole).all()
 
 

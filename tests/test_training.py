@@ -14,7 +14,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from dnakit import pretraining, store, training
+from dnakit import store, training
+from dnakit.chapters.pretraining import runs as pretraining
 
 torch.set_num_threads(1)
 
@@ -52,7 +53,8 @@ PARAMETERS = {
 SCRIPT = """
 import os, sys, torch
 torch.set_num_threads(1)
-from dnakit import pretraining, training
+from dnakit import training
+from dnakit.chapters.pretraining import runs as pretraining
 training.CHECKPOINT_SECONDS = 0.5
 print(list(pretraining.runs({parameters!r}).values())[0].train())
 """

@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dnakit import pretraining, store, trials
-from dnakit import pretraining_results as outcome
-from dnakit.parameters import settings
+from dnakit import store
+from dnakit.chapters.pretraining import budgets as trials
+from dnakit.chapters.pretraining import results as outcome
+from dnakit.chapters.pretraining import runs as pretraining
+from dnakit.notebooks.parameters import settings
 from dnakit.project import DnakitError
 
 NAME, MORE = "informed-weights", "more-genomes"

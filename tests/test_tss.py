@@ -6,11 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from dnakit import tss
+from dnakit.chapters.tss import samples as tss
+from dnakit.chapters.tss.samples import (
+    FairSamples,
+    Sample,
+    ThesisSamples,
+    base_errors,
+    predict,
+    rule,
+    same_frame,
+    split,
+)
+from dnakit.chapters.tss.windows import Windows, random_dna
 from dnakit.project import DnakitError
-from dnakit.promoters import Windows, random_dna
-from dnakit.tokenization import train_tokenizer
-from dnakit.tss import FairSamples, Sample, ThesisSamples, base_errors, predict, rule, same_frame, split
+from dnakit.tokens.tokenizer import train_tokenizer
 
 torch.set_num_threads(1)
 K, UPSTREAM, LENGTH = 6, 1_402, 3_400  # 1,402 = 233 x 6 + 4

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from dnakit import promoters, tss_baselines
+from dnakit.chapters.tss import baselines as tss_baselines
+from dnakit.chapters.tss import windows as promoters
+from dnakit.chapters.tss.baselines import CANDIDATES, CORE, TATA, KmerRegression, Motifs, PositionOnly, locate
+from dnakit.chapters.tss.samples import FairSamples
 from dnakit.project import DnakitError
-from dnakit.tokenization import CODES, train_tokenizer
-from dnakit.tss import FairSamples
-from dnakit.tss_baselines import CANDIDATES, CORE, TATA, KmerRegression, Motifs, PositionOnly, locate
+from dnakit.tokens.tokenizer import CODES, train_tokenizer
 
 TSS, LENGTH = 2_100, 4_200
 MOTIF, PLACE = b"GATTACAGC", -20
@@ -38,7 +39,7 @@ def stretches(windows: list[bytes], seed: int) -> list[tuple[bytes, np.ndarray, 
 
 
 def simulated(count: int, seed: int) -> promoters.Windows:
-    """The same as windows of `dnakit.promoters`."""
+    """The same as windows of `dnakit.chapters.tss.windows`."""
     nothing = [""] * count
     return promoters.Windows(random_windows(count, seed), TSS, nothing, nothing, nothing)
 

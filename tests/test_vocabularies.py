@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dnakit import vocabularies
-from dnakit.sequences import kmers, read_fasta
-from dnakit.sources import fetch
+from dnakit.chapters.tokenization import runs as vocabularies
+from dnakit.data.formats import kmers, read_fasta
+from dnakit.data.sources import fetch
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dnakit import pretraining_results as outcome
 from dnakit import store
-from dnakit.corpora import RULERS, prepare
-from dnakit.parameters import PROFILES, settings
+from dnakit.chapters.pretraining import results as outcome
+from dnakit.notebooks.parameters import PROFILES, settings
+from dnakit.tokens.corpus import RULERS, prepare
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The chapters of the book: one package each, named as its notebook."""

@@ -1,0 +1,256 @@
+"""What a masked token can be guessed from by looking it up in the training genomes, without a neural network.
+
+A masked language model is worth its training when it beats these. Each lookup ranks candidates for a masked token by
+how often they were seen in training; among equals the lower token id wins. `TokenLookups.predict` states them.
+"""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dnakit.project import DnakitError
+from dnakit.tokens.tokenizer import CODES, SPECIAL_TOKENS, UNKNOWN, DnaTokenizer
+
+PAD, MASK = SPECIAL_TOKENS.index("<pad>"), SPECIAL_TOKENS.index("<mask>")
+BEST = 5  # candidates kept, for the top-5 accuracy
+REACH = 12  # the widest window
+# Bases to the left and right of a gap, looked up in this order; those of one group lie around the 12 of its last one.
+WINDOWS = (((12, 12), (8, 8), (6, 6)), ((12, 0),), ((0, 12),))
+
+Ids = NDArray[np.integer]
+
+
+class TokenLookups:
+    """Lookups of masked tokens, learned from the token ids of training genomes."""
+
+    def __init__(self, tokenizer: DnaTokenizer) -> None:
+        self.words = np.array([letters or b"N" for letters in tokenizer.token_letters()], object)
+        self.lengths = np.array([len(word) for word in self.words])
+        self.word_length = tokenizer.word_length
+
+    def fit(self, documents: Sequence[Ids]) -> Self:
+        """Count the tokens of the training genomes and keep their bases.
+
+        Parameters
+        ----------
+        documents : sequence of np.ndarray
+            Token ids of one genome each. Of BigBird-style words one pass over each genome is enough.
+
+        Raises
+        ------
+        DnakitError
+            If no token stands for bases.
+        """
+        ids = _joined(documents)
+        at = np.flatnonzero(ids >= len(SPECIAL_TOKENS))
+        if not len(at):
+            raise DnakitError("the training documents hold no tokens of known bases: give token ids of genomes")
+        self.commonest = _Ranking(np.zeros(len(at), np.uint64), ids[at])
+        if self.word_length is not None:
+            self.by_frame = _Ranking(self._frames(ids)[at], ids[at])
+        left, right = _neighbours(ids, at)
+        lefts, pairs = left > 0, (left > 0) & (right > 0)
+        self.by_left = _Ranking(left[lefts], ids[at][lefts])
+        self.by_pair = _Ranking(_pair(left, right)[pairs], ids[at][pairs])
+        self.letters = self._letters(ids)
+        self.sixmers = _sixmers(self.letters)
+        return self
+
+    def predict(
+        self, samples: Sequence[Ids], masked: Sequence[NDArray[np.bool_]], seen: Sequence[Ids] | None = None
+    ) -> dict[str, NDArray[np.int64]]:
+        """The best candidates for each masked token, by lookup.
+
+        ``commonest``: the most frequent token of the training genomes.
+
+        ``frame and length``: the most frequent token of the same length at the same offset in its k-mer word; both are
+        told (in a word with a single mask, its neighbours reveal them). Absent for BigBird-style words. Offsets come
+        from the token lengths: in each stretch between special tokens, the frame in which the fewest tokens cross the
+        border of a word, of equal ones the first.
+
+        ``neighbours``: the most frequent token between the same left and right token; where that pair is new, after
+        the same left token; where that is new, the commonest.
+
+        ``12 bp``: the most frequent token of the true length among the fillings found anywhere in the training genomes
+        (whatever their words) between the same 12 bases to the left and 12 to the right; where there is none, between
+        8 and 8, 6 and 6, after the same 12, before the same 12 (`WINDOWS`), then as ``neighbours``. The true length
+        is told.
+
+        Every list of candidates that is shorter than 5 goes on with those of the next step.
+
+        Parameters
+        ----------
+        samples : sequence of np.ndarray
+            True token ids of each sample, special tokens included.
+        masked : sequence of np.ndarray of bool
+            Which tokens are to be predicted, of the same shapes; special tokens never are.
+        seen : sequence of np.ndarray, optional
+            What a model is shown. With it, tokens shown as ``<mask>`` are unknown neighbours and hide their bases, and
+            random tokens are taken for true. Without it, the neighbours are the true ones *even where they are masked
+            too*: more than a model sees.
+
+        Returns
+        -------
+        dict of np.ndarray, shape (masked tokens, 5)
+            Token ids, best first, -1 where there are no more; the masked tokens of all samples in order.
+        """
+        true = _joined(samples)
+        shown = true if seen is None else _joined(seen)
+        at = np.flatnonzero(_joined(masked, False) & (true >= len(SPECIAL_TOKENS)))
+        commonest = self.commonest.best(np.zeros(len(at), np.uint64))
+        left, right = _neighbours(shown, at)
+        neighbours = _followed(self.by_left.best(left), commonest)
+        neighbours = _followed(self.by_pair.best(_pair(left, right)), neighbours)
+        found = {"commonest": commonest}
+        if self.word_length is not None:
+            found["frame and length"] = _followed(self.by_frame.best(self._frames(true)[at]), commonest)
+        return found | {"neighbours": neighbours, "12 bp": self._between(true, shown, at, neighbours)}
+
+    def _frames(self, ids: Ids) -> NDArray[np.uint64]:
+        """Offset in its word and length of each token, as one number."""
+        assert self.word_length is not None
+        special = ids < len(SPECIAL_TOKENS)
+        lengths = np.where(special, 0, self.lengths[ids])
+        stretch = np.cumsum(special)
+        start = np.cumsum(lengths) - lengths
+        crossing = [
+            np.bincount(stretch, (start + frame) % self.word_length + lengths > self.word_length)
+            for frame in range(self.word_length)
+        ]
+        offset = (start + np.argmin(crossing, axis=0)[stretch]) % self.word_length
+        return (offset * (1 + self.word_length) + lengths).astype(np.uint64)
+
+    def _letters(self, ids: Ids) -> NDArray[np.uint8]:
+        """Base codes of token ids, a special token being one unknown letter, with unknown letters on both sides."""
+        return CODES[np.frombuffer(b"".join([b"N" * REACH, *self.words[ids].tolist(), b"N" * REACH]), np.uint8)]
+
+    def _between(self, true: Ids, shown: Ids, at: NDArray[np.int64], then: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Candidates by the bases on both sides, then those of `then`."""
+        hidden = shown == MASK
+        visible = np.where(hidden, true, shown)
+        letters, lengths = self._letters(visible), self.lengths[visible]
+        letters[REACH : len(letters) - REACH][np.repeat(hidden, lengths)] = UNKNOWN
+        starts = REACH + np.cumsum(lengths) - lengths
+        found = then.copy()
+        for length in np.unique(lengths[at]).tolist():
+            rows = np.flatnonzero(lengths[at] == length)
+            for windows in WINDOWS[::-1]:
+                places, fillings = self._fillings(letters, starts[at[rows]], length, windows[-1])
+                for window in windows[::-1]:
+                    key, known = _flanks(self.letters, places, length, window)
+                    wanted, clean = _flanks(letters, starts[at[rows]], length, window)
+                    best = _Ranking(key[known], fillings[known]).best(wanted)
+                    found[rows] = _followed(np.where(clean[:, None], best, -1), found[rows])
+        return found
+
+    def _fillings(
+        self, letters: NDArray[np.uint8], starts: NDArray[np.int64], length: int, window: tuple[int, int]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Places of the training genomes with the same 12 bases in `window` as some start, and the token that is there.
+
+        Places where the letters are no token of the vocabulary are left out.
+        """
+        one, other = {(6, 6): (-6, length), (12, 0): (-12, -6), (0, 12): (length, length + 6)}[window]
+        wanted = np.zeros(4**12, bool)
+        wanted[_flanks(letters, starts, length, window)[0]] = True
+        count = len(self.letters) - 2 * REACH - length + 1
+        both = self.sixmers[REACH + one :][:count].astype(np.uint32) << np.uint32(12)
+        both |= self.sixmers[REACH + other :][:count]
+        places = REACH + np.flatnonzero(wanted[both])
+        hashes, tokens = self._tokens_by_hash(length)
+        filling = _hash(self.letters, places, length)
+        which = np.searchsorted(hashes, filling).clip(max=len(hashes) - 1)
+        found = hashes[which] == filling
+        return places[found], tokens[which[found]]
+
+    def _tokens_by_hash(self, length: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Sorted hashes of the bases of the tokens of one length, and the tokens."""
+        tokens = len(SPECIAL_TOKENS) + np.flatnonzero(self.lengths[len(SPECIAL_TOKENS) :] == length)
+        letters = CODES[np.frombuffer(b"".join(self.words[tokens].tolist()), np.uint8)]
+        hashes = _hash(letters, length * np.arange(len(tokens)), length)
+        order = np.argsort(hashes)
+        return hashes[order], tokens[order]
+
+
+class _Ranking:
+    """The most frequent values (below 2^16) of each key (below 2^48), of equal ones the lowest first."""
+
+    def __init__(self, keys: NDArray[np.uint64], values: Ids) -> None:
+        pairs, counts = np.unique(keys << np.uint64(16) | values.astype(np.uint64), return_counts=True)
+        keys, values = pairs >> np.uint64(16), (pairs & np.uint64(0xFFFF)).astype(np.int64)
+        order = np.lexsort((values, -counts, keys))  # keys stay where they are: they were sorted
+        first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
+        rank = np.arange(len(keys)) - np.repeat(first, np.diff(first, append=len(keys)))
+        kept = rank < BEST
+        self.keys, self.values = keys[first], np.full((len(first), BEST), -1)
+        self.values[np.searchsorted(self.keys, keys[kept]), rank[kept]] = values[order][kept]
+
+    def best(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Up to 5 values of each key, shape (keys, 5); -1 where there are no more."""
+        if not len(self.keys):
+            return np.full((len(keys), BEST), -1)
+        place = np.searchsorted(self.keys, keys).clip(max=len(self.keys) - 1)
+        return np.where((self.keys[place] == keys)[:, None], self.values[place], -1)
+
+
+def top_accuracy(true: Ids, best: NDArray[np.int64], k: int = 1) -> float:
+    """Share of the tokens that are among the first `k` (up to 5) candidates; NaN if there are no tokens."""
+    return float((best[:, :k] == np.asarray(true)[:, None]).any(1).mean()) if len(best) else float("nan")
+
+
+def _joined(arrays: Sequence[NDArray], between: int | bool = PAD) -> NDArray:
+    """One array of all, set apart so that neighbours do not reach from one into the next."""
+    gap = np.array([between])
+    parts = [part for array in arrays for part in (np.asarray(array), gap)]
+    return np.concatenate([gap, *parts]).astype(np.bool_ if isinstance(between, bool) else np.int64)
+
+
+def _neighbours(ids: Ids, at: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """The tokens to the left and to the right; 0 where that is a special one."""
+    known = np.where(ids < len(SPECIAL_TOKENS), 0, ids).astype(np.uint64)
+    return known[at - 1], known[at + 1]
+
+
+def _pair(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Both neighbours as one number; 0 where one of them is unknown."""
+    return np.where((left > 0) & (right > 0), left << np.uint64(16) | right, np.uint64(0))
+
+
+def _followed(best: NDArray[np.int64], then: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Lists of candidates, and after them those of other lists that they do not hold yet; shape (lists, 5)."""
+    new = np.where((then[:, :, None] == best[:, None, :]).any(2), -1, then)
+    both = np.concatenate([best, new], axis=1)
+    order = np.argsort(both < 0, axis=1, kind="stable")[:, :BEST]
+    return np.take_along_axis(both, order, axis=1)
+
+
+def _flanks(
+    letters: NDArray[np.uint8], starts: NDArray[np.int64], length: int, window: tuple[int, int]
+) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """The bases of a window around gaps as one number each, and whether all of them are known."""
+    left, right = window
+    numbers, known = np.zeros(len(starts), np.uint64), np.ones(len(starts), bool)
+    for offset in [*range(-left, 0), *range(length, length + right)]:
+        letter = letters[starts + offset]
+        known &= letter < UNKNOWN
+        numbers = numbers << np.uint64(2) | (letter & 3)
+    return numbers, known
+
+
+def _sixmers(letters: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """The six bases that start at each place, as one number; without meaning where one of them is unknown."""
+    numbers: NDArray[np.uint16] = np.zeros(len(letters) - 5, np.uint16)
+    for offset in range(6):
+        numbers <<= np.uint16(2)
+        numbers |= letters[offset : offset + len(numbers)] & np.uint8(3)
+    return numbers
+
+
+def _hash(letters: NDArray[np.uint8], starts: NDArray[np.int64], length: int) -> NDArray[np.uint64]:
+    """A number for the letters from each start on: exact up to 27, beyond that different ones may agree by chance."""
+    numbers = np.zeros(len(starts), np.uint64)
+    for offset in range(length):
+        numbers = numbers * np.uint64(5) + letters[starts + offset]
+    return numbers

@@ -1,0 +1,1 @@
+"""Getting data, reading the formats of the field, and simulating genomes."""

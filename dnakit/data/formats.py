@@ -1,0 +1,364 @@
+"""Sequences in the field's formats (FASTA, GenBank, BED), and the few operations on them.
+
+Policy for letters: lower case is upper case, U is T, IUPAC ambiguity letters stay in the record (the tokenizer reads
+every letter other than ACGT as N). Gaps, ``*`` and protein letters are refused, for they mean that the file is not DNA.
+"""
+
+import io
+import re
+import warnings
+from collections import deque
+from collections.abc import Container, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+import numpy as np
+from Bio import BiopythonParserWarning, SeqIO
+from Bio.SeqFeature import CompoundLocation, SeqFeature, SimpleLocation
+from Bio.SeqRecord import SeqRecord
+
+from dnakit.data.files import open_text, open_writing, part_file, refusing, texts
+from dnakit.project import DnakitError
+
+AMBIGUITY = b"RYSWKMBDHVN"
+_NORMAL = bytes.maketrans(b"acgtunryswkmbdhvU", b"ACGTTNRYSWKMBDHVT")
+_COMPLEMENT = bytes.maketrans(b"ACGTURYSWKMBDHVNacgturyswkmbdhvn", b"TGCAAYRSWMKVHDBNtgcaayrswmkvhdbn")
+_SMALL_SUBUNIT = re.compile(
+    r"\b12s\b|\b12srrna\b|\bs-?rrna\b|\bssu\b|\brrn-?s\b|\brns\b|\bsrrn\b|\b(mt-?)?rnr1\b|\brrn12\b"
+    r"|\bsmall (subunit )?(ribosomal|r)( subunit)? ?rna\b",
+    re.IGNORECASE,
+)
+_BASES = np.frombuffer(b"ACGT", dtype=np.uint8)
+_CODES = np.full(256, 255, dtype=np.uint8)
+_CODES[_BASES] = np.arange(4)
+
+
+class Record(NamedTuple):
+    """One sequence of a FASTA file.
+
+    Attributes
+    ----------
+    name : str
+        The header's first word.
+    description : str
+        What follows it, or nothing.
+    sequence : bytes
+        Upper-case letters, ``ACGT`` and IUPAC ambiguity.
+    """
+
+    name: str
+    description: str
+    sequence: bytes
+
+
+class BedRow(NamedTuple):
+    """One line of a BED file; coordinates are 0-based and half-open, absent columns are None (strand: ``.``).
+
+    EPDnew's own BED files carry the transcription start site in ``thick_start`` (+) or ``thick_end - 1`` (-).
+    """
+
+    chrom: str
+    start: int
+    end: int
+    name: str | None
+    score: float | None
+    strand: str
+    thick_start: int | None
+    thick_end: int | None
+
+
+class Annotation(NamedTuple):
+    """What a GenBank record says of its organism and of its 12S gene.
+
+    Attributes
+    ----------
+    organism : str
+        Scientific name.
+    lineage : tuple of str
+        From the root of the taxonomy down, without the organism.
+    start, end : int or None
+        The 12S gene, 0-based and half-open; ``end`` exceeds the length where the gene crosses the origin of a circle.
+    strand : int or None
+        1 or -1.
+    """
+
+    organism: str
+    lineage: tuple[str, ...]
+    start: int | None
+    end: int | None
+    strand: int | None
+
+
+# ---- FASTA
+
+
+def read_fasta(path: str | Path, names: Container[str] | None = None) -> Iterator[Record]:
+    """Read a FASTA file, plain or compressed (gzip, xz, bzip2), one record in memory at a time.
+
+    A tar archive of FASTA files, as UCSC serves some assemblies (``chromFa.tar.gz``), is read as one file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Compression is recognised by content. CRLF line ends, blank lines and lower case are fine.
+    names : container of str, optional
+        Only these records; the letters of the others are skipped.
+
+    Yields
+    ------
+    Record
+        Names are unique, sequences are not empty.
+
+    Raises
+    ------
+    DnakitError
+        Unreadable or truncated file, no FASTA, a record without name or sequence, a name twice, letters that are no
+        nucleotides, or a record of which less than half is ACGTN (a protein that needs IUPAC letters only).
+    """
+    path = Path(path)
+    seen: set[str] = set()
+    with refusing(path, "FASTA"):
+        for title, lines in _records(path):
+            name, description = (*title.split(None, 1), "", "")[:2]
+            if not name:
+                raise DnakitError(f"{path}: record {len(seen) + 1} has no name after '>'")
+            if name in seen:
+                raise DnakitError(f"{path}: record '{name}' occurs twice; names must be unique")
+            seen.add(name)
+            if names is None or name in names:
+                yield Record(name, description, _nucleotides(path, name, lines))
+        if not seen:
+            raise DnakitError(f"{path}: no FASTA file in the archive")
+
+
+def _records(path: Path) -> Iterator[tuple[str, Iterator[str]]]:
+    """Title and lines of each record; lines that are not asked for are passed over."""
+    for where, handle in texts(path):
+        header = _first_header(where, handle)
+        while header:
+            headers: list[str] = []
+            lines = _until_header(handle, headers)
+            yield header[1:].rstrip(), lines
+            deque(lines, maxlen=0)
+            header = headers[0] if headers else ""
+
+
+def _first_header(where: str, handle: TextIO) -> str:
+    for line in handle:
+        if line.startswith(">"):
+            return line
+        if line.strip():
+            raise DnakitError(f"{where}: not a FASTA file (text before the first '>')")
+    raise DnakitError(f"{where}: the file is empty; a FASTA file has at least one '>' record")
+
+
+def _until_header(handle: TextIO, headers: list[str]) -> Iterator[str]:
+    """The lines before the next header, which goes to `headers`."""
+    for line in handle:
+        if line[0] == ">":
+            headers.append(line)
+            return
+        yield line
+
+
+def _nucleotides(path: Path, name: str, lines: Iterable[str]) -> bytes:
+    letters = bytearray()
+    for line in lines:
+        letters += line.encode()
+    letters = letters.translate(_NORMAL, b" \t\r\n")
+    sequence = bytes(letters)
+    if not sequence:
+        raise DnakitError(f"{path}: record '{name}' has no sequence")
+    unusual = sequence.translate(None, b"ACGTN")
+    strange = unusual.translate(None, AMBIGUITY)
+    if strange:
+        letter = next(letter for letter in letters.decode() if letter.encode()[0] == strange[0])
+        raise DnakitError(
+            f"{path}: record '{name}' contains {letter!r}, which is no nucleotide letter (a protein or an alignment?)"
+        )
+    if 2 * len(unusual) > len(sequence):
+        raise DnakitError(f"{path}: record '{name}' is less than half A, C, G, T or N (a protein?)")
+    return sequence
+
+
+def write_fasta(path: str | Path, records: Iterable[Record], width: int = 70) -> None:
+    """Write records as FASTA, compressed as the suffix says (.gz, .xz, .bz2); the file appears complete or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+    records : iterable of Record
+    width : int
+        Letters a line.
+    """
+    path = Path(path)
+    with part_file(path) as part, open_writing(part, path.suffix) as handle:
+        for record in records:
+            if record.name.split() != [record.name] or not record.sequence:
+                raise DnakitError(f"{path}: record {record.name!r} needs a name without blanks, and a sequence")
+            handle.write(">" + " ".join([record.name, *record.description.splitlines()]).rstrip() + "\n")
+            letters = record.sequence.decode("ascii")
+            handle.writelines(letters[i : i + width] + "\n" for i in range(0, len(letters), width))
+
+
+# ---- GenBank
+
+
+def read_genbank(path: str | Path) -> Iterator[SeqRecord]:
+    """Read a GenBank file, plain or compressed, one record in memory at a time.
+
+    Raises
+    ------
+    DnakitError
+        Unreadable, truncated or malformed file, or a file without any record.
+    """
+    path = Path(path)
+    count = 0
+    with refusing(path, "GenBank"), open_text(path) as handle:
+        for count, entry in enumerate(_entries(path, handle), start=1):
+            try:
+                yield _genbank_record(entry)
+            except (ValueError, AssertionError, IndexError, KeyError) as error:
+                reason = " ".join(str(error).split())[:120]
+                raise DnakitError(f"{path}: GenBank record {count} is malformed: {reason}") from error
+    if not count:
+        raise DnakitError(f"{path}: not a GenBank file (no record in it)")
+
+
+def _genbank_record(entry: str) -> SeqRecord:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BiopythonParserWarning)
+        return SeqIO.read(io.StringIO(entry), "genbank")
+
+
+def _entries(path: Path, handle: TextIO) -> Iterator[str]:
+    """The text of each record up to its ``//`` line; Biopython would take the end of a file for the end of a record."""
+    lines: list[str] = []
+    for line in handle:
+        lines.append(line)
+        if line.rstrip() == "//":
+            yield "".join(lines)
+            lines = []
+    if any(line.strip() for line in lines):
+        raise DnakitError(f"{path}: not a GenBank file, or the last record is truncated (no '//' line)")
+
+
+def annotation(record: SeqRecord) -> Annotation:
+    """Organism, lineage and the 12S gene of a GenBank record, whichever of its many names the gene goes by.
+
+    The longest annotated small-subunit rRNA counts; start, end and strand are None where there is none.
+    """
+    annotations: dict[str, Any] = dict(record.annotations)
+    organism = str(annotations.get("organism", "")).strip()
+    lineage = tuple(str(rank) for rank in annotations.get("taxonomy", []))
+    genes = [f.location for f in record.features if f.type == "rRNA" and f.location and _is_small_subunit(f)]
+    if not genes:
+        return Annotation(organism, lineage, None, None, None)
+    gene = max(genes, key=len)
+    start, end = _span(gene, len(record))
+    return Annotation(organism, lineage, start, end, -1 if gene.strand == -1 else 1)
+
+
+def _is_small_subunit(feature: SeqFeature) -> bool:
+    """By the product, or by the gene where no product is given (a note may speak of the neighbour)."""
+    names = feature.qualifiers.get("product") or feature.qualifiers.get("gene") or feature.qualifiers.get("note", [])
+    return any(_SMALL_SUBUNIT.search(name) for name in names)
+
+
+def _span(location: SimpleLocation | CompoundLocation, length: int) -> tuple[int, int]:
+    """Start and end; a gene in two parts that meet at the origin of a circle ends beyond the length."""
+    parts = location.parts
+    before = [part for part in parts if int(part.end) == length]
+    after = [part for part in parts if int(part.start) == 0]
+    if len(parts) == 2 and before and after:
+        return int(before[0].start), length + int(after[0].end)
+    return int(location.start), int(location.end)
+
+
+def extract(sequence: bytes, start: int, end: int, strand: int = 1) -> bytes:
+    """Bases ``start`` to ``end`` (0-based, half-open) of a circular sequence, read in the gene's own direction."""
+    piece = sequence[start:end] + sequence[: max(0, end - len(sequence))]
+    return reverse_complement(piece) if strand == -1 else piece
+
+
+# ---- BED
+
+
+def read_bed(path: str | Path) -> Iterator[BedRow]:
+    """Read a BED file (3 to 12 columns, or narrowPeak), plain or compressed, line by line.
+
+    Raises
+    ------
+    DnakitError
+        Naming file and line: too few columns, positions out of order or no numbers, an unknown strand; no rows.
+    """
+    path = Path(path)
+    count = 0
+    with refusing(path, "BED"), open_text(path) as handle:
+        for number, line in enumerate(handle, start=1):
+            if not line.strip() or line.startswith(("#", "track", "browser")):
+                continue
+            count += 1
+            yield _bed_row(path, number, line.rstrip("\r\n").split("\t") if "\t" in line else line.split())
+    if not count:
+        raise DnakitError(f"{path}: no BED rows in the file")
+
+
+def _bed_row(path: Path, number: int, columns: list[str]) -> BedRow:
+    if len(columns) < 3:
+        raise DnakitError(
+            f"{path}: line {number} has {len(columns)} columns; BED has chromosome, start and end at least"
+        )
+    chrom, name, score, strand, thick_start, thick_end = (
+        columns[i] if i < len(columns) and columns[i] != "." else None for i in (0, 3, 4, 5, 6, 7)
+    )
+    try:
+        start, end, value = int(columns[1]), int(columns[2]), float(score) if score else None
+    except ValueError as error:
+        raise DnakitError(
+            f"{path}: line {number}: start, end and score must be numbers ({' '.join(columns[1:5])})"
+        ) from error
+    if not chrom or not 0 <= start <= end:
+        raise DnakitError(
+            f"{path}: line {number}: a BED interval needs a chromosome and 0 <= start <= end, not {start}..{end}"
+        )
+    if strand not in (None, "+", "-"):
+        raise DnakitError(f"{path}: line {number}: strand must be '+', '-' or '.', not {strand!r}")
+    thick = _thick(thick_start, thick_end, start, end)
+    return BedRow(chrom, start, end, name, value, strand or ".", *thick)
+
+
+def _thick(first: str | None, last: str | None, start: int, end: int) -> tuple[int, int] | tuple[None, None]:
+    """Columns 7 and 8 where they are thickStart and thickEnd (in narrowPeak they hold a signal and a p-value)."""
+    if first and last and first.isdigit() and last.isdigit() and start <= int(first) <= int(last) <= end:
+        return int(first), int(last)
+    return None, None
+
+
+# ---- operations
+
+
+def reverse_complement(sequence: bytes) -> bytes:
+    """The opposite strand, read in its own direction; IUPAC letters become the letters of the complementary sets."""
+    return sequence.translate(_COMPLEMENT)[::-1]
+
+
+def kmers(sequence: bytes, k: int) -> list[bytes]:
+    """Consecutive, non-overlapping words of ``k`` letters, the last one possibly shorter (thesis 4.1)."""
+    if k < 1:
+        raise DnakitError(f"k must be at least 1, not {k}")
+    return [sequence[i : i + k] for i in range(0, len(sequence), k)]
+
+
+def mutate(sequence: bytes, rate: float, rng: np.random.Generator) -> bytes:
+    """Substitute each base with probability ``rate`` by one of the three others, all equally likely.
+
+    This is the thesis's model of sequencing errors (4.2.3).
+    Letters other than ACGT stay as they are, and so does the length.
+    """
+    if not 0 <= rate <= 1:
+        raise DnakitError(f"a substitution rate lies between 0 and 1, not {rate}")
+    letters = np.frombuffer(sequence, dtype=np.uint8).copy()
+    hit = np.flatnonzero((rng.random(len(letters)) < rate) & (_CODES[letters] < 4))
+    letters[hit] = _BASES[(_CODES[letters[hit]] + rng.integers(1, 4, len(hit))) % 4]
+    return letters.tobytes()

@@ -1,0 +1,1 @@
+"""Simulated worlds, written in the formats that real data come in."""

@@ -1,0 +1,355 @@
+"""Which data exist, where they come from, and a verified local copy of each.
+
+``data/sources.yaml`` is the list. `fetch` looks in ``data/raw``, then in the mirror (``DNAKIT_MIRROR``, or
+``data/mirror``), then downloads; simulated sources are made on first demand. A file with a published checksum is held
+to it; one without is pinned by the checksum of the first download, in a small record beside it.
+"""
+
+import difflib
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pooch
+import yaml
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from dnakit.data.download import explained, resuming
+from dnakit.data.files import part_file
+from dnakit.data.simulate import mitochondria as simulate
+from dnakit.project import DnakitError, data_folder, root
+
+
+class Source(BaseModel):
+    """One entry of ``data/sources.yaml``.
+
+    Attributes
+    ----------
+    name, title : str
+        The key, and what a reader calls it.
+    file : str
+        The file's name in ``data/raw``.
+    url, instead : str or None
+        Where it is published; where only the mirror has it, the official source that serves the same purpose.
+    mirror : str or None
+        Its path inside the mirror, where that differs from ``file``.
+    sha256 : str or None
+        Published, or pinned here.
+    bytes : int or None
+    licence, assembly, citation, note : str or None
+    world : str or None
+        For simulated sources: which of ``dnakit.data.simulate.mitochondria.WORLDS`` makes it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str
+    title: str
+    file: str = Field(pattern=r"^[^/\\]+$")
+    url: str | None = Field(default=None, pattern=r"^https?://")
+    instead: str | None = None
+    mirror: str | None = None
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    bytes: int | None = Field(default=None, gt=0)
+    licence: str | None = None
+    assembly: str | None = None
+    citation: str | None = None
+    note: str | None = None
+    world: str | None = None
+
+    @model_validator(mode="after")
+    def _has_an_origin(self) -> "Source":
+        if not (self.url or self.mirror or self.world):
+            raise ValueError("needs one of url, mirror, world")
+        if self.world and self.world not in simulate.WORLDS:
+            raise ValueError(f"no simulated world is called '{self.world}'")
+        return self
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the data are made by `dnakit.data.simulate.mitochondria`."""
+        return self.world is not None
+
+
+# ---- the list
+
+
+def registry() -> dict[str, Source]:
+    """All sources by name, from ``data/sources.yaml`` or from the file that ``DNAKIT_SOURCES`` names.
+
+    Raises
+    ------
+    DnakitError
+        The file is absent or an entry is malformed.
+    """
+    path = Path(os.environ.get("DNAKIT_SOURCES", root() / "data" / "sources.yaml"))
+    try:
+        return _parsed(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise DnakitError(f"{path}: the list of sources cannot be read: {error.strerror}") from error
+
+
+@cache
+def _parsed(path: Path, _modified: int) -> dict[str, Source]:
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return {name: _parsed_entry(path, name, entry) for name, entry in entries.items()}
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
+        raise DnakitError(f"{path}: not a list of sources: {' '.join(str(error).split())[:200]}") from error
+
+
+def _parsed_entry(path: Path, name: str, entry: dict[str, Any]) -> Source:
+    try:
+        return Source(name=name, **entry)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise DnakitError(f"{path}: source '{name}': {where} {first['msg']}") from error
+
+
+def describe(name: str | Path) -> Source:
+    """The entry of a source, or a plain one for the user's own file.
+
+    Raises
+    ------
+    DnakitError
+        Neither a known name nor an existing file; the message proposes the nearest name.
+    """
+    known = registry()
+    if str(name) in known and not isinstance(name, Path):
+        return known[str(name)]
+    path = _own_file(name)
+    return Source(
+        name=str(name),
+        title=f"sequences of {path.name}",
+        file=path.name,
+        mirror=path.name,
+        bytes=path.stat().st_size or None,
+    )
+
+
+def about(names: Sequence[str]) -> dict[str, Any]:
+    """What a run's record says of its sources: ``source`` (titles), ``source_sha256`` and ``simulated``.
+
+    ``source_sha256`` is one digest, or one for each of several sources, with a space between.
+    """
+    described = [describe(name) for name in names]
+    return {
+        "source": ", ".join(source.title for source in described),
+        "source_sha256": " ".join(digest(fetch(name)) for name in names),
+        "simulated": any(source.simulated for source in described),
+    }
+
+
+def _own_file(name: str | Path) -> Path:
+    named = Path(name).expanduser()
+    for path in (named, root() / named):
+        if path.is_file():
+            return path.resolve()
+    if named.is_dir():
+        raise DnakitError(f"{name}: is a folder; give the path to a file, or one of the names in data/sources.yaml")
+    near = difflib.get_close_matches(str(name), registry(), n=1, cutoff=0.5)
+    guess = f"did you mean '{near[0]}'?" if near else "the names are in data/sources.yaml."
+    raise DnakitError(f"'{name}' is neither a known source nor a file: {guess} A path to a FASTA file also works")
+
+
+def digest(path: str | Path) -> str:
+    """The sha256 of a file in hex, read in a stream; remembered while size and modification time stay the same."""
+    try:
+        stat = os.stat(path)
+        return _digest(str(path), stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise DnakitError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+@cache
+def _digest(path: str, _size: int, _modified: int) -> str:
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+# ---- a local copy
+
+
+def fetch(name: str | Path) -> Path:
+    """A verified local path of a source, or of the user's own file.
+
+    Parameters
+    ----------
+    name : str or Path
+        A name from ``data/sources.yaml``, or the path to an existing file, which is returned as it is.
+
+    Returns
+    -------
+    Path
+        In ``data/raw``, in the mirror (used in place), or under ``data/cache/simulated``.
+
+    Raises
+    ------
+    DnakitError
+        Unknown name, damaged file, no network and no mirror, a full or read-only disk; one line that says what to do.
+    """
+    source = None if isinstance(name, Path) else registry().get(name)
+    if source is None:
+        return _own_file(name)
+    if source.simulated:
+        return _simulated(source)
+    return _kept(source) or _mirrored(source) or _downloaded(source)
+
+
+def _kept(source: Source) -> Path | None:
+    """The file in ``data/raw``; hashed once, and again only if its size or time has changed."""
+    path = data_folder("raw", source.file)
+    if not path.is_file():
+        return None
+    stat, record = path.stat(), _read_record(path)
+    expected = source.sha256 or record.get("sha256")
+    unchanged = (record.get("bytes"), record.get("mtime_ns")) == (stat.st_size, stat.st_mtime_ns)
+    if unchanged and record.get("sha256") == expected:
+        return path
+    if expected and digest(path) != expected:
+        reason = _against(path, expected)
+        raise DnakitError(f"{path}: damaged or another version ({reason}): delete it and fetch '{source.name}' again")
+    _write_record(path, source, record.get("date"))
+    return path
+
+
+def _mirrored(source: Source) -> Path | None:
+    folder = _mirror()
+    if folder is None:
+        return None
+    path = next((folder / file for file in (source.mirror, source.file) if file and (folder / file).is_file()), None)
+    if path and source.sha256 and digest(path) != source.sha256:
+        raise DnakitError(
+            f"{path}: damaged or another version ({_against(path, source.sha256)}): copy it to the mirror again, "
+            "or unset DNAKIT_MIRROR to do without"
+        )
+    return path
+
+
+def _mirror() -> Path | None:
+    """The mirror's folder; a relative one counts from the working folder, or the checkout (kernels start elsewhere)."""
+    if not os.environ.get("DNAKIT_MIRROR"):
+        folder = data_folder("mirror")
+        return folder if folder.is_dir() else None
+    named = Path(os.environ["DNAKIT_MIRROR"]).expanduser()
+    for folder in (named, root() / named):
+        if folder.is_dir():
+            return folder.resolve()
+    raise DnakitError(f"DNAKIT_MIRROR names {named}, which is no folder: correct it, or unset it")
+
+
+def _simulated(source: Source) -> Path:
+    """A simulated file; the folder's name changes with the simulator, so that no old world is taken for today's."""
+    world = str(source.world)
+    simulator = sys.modules[simulate.WORLDS[world].__module__]
+    folder = data_folder("cache", "simulated", f"{world}-{digest(str(simulator.__file__))[:12]}")
+    path = folder / source.file
+    if not path.is_file():
+        with _locked(folder.parent / f".{world}.lock"):
+            if not path.is_file():
+                _make_world(world, folder)
+    return path
+
+
+def _make_world(world: str, folder: Path) -> None:
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        simulate.WORLDS[world](part)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock: of two processes one makes the thing, the other waits for it. A disk that refuses is one line."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path):
+            yield
+    except OSError as error:
+        raise DnakitError(
+            f"{path.parent}: cannot be written: {error.strerror or error} (DNAKIT_DATA names another folder)"
+        ) from error
+
+
+# ---- records: what was got, beside the file
+
+
+def _record_path(path: Path) -> Path:
+    return path.with_name(path.name + ".record.json")
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    record = _record_path(path)
+    if not record.is_file():
+        return {}
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))
+        return content if isinstance(content, dict) else {}
+    except (OSError, ValueError) as error:
+        raise DnakitError(f"{record}: unreadable; delete it, and {path.name} is verified anew") from error
+
+
+def _write_record(path: Path, source: Source, got: str | None = None) -> None:
+    stat = path.stat()
+    content = {
+        "sha256": digest(path),
+        "bytes": stat.st_size,
+        "mtime_ns": stat.st_mtime_ns,
+        "url": source.url,
+        "date": got or date.today().isoformat(),
+    }
+    with part_file(_record_path(path)) as part:
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _against(path: Path, expected: str) -> str:
+    return f"sha256 {digest(path)[:12]}…, expected {expected[:12]}…"
+
+
+# ---- download
+
+
+def _downloaded(source: Source) -> Path:
+    if source.url is None:
+        instead = f"fetch '{source.instead}' instead" if source.instead else "give a file of your own"
+        raise DnakitError(
+            f"'{source.name}' exists in the mirror only: set DNAKIT_MIRROR to the folder that holds {source.mirror}, "
+            f"{instead}, or use simulated data (--profile smoke)"
+        )
+    path = data_folder("raw", source.file)
+    with _locked(path.with_name(f".{path.name}.lock")), explained(source.name, source.url, path):
+        kept = _kept(source)
+        if kept:
+            return kept
+        _retrieve(source, path)
+        _write_record(path, source)
+    return path
+
+
+def _retrieve(source: Source, path: Path) -> None:
+    """Download through pooch, which compares the checksum before the file gets its name."""
+    record = _read_record(path)
+    expected = source.sha256 or record.get("sha256")
+    pooch.get_logger().setLevel("WARNING")
+    try:
+        pooch.retrieve(str(source.url), expected, fname=path.name, path=path.parent, downloader=resuming(path))
+    except ValueError as error:
+        reason = "what came is not the published file: try again later, or get it elsewhere"
+        if not source.sha256:
+            got = record.get("date")
+            reason = f"the file has changed since {got}: delete {_record_path(path)} to accept the new release"
+        raise DnakitError(f"{source.url}: {reason} (expected sha256 {str(expected)[:12]}…)") from error

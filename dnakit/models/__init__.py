@@ -1,0 +1,1 @@
+"""The thesis's architectures and heads, as transformers models."""

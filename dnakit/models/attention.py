@@ -1,0 +1,185 @@
+"""Windowed self-attention with global tokens, computed in blocks: exact, and linear in the length of the input.
+
+The sequence is cut into blocks of queries. A block sees the keys of its own positions and of ``reach`` positions on
+either side, a band mask keeps each query to its own window, and the keys of the global tokens are appended to every
+block (and left out of the windows, so that each counts once). Time and memory are therefore
+``length x (block + 2 reach + global tokens)``.
+
+States in blocks are ``(batch, blocks, heads, positions, width of a head)``. Attention is written out, in four products
+and a softmax, because `torch.nn.functional.scaled_dot_product_attention` is slower on a CPU: with dropout it makes more
+passes over the scores, and without it its backward pass in bf16 takes three times as long.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import PreTrainedConfig
+
+from dnakit.models.dropout import dropout
+from dnakit.project import DnakitError
+
+# Queries in a block where the window allows it: measured fastest, forward and backward, for windows of 16 tokens.
+BLOCK = 16
+
+
+def in_blocks(states: Tensor, block: int, heads: int = 1) -> Tensor:
+    """Cut ``(batch, length, heads x width)`` into ``(batch, blocks, heads, block, width)``; zeros fill the last one."""
+    padded = F.pad(states, (0, 0, 0, -states.shape[1] % block))
+    return padded.unflatten(2, (heads, -1)).unflatten(1, (-1, block)).transpose(2, 3)
+
+
+def whole(states: Tensor, heads: int) -> Tensor:
+    """One block of everything."""
+    return in_blocks(states, states.shape[1], heads)
+
+
+def from_blocks(blocks: Tensor) -> Tensor:
+    """Lay blocks end to end, and the heads side by side: ``(batch, length, heads x width)``."""
+    return blocks.transpose(2, 3).flatten(3).flatten(1, 2)
+
+
+def with_neighbours(blocks: Tensor, reach: int) -> Tensor:
+    """Widen each block by ``reach`` positions of the block before it and of the one after it (zeros at the ends)."""
+    before = F.pad(blocks[:, :-1, :, -reach:], (0, 0, 0, 0, 0, 0, 1, 0))
+    after = F.pad(blocks[:, 1:, :, :reach], (0, 0, 0, 0, 0, 0, 0, 1))
+    return torch.cat([before, blocks, after], dim=3)
+
+
+def window_mask(local_keys: Tensor, block: int, reach: int) -> Tensor:
+    """Which keys of the widened block a query may attend to: those in its window that are ``local_keys``.
+
+    Parameters
+    ----------
+    local_keys
+        bool, ``(batch, length)``: true where a key is neither padding nor global.
+
+    Returns
+    -------
+    Tensor
+        bool, ``(batch, blocks, 1, block, block + 2 reach)``.
+    """
+    keys = with_neighbours(in_blocks(local_keys[..., None].float(), block), reach) > 0
+    offset = torch.arange(block + 2 * reach, device=keys.device) - torch.arange(block, device=keys.device)[:, None]
+    return keys.transpose(3, 4) & (offset >= 0) & (offset <= 2 * reach)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor, p: float) -> Tensor:
+    """Softmax attention of ``(..., queries, width)`` to ``(..., keys, width)`` where ``(..., queries, keys)`` allows.
+
+    Of the probabilities a share `p` is dropped.
+    """
+    # The lowest finite number, not -inf: a row of padding then yields a mean to be discarded and no NaN.
+    bias = torch.zeros_like(allowed, dtype=query.dtype).masked_fill_(~allowed, torch.finfo(query.dtype).min)
+    scores = query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)
+    return dropout(torch.softmax(scores.add_(bias), -1), p) @ value
+
+
+class WindowedSelfAttention(nn.Module):
+    """Longformer's self-attention: each token attends to a window around it and to the global tokens, these to all.
+
+    The parameters and the signature are those of ``transformers.LongformerSelfAttention``, whose outputs and gradients
+    this equals, for any length: no padding to a multiple of the window is needed.
+
+    Parameters
+    ----------
+    config
+        A Longformer-like configuration: ``hidden_size``, ``num_attention_heads``, ``attention_probs_dropout_prob`` and
+        ``attention_window`` (tokens, even; one number or one for each layer).
+    layer_id
+        The layer this is in.
+
+    Notes
+    -----
+    Thesis section 4.1.1; Beltagy et al. 2020, *Longformer: The Long-Document Transformer*.
+    """
+
+    def __init__(self, config: PreTrainedConfig, layer_id: int = 0) -> None:
+        super().__init__()
+        window = config.attention_window
+        self.reach = (window if isinstance(window, int) else window[layer_id]) // 2
+        self.heads = config.num_attention_heads
+        self.dropout = config.attention_probs_dropout_prob
+        width = config.hidden_size
+        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
+        self.query_global, self.key_global, self.value_global = (nn.Linear(width, width) for _ in range(3))
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+        is_index_masked: Tensor | None = None,
+        is_index_global_attn: Tensor | None = None,
+        is_global_attn: bool | None = None,
+        output_attentions: bool = False,
+    ) -> tuple[Tensor]:
+        """Attend.
+
+        Parameters
+        ----------
+        hidden_states
+            ``(batch, length, hidden_size)``.
+        attention_mask
+            ``(batch, length)``: negative for padding, zero for a local token, positive for a global one.
+        is_index_masked, is_index_global_attn, is_global_attn
+            What stock code has derived from ``attention_mask`` already: padding, global tokens, whether there are any.
+        output_attentions
+            Must be false: probabilities are never held for the whole sequence.
+
+        Returns
+        -------
+        tuple of Tensor
+            ``(batch, length, hidden_size)``, zero where there is padding.
+        """
+        if output_attentions:
+            raise DnakitError("output_attentions: attention in blocks keeps no probabilities; use stock Longformer")
+        if attention_mask is None:
+            attention_mask = hidden_states.new_zeros(hidden_states.shape[:2])
+        padding = attention_mask < 0 if is_index_masked is None else is_index_masked
+        is_global = attention_mask > 0 if is_index_global_attn is None else is_index_global_attn
+        if is_global_attn is None:
+            is_global_attn = bool(is_global.any())
+        mixed = self._attend_locally(hidden_states, padding, is_global if is_global_attn else None)
+        if is_global_attn:
+            mixed = self._attend_globally(hidden_states, mixed, padding, is_global)
+        return (mixed,)
+
+    def _attend_locally(self, hidden: Tensor, padding: Tensor, is_global: Tensor | None) -> Tensor:
+        """Every token to its window and to the global tokens; zero where there is padding."""
+        block = max(BLOCK, self.reach)
+        query, key, value = self.query(hidden), self.key(hidden), self.value(hidden)
+        local = ~padding if is_global is None else ~(padding | is_global)
+        allowed = window_mask(local, block, self.reach)
+        queries, keys, values = (in_blocks(states, block, self.heads) for states in (query, key, value))
+        keys, values = with_neighbours(keys, self.reach), with_neighbours(values, self.reach)
+        if is_global is not None:
+            index, real = global_positions(is_global)
+            keys, values = self._append(keys, at(key, index)), self._append(values, at(value, index))
+            allowed = torch.cat([allowed, real[:, None, None, None].expand(*allowed.shape[:4], -1)], dim=4)
+        mixed = from_blocks(attend(queries, keys, values, allowed, self.dropout if self.training else 0.0))
+        return mixed[:, : hidden.shape[1]] * (~padding[..., None]).to(mixed.dtype)
+
+    def _append(self, blocks: Tensor, states: Tensor) -> Tensor:
+        """Put ``(batch, m, hidden_size)`` at the end of every block."""
+        return torch.cat([blocks, whole(states, self.heads).expand(-1, blocks.shape[1], -1, -1, -1)], dim=3)
+
+    def _attend_globally(self, hidden: Tensor, mixed: Tensor, padding: Tensor, is_global: Tensor) -> Tensor:
+        """Put into the global tokens' rows what they see of the whole sequence, through projections of their own."""
+        index, real = global_positions(is_global)
+        projected = self.query_global(at(hidden, index)), self.key_global(hidden), self.value_global(hidden)
+        query, key, value = (whole(states, self.heads) for states in projected)
+        allowed = ~padding[:, None, None, None].expand(-1, -1, -1, index.shape[1], -1)
+        rows = from_blocks(attend(query, key, value, allowed, self.dropout if self.training else 0.0))
+        rows = torch.where(real[..., None], rows, at(mixed, index))
+        return mixed.scatter(1, index[..., None].expand_as(rows), rows)
+
+
+def global_positions(is_global: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions of the global tokens, ``(batch, most)``, and which of these are real in rows that have fewer."""
+    most = int(is_global.sum(1).max())
+    order = is_global.long().argsort(dim=1, descending=True, stable=True)[:, :most]
+    return order, is_global.gather(1, order)
+
+
+def at(states: Tensor, index: Tensor) -> Tensor:
+    """Rows ``index`` ``(batch, m)`` of ``(batch, length, width)``."""
+    return states.gather(1, index[..., None].expand(-1, -1, states.shape[-1]))

@@ -1,0 +1,314 @@
+"""From genomes to tokens: which genomes, which split, which words.
+
+Thesis section 4.2.1. A *corpus* is a tokenizer, learned from the training genomes, and the token ids of every split,
+kept in flat files that are mapped rather than loaded; `dnakit.tokens.samples` cuts them.
+
+A nuclear genome's chromosomes are cut into pieces, and a piece takes the place of a genome in all this.
+
+Beside the thesis's random splits a corpus may set two *rulers* aside, the same genomes for every tokenization of the
+same source: ``near``, drawn at random like a test split, so that relatives of its genomes are in training, and
+``far``, whole families (of a nuclear genome: chromosomes) of which training sees nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from dnakit import store
+from dnakit.data import sources, taxonomy
+from dnakit.data.formats import Record, read_fasta
+from dnakit.project import DnakitError, checked
+from dnakit.tokens.tokenizer import (
+    SPECIAL_TOKENS,
+    DnaTokenizer,
+    bigbird_words,
+    known_words,
+    load_tokenizer,
+    train_tokenizer,
+)
+
+RECIPE = "corpora 2"  # goes into every corpus key; raise it when the same parameters come to mean other tokens
+SPLITS = ("train", "validation", "test")
+RULERS = ("near", "far")
+HELD_OUT_RANK = "family"
+FEWEST_GENOMES = 10
+BPE_BASES = 100_000_000  # BPE learns from at most so much sequence, taken evenly, so that hg38 needs no more memory
+BPE_PIECE = 1_008_000  # taken or left as a whole; a multiple of 6, 9 and 12
+KNOWN_SHARE = 0.5  # of a nuclear piece's letters must be known bases: centromeres are runs of N
+
+
+class CorpusParameters(BaseModel):
+    """What decides a corpus.
+
+    `genomes` are drawn at random among those of at most `longest_genome` bases (the thesis speaks of single
+    chromosomes of about 15 kb; RefSeq also holds plant mitochondria of several Mb). With a `piece` (bases) the records
+    of the sources are chromosomes, cut into pieces, and `genomes` counts these (0: all there are).
+
+    `ruler_genomes` are set aside for each ruler. The far one takes whole families by the lineages in `taxonomy` (a
+    source of such), or of a nuclear genome the chromosomes `far_chromosomes`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    sources: list[str] = Field(min_length=1)
+    genomes: int = Field(ge=0)
+    longest_genome: int = Field(ge=1)
+    tokenization: str = Field(pattern=r"^([1-9]|1[0-2])-mer$|^BB$")
+    vocab_size: int = Field(ge=len(SPECIAL_TOKENS) + 4, lt=2**16)
+    resamplings: int = Field(ge=1)
+    seed: int = Field(ge=0)
+    piece: int = Field(default=0, ge=0)
+    ruler_genomes: int = Field(default=0, ge=0)
+    taxonomy: str = ""
+    far_chromosomes: list[str] = []
+
+    @field_validator("genomes")
+    @classmethod
+    def _enough_to_split(cls, value: int) -> int:
+        if 0 < value < FEWEST_GENOMES:
+            raise ValueError(f"at least {FEWEST_GENOMES}, or 0 for all, so that each split has one")
+        return value
+
+    @property
+    def word_length(self) -> int | None:
+        """Bases of a k-mer word (k), None for BigBird-style words."""
+        return None if self.tokenization == "BB" else int(self.tokenization.split("-")[0])
+
+    @property
+    def passes(self) -> int:
+        """How often each genome is cut into words: `resamplings` for BigBird-style words, once for k-mers."""
+        return self.resamplings if self.word_length is None else 1
+
+    def named(self) -> dict[str, Any]:
+        """The parameters as a record shows them: a user's own files by their names, not their folders."""
+        return self.model_dump() | {"sources": [Path(source).name for source in self.sources]}
+
+    def inputs(self) -> list[str]:
+        """Digests of the files that the corpus is made from, which are fetched now."""
+        used = [*self.sources, self.taxonomy] if self.taxonomy and self.ruler_genomes else self.sources
+        return [sources.digest(sources.fetch(source)) for source in used]
+
+
+class Corpora(BaseModel):
+    """The corpora of a chapter, as flat notebook parameters: the three lists run in parallel, one entry a corpus."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    profile: str
+    source: str
+    tokenizations: list[str] = Field(min_length=1)
+    genomes: list[int]
+    vocab_sizes: list[int]
+    longest_genome: int
+    resamplings: int
+    seed: int
+
+    @model_validator(mode="after")
+    def _lists_run_in_parallel(self) -> "Corpora":
+        if not len(self.tokenizations) == len(self.genomes) == len(self.vocab_sizes):
+            raise ValueError("'tokenizations', 'genomes' and 'vocab_sizes' must have as many entries each")
+        if len(set(self.tokenizations)) < len(self.tokenizations):
+            raise ValueError("'tokenizations' names one twice")
+        return self
+
+    def corpora(self, where: str) -> list[CorpusParameters]:
+        """The parameters of each corpus; `where` names the notebook in an error."""
+        shared = self.model_dump(include={"longest_genome", "resamplings", "seed"}) | {"sources": [self.source]}
+        return [
+            checked(
+                CorpusParameters, {"tokenization": tokenization, "genomes": genomes, "vocab_size": size} | shared, where
+            )
+            for tokenization, genomes, size in zip(self.tokenizations, self.genomes, self.vocab_sizes, strict=True)
+        ]
+
+
+def split(count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Draw the thesis's splits of `count` genomes: 10% test, and 10% of the rest validation (81/9/10)."""
+    order = rng.permutation(count)
+    test = round(0.1 * count)
+    validation = round(0.1 * (count - test))
+    parts = np.split(order, [test, test + validation])
+    return {"test": np.sort(parts[0]), "validation": np.sort(parts[1]), "train": np.sort(parts[2])}
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A finished corpus in the store; see `prepare`."""
+
+    folder: Path
+
+    @cached_property
+    def tokenizer(self) -> DnaTokenizer:
+        """The tokenizer learned from the training genomes."""
+        return load_tokenizer(self.folder / "tokenizer")
+
+    @cached_property
+    def genomes(self) -> dict[str, list[str]]:
+        """Names of the genomes of each split and ruler."""
+        return store.read_json(self.folder / "genomes.json")
+
+    @cached_property
+    def sizes(self) -> dict[str, dict[str, int]]:
+        """Bases read and words cut, over all passes: ``sizes["words"]["train"]``."""
+        return store.read_json(self.folder / "sizes.json")
+
+    def ids(self, part: str) -> np.ndarray:
+        """All token ids of a split, one document after the other; uint16, mapped from disk."""
+        return np.memmap(self.folder / f"{part}.ids", np.uint16, mode="r")
+
+    def ends(self, part: str) -> np.ndarray:
+        """Where each document (one pass over one genome) ends in `ids`."""
+        return np.load(self.folder / f"{part}.ends.npy")
+
+
+def prepare(parameters: CorpusParameters) -> Corpus:
+    """The corpus of these parameters, from the store or made now.
+
+    Raises
+    ------
+    DnakitError
+        If the source cannot be had, or holds fewer genomes than asked for.
+    """
+    made_key = corpus_key(parameters)
+    return Corpus(store.made("corpora", made_key, lambda folder: _fill(folder, parameters)))
+
+
+def corpus_key(parameters: CorpusParameters) -> str:
+    """The key of a corpus: parameters that matter to it, and the content of its sources rather than their names."""
+    values = parameters.model_dump(exclude={"sources", "taxonomy", "resamplings"}) | {"passes": parameters.passes}
+    return store.key(RECIPE, values | {"inputs": parameters.inputs()})
+
+
+def documents(parameters: CorpusParameters) -> Iterator[Record]:
+    """The genomes, or pieces of chromosomes, a corpus may draw from, one record of the sources in memory at a time."""
+    for record in chain.from_iterable(read_fasta(sources.fetch(source)) for source in parameters.sources):
+        if not parameters.piece:
+            if len(record.sequence) <= parameters.longest_genome:
+                yield record
+            continue
+        for start in range(0, len(record.sequence), parameters.piece):
+            piece = record.sequence[start : start + parameters.piece]
+            if sum(map(piece.count, b"ACGT")) >= KNOWN_SHARE * parameters.piece:
+                yield Record(f"{record.name}:{start}", "", piece)
+
+
+def _fill(folder: Path, parameters: CorpusParameters) -> None:
+    """Write a corpus: choose and split the genomes, learn the tokenizer from the training split, encode all splits."""
+    parts = _choose(parameters)
+    train_bases = sum(length for length in parts["train"].values())
+    texts = _texts(set(parts["train"]), train_bases, parameters)
+    tokenizer = train_tokenizer(texts, parameters.vocab_size, parameters.word_length)
+    tokenizer.save_pretrained(folder / "tokenizer")
+    membership = {name: part for part, names in parts.items() for name in names}
+    store.write_json(folder / "sizes.json", _encode(folder, membership, tokenizer, parameters))
+    store.write_json(folder / "genomes.json", {part: list(names) for part, names in parts.items()})
+
+
+def _choose(parameters: CorpusParameters) -> dict[str, dict[str, int]]:
+    """Names and lengths of the genomes of each split and ruler."""
+    lengths = {record.name: len(record.sequence) for record in documents(parameters)}
+    rulers, free = _set_aside(list(lengths), parameters)
+    wanted = parameters.genomes or max(FEWEST_GENOMES, len(free))
+    if len(free) < wanted:
+        where = ", ".join(Path(source).name for source in parameters.sources)
+        aside = f" beside its rulers ({len(lengths) - len(free):,} set aside)" if parameters.ruler_genomes else ""
+        what = (
+            f"pieces of {parameters.piece:,} bases"
+            if parameters.piece
+            else f"genomes of at most {parameters.longest_genome:,} bases"
+        )
+        raise DnakitError(
+            f"{where} holds {len(free):,} {what}{aside}, but {wanted:,} are asked for; lower 'genomes' "
+            "(or 'nuclear_pieces'), or raise 'longest_genome'"
+        )
+    rng = np.random.default_rng(parameters.seed)
+    names = np.array(free)[np.sort(rng.permutation(len(free))[:wanted])]
+    parts = {part: names[rows].tolist() for part, rows in split(len(names), rng).items()} | rulers
+    return {part: {name: lengths[name] for name in members} for part, members in parts.items()}
+
+
+def _set_aside(names: list[str], parameters: CorpusParameters) -> tuple[dict[str, list[str]], list[str]]:
+    """Names of each ruler, and those left for the splits; the same for every tokenization and number of genomes."""
+    count = parameters.ruler_genomes
+    if not count:
+        return {}, names
+    rng = np.random.default_rng([parameters.seed, 3])
+    if parameters.piece:
+        apart = [name for name in names if name.rsplit(":", 1)[0] in parameters.far_chromosomes]
+        far = sorted(rng.permutation(np.array(apart))[:count].tolist())
+        rest = sorted(set(names) - set(apart))
+    else:
+        lineages = taxonomy.lineages(sources.fetch(parameters.taxonomy))
+        far, rest = taxonomy.hold_out(names, lineages, HELD_OUT_RANK, count, rng)
+    if not far:
+        missing = "'far_chromosomes'" if parameters.piece else f"a {HELD_OUT_RANK} in 'taxonomy'"
+        raise DnakitError(f"no genome is left for the far ruler: none of the source has {missing}")
+    near = set(rng.permutation(np.array(rest))[:count].tolist())
+    return {"near": sorted(near), "far": sorted(far)}, [name for name in names if name in set(rest) - near]
+
+
+def _texts(names: set[str], bases: int, parameters: CorpusParameters) -> Iterator[str]:
+    """What BPE learns from: whole words of the training genomes, every n-th piece of them where there is too much."""
+    every = -(-bases // BPE_BASES)
+    rng = np.random.default_rng([parameters.seed, 1])
+    pieces = (
+        record.sequence[start : start + BPE_PIECE]
+        for record in documents(parameters)
+        if record.name in names
+        for start in range(0, len(record.sequence), BPE_PIECE)
+    )
+    for number, piece in enumerate(pieces):
+        if number % every:
+            continue
+        if parameters.word_length is None:
+            yield from (word.decode() for word in bigbird_words(piece, rng) if not word.strip(b"ACGT"))
+        else:
+            yield known_words(piece, parameters.word_length)
+
+
+def _encode(
+    folder: Path, membership: dict[str, str], tokenizer: DnaTokenizer, parameters: CorpusParameters
+) -> dict[str, dict[str, int]]:
+    """Write `<part>.ids` and `<part>.ends.npy`, one genome in memory at a time; return bases and words by split."""
+    parts = list(dict.fromkeys(membership.values()))
+    files = {part: (folder / f"{part}.ids").open("wb") for part in parts}
+    ends: dict[str, list[int]] = {part: [0] for part in parts}
+    sizes = {"bases": dict.fromkeys(parts, 0), "words": dict.fromkeys(parts, 0)}
+    known = set()
+    rng = np.random.default_rng([parameters.seed, 2])
+    for record in documents(parameters):
+        if record.name not in membership:
+            continue
+        part = membership[record.name]
+        for ids, words in _documents(record, tokenizer, parameters, rng):
+            files[part].write(ids.astype(np.uint16).tobytes())
+            ends[part].append(ends[part][-1] + len(ids))
+            sizes["bases"][part] += len(record.sequence)
+            sizes["words"][part] += words
+            if (ids >= len(SPECIAL_TOKENS)).any():
+                known.add(part)
+    for part in parts:
+        files[part].close()
+        np.save(folder / f"{part}.ends.npy", np.array(ends[part][1:]))
+        if part not in known:
+            raise DnakitError(
+                f"{', '.join(parameters.sources)}: the {part} genomes give no tokens: they hold no known bases, or are "
+                f"too short for {parameters.tokenization} words"
+            )
+    return sizes
+
+
+def _documents(
+    record: Record, tokenizer: DnaTokenizer, parameters: CorpusParameters, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Token ids of each pass over a genome, and the number of its words."""
+    if parameters.word_length is not None:
+        yield tokenizer.encode_sequence(record.sequence), -(-len(record.sequence) // parameters.word_length)
+        return
+    for _ in range(parameters.passes):
+        words = list(bigbird_words(record.sequence, rng))
+        yield tokenizer.encode_words(words), len(words)

@@ -1,0 +1,134 @@
+"""From tokens to samples: 256 of them, which are masked, and in which order two sentences stand.
+
+Thesis section 4.2.1. A *sample* is ``<cls>``, up to 254 consecutive tokens of one genome, ``<sep>``, and padding to
+256. For sentence-order prediction two neighbouring parts of such a sample are shown, in their order or swapped.
+"""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from dnakit.tokens.corpus import RULERS, SPLITS, Corpus
+from dnakit.tokens.tokenizer import SPECIAL_TOKENS
+
+SAMPLE_LENGTH = 256  # thesis 4.1.3, <cls> and <sep> included
+CLS, PAD, SEP, UNK, MASK = range(len(SPECIAL_TOKENS))
+IGNORED = -100  # the label PyTorch's losses skip
+MASK_PROBABILITY = 0.15  # BERT's defaults, thesis 4.2.1: of the selected tokens 80% become <mask>,
+MASKED_SHARE, RANDOM_SHARE = 0.8, 0.1  # 10% a random token, 10% stay
+
+
+class MlmSamples(Dataset):
+    """Masked-language-model samples of one split (thesis 4.2.1).
+
+    Of the tokens that stand for known bases, 15% are selected at random; 80% of these become ``<mask>``, 10% a random
+    token, 10% stay. The draw depends on nothing but the seed, the sample and, if `masking` is ``dynamic`` (RoBERTa;
+    thesis B.2), the epoch: a resumed training sees what an undisturbed one sees.
+
+    Parameters
+    ----------
+    labelled : {"all", "selected"}
+        Which tokens carry a label: every token that stands for bases, or the selected ones only.
+
+    Each item holds ``input_ids``, ``attention_mask``, ``labels`` (true ids, -100 where not labelled) and ``masked``
+    (bool: shown as ``<mask>``, what accuracies on masked tokens count), all of shape (256,).
+    """
+
+    shortest = 1  # tokens; what is left of a document in fewer is no sample
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        part: str,
+        masking: Literal["static", "dynamic"],
+        labelled: Literal["all", "selected"],
+        seed: int,
+    ) -> None:
+        self.ids, self.labelled, self.seed = corpus.ids(part), labelled, seed
+        self.dynamic = masking == "dynamic"
+        self.stream = (*SPLITS, *RULERS).index(part)
+        self.vocab_size = len(corpus.tokenizer)
+        bounds = sample_bounds(corpus.ends(part))
+        self.bounds = bounds[np.diff(bounds, axis=1)[:, 0] >= self.shortest]
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.bounds)
+
+    def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
+        rng = np.random.default_rng([self.seed, self.stream, self.epoch if self.dynamic else 0, number])
+        return self._masked(framed([self._tokens(number)]), rng)
+
+    def _tokens(self, number: int) -> np.ndarray:
+        return self.ids[slice(*self.bounds[number])]
+
+    def _masked(self, true: np.ndarray, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        seen, selected = mask_tokens(true, self.vocab_size, rng)
+        scored = selected if self.labelled == "selected" else true >= len(SPECIAL_TOKENS)
+        return {
+            "input_ids": torch.from_numpy(seen),
+            "attention_mask": torch.from_numpy((true != PAD).astype(np.int64)),
+            "labels": torch.from_numpy(np.where(scored, true, IGNORED)),
+            "masked": torch.from_numpy(seen == MASK),
+        }
+
+
+class SentenceOrderSamples(MlmSamples):
+    """Masked samples of two sentences in their order or swapped, each with equal probability (thesis, Algorithm 2).
+
+    A sample of `MlmSamples` loses up to a tenth of its tokens at either end and is cut in two somewhere inside. Each
+    item also holds ``sentence_order_label``: 1 where the second sentence stands first.
+    """
+
+    shortest = 20  # Algorithm 2 divides by ten, and what it cuts from fewer tokens is no sentence
+
+    def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
+        rng = np.random.default_rng([self.seed, self.stream, self.epoch if self.dynamic else 0, number, 1])
+        tokens = self._tokens(number)
+        start, cut, end = sentence_bounds(len(tokens), rng)
+        pair = [tokens[start:cut], tokens[cut:end]]
+        swapped = int(rng.integers(2))
+        item = self._masked(framed(pair[::-1] if swapped else pair), rng)
+        return item | {"sentence_order_label": torch.tensor(swapped)}
+
+
+def sentence_bounds(length: int, rng: np.random.Generator) -> tuple[int, int, int]:
+    """Algorithm 2's ``a``, ``b`` and ``c``: where the first sentence begins, where it is cut, where the second ends."""
+    tenth = length // 10
+    start = int(rng.integers(1, tenth + 1))
+    end = int(rng.integers(length - tenth, length))
+    return start, int(rng.integers(start + tenth, end - tenth + 1)), end
+
+
+def framed(sentences: list[np.ndarray]) -> np.ndarray:
+    """``<cls>`` sentence ``<sep>`` [sentence ``<sep>``], padded, int64, shape (256,)."""
+    tokens = [[CLS], *(part for sentence in sentences for part in (sentence, [SEP]))]
+    ids = np.concatenate([np.asarray(part, np.int64) for part in tokens])
+    return np.pad(ids, (0, SAMPLE_LENGTH - len(ids)), constant_values=PAD)
+
+
+def sample_bounds(ends: np.ndarray) -> np.ndarray:
+    """Start and end of each sample in a split's ids, shape (samples, 2): up to 254 tokens of one document."""
+    step = SAMPLE_LENGTH - 2
+    starts = np.concatenate([[0], ends[:-1]])
+    return np.concatenate(
+        [
+            np.stack([at := np.arange(start, end, step), np.minimum(at + step, end)], axis=1)
+            for start, end in zip(starts, ends, strict=True)
+        ]
+    )
+
+
+def mask_tokens(true: np.ndarray, vocab_size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """BERT's masking of token ids of any shape: what the model sees, and which positions were selected.
+
+    Special tokens (``<unk>`` among them: nothing could be learned from it) are never selected, and a random token is
+    never a special one.
+    """
+    selected = (rng.random(true.shape) < MASK_PROBABILITY) & (true >= len(SPECIAL_TOKENS))
+    fate = rng.random(true.shape)
+    random = rng.integers(len(SPECIAL_TOKENS), vocab_size, true.shape)
+    seen = np.where(selected & (fate < MASKED_SHARE), MASK, true)
+    return np.where(selected & (fate >= 1 - RANDOM_SHARE), random, seen), selected
