@@ -1,7 +1,11 @@
-"""Where the project's folders are, and the one kind of error a user is meant to read."""
+"""Where the project's folders are, the one kind of error for users, and how a file appears whole or not at all."""
 
+import difflib
 import os
-from collections.abc import Mapping
+import shutil
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +31,12 @@ def checked(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
         raise DnakitError(f"{where}: {name}{first['msg'].removeprefix('Value error, ')}") from error
 
 
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The end of an error message about an unknown name: ``; did you mean 'x'?``, or nothing where no name is near."""
+    near = difflib.get_close_matches(str(name), list(known), n=1, cutoff=cutoff)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
 def root() -> Path:
     """The checkout: ``DNAKIT_ROOT``, else where this package lies (beside ``pyproject.toml``), else where we are."""
     if "DNAKIT_ROOT" in os.environ:
@@ -45,3 +55,59 @@ def relative(path: Path) -> str:
     """The path as a reader sees it: inside the checkout, else its name alone, so that no page names private folders."""
     path = Path(path).resolve()
     return str(path.relative_to(root())) if path.is_relative_to(root()) else path.name
+
+
+@contextmanager
+def published(path: Path) -> Iterator[Path]:
+    """A name beside ``path`` to write a file to; a reader sees the whole file at ``path``, or what was there before.
+
+    The file gets its name by one rename when the block ends; if the block fails, it is removed. The name to write to
+    keeps the suffix of ``path``, and is different in each process and thread.
+
+    Raises
+    ------
+    DnakitError
+        If the disk refuses.
+    """
+    part = _part(path)
+    try:
+        with _writing(path):
+            yield part
+            os.replace(part, path)
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+@contextmanager
+def published_folder(path: Path) -> Iterator[Path]:
+    """An empty folder beside ``path`` to fill; it replaces ``path`` when the block ends; if that fails, it is removed.
+
+    Raises
+    ------
+    DnakitError
+        If the disk refuses.
+    """
+    part = _part(path)
+    try:
+        with _writing(path):
+            part.mkdir()
+            yield part
+            shutil.rmtree(path, ignore_errors=True)
+            os.replace(part, path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_ident()}.part{path.suffix}")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Make the folder that ``path`` lies in; one line if the disk refuses that, or anything else."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise DnakitError(f"{path}: cannot be written: {error.strerror or error}") from error
