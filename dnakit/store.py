@@ -34,13 +34,13 @@ def key(recipe: str, parameters: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def place(kind: str, made_key: str) -> Path:
+def path_of(kind: str, made_key: str) -> Path:
     """Where the finished folder of a kind (``runs``, ``corpora``) lies, whether it exists or not."""
     shelf = data_folder("runs") if kind == "runs" else data_folder("cache", kind)
     return shelf / made_key
 
 
-def made(kind: str, made_key: str, make: Callable[[Path], None]) -> Path:
+def get_or_make(kind: str, made_key: str, make: Callable[[Path], None]) -> Path:
     """The finished folder for a key: the one in the store, else the one that ``make`` fills now.
 
     ``make(part)`` works in a part folder that appears under its final name by one rename, after ``make`` returned. A
@@ -52,7 +52,7 @@ def made(kind: str, made_key: str, make: Callable[[Path], None]) -> Path:
     DnakitError
         If the store cannot be written to.
     """
-    final = place(kind, made_key)
+    final = path_of(kind, made_key)
     if final.exists():
         return final
     try:
@@ -81,6 +81,9 @@ def _is_of_the_disk(error: Exception) -> bool:
     return any(sign in str(error) for sign in ("(os error ", "PytorchStreamWriter failed"))
 
 
+place, made = path_of, get_or_make  # until the chapters are converted
+
+
 class Kept(ABC):
     """Something made once and kept in the store as a run is: a training, or a measurement that took its time."""
 
@@ -101,11 +104,11 @@ class Kept(ABC):
     @property
     def done(self) -> bool:
         """Whether the store holds it."""
-        return place("runs", self.key).exists()
+        return path_of("runs", self.key).exists()
 
     def train(self) -> Path:
         """Its folder, made now if the store does not hold it."""
-        return made("runs", self.key, self.fill)
+        return get_or_make("runs", self.key, self.fill)
 
     def metrics(self) -> dict[str, Any]:
         """Its numbers."""

@@ -1,0 +1,128 @@
+"""A chapter of the book: its parameters, and the runs behind its tables and figures.
+
+A chapter is a notebook ``notebooks/NN_name.py`` and the package ``dnakit/chapters/name``. The package's module ``runs``
+holds a class `Parameters` and a function ``runs(parameters)``. Nothing else lists the chapters: the command line, the
+workflow and the book find them here.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dnakit.notebooks.parameters import names, settings
+from dnakit.project import DnakitError, checked
+from dnakit.report.finished import Finished, recorded
+from dnakit.run import Run
+
+
+class ChapterParameters(BaseModel):
+    """What every chapter has; a chapter adds its own fields, one for each line of its notebook's parameters cell."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    profile: str
+
+
+class TrainingChapterParameters(ChapterParameters):
+    """The same with how models are trained: the fields of `dnakit.training.TrainingParameters`."""
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    precision: Literal["auto", "fp32", "bf16"]
+    seed: int = Field(ge=0)
+
+    def training(self) -> dict[str, Any]:
+        """These fields alone."""
+        return self.model_dump(include={"epochs", "batch_size", "learning_rate", "precision", "seed"})
+
+
+class Edge(NamedTuple):
+    """A run that another one needs."""
+
+    profile: str
+    notebook: str
+    run: str
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter with values for its parameters."""
+
+    notebook: str
+    parameters: ChapterParameters
+
+    @cached_property
+    def runs(self) -> dict[str, Run]:
+        """The runs of the chapter by name, each after the runs of the chapter that it needs."""
+        found = {run.name: run for run in _module(self.notebook).runs(self.parameters)}
+        return found
+
+    def recorded(self) -> Finished:
+        """The results that are recorded in ``data/recorded``."""
+        return recorded(self.notebook)
+
+    def here(self) -> Finished:
+        """The results of these parameters; a run that the store lacks is made now."""
+        folders = {name: run.folder() for name, run in self.runs.items()}
+        return Finished("this run", self.parameters.profile, folders)
+
+    def edges(self) -> dict[str, list[Edge]]:
+        """The runs that each run needs; no data are read."""
+        return {
+            name: [Edge(needed.parameters.profile, notebook_of(needed), needed.name) for needed in run.needs()]  # type: ignore[attr-defined]
+            for name, run in self.runs.items()
+        }
+
+
+def open_chapter(notebook: str, values: Mapping[str, Any]) -> Chapter:
+    """The chapter of a notebook, with the values of its parameters.
+
+    Parameters
+    ----------
+    notebook
+        Its name, such as ``02_pretraining``.
+    values
+        Holds a value for each parameter; more is ignored, so that a notebook passes ``globals()``.
+
+    Raises
+    ------
+    DnakitError
+        If a value does not fit.
+    """
+    kind = _module(notebook).Parameters
+    given = {name: values[name] for name in kind.model_fields if name in values}
+    return Chapter(notebook, checked(kind, given, notebook))
+
+
+def chapter_of(notebook: str, profile: str, overrides: Mapping[str, Any] | None = None) -> Chapter:
+    """The chapter of a notebook with the values of a profile, and others in place of some.
+
+    Raises
+    ------
+    DnakitError
+        If there is no such notebook, profile or parameter, or a value does not fit.
+    """
+    return open_chapter(notebook, settings(notebook, profile, overrides))
+
+
+def notebook_of(run: Run) -> str:
+    """The notebook of the chapter that a run belongs to."""
+    package = type(run).__module__.split(".")[2]
+    return next(name for name in names() if _package_of(name) == package)
+
+
+def _package_of(notebook: str) -> str:
+    return notebook.split("_", 1)[1]
+
+
+def _module(notebook: str) -> ModuleType:
+    name = f"dnakit.chapters.{_package_of(notebook)}.runs"
+    if find_spec(name.removesuffix(".runs")) is None:
+        raise DnakitError(f"{notebook} has no package dnakit/chapters/{_package_of(notebook)}")
+    return importlib.import_module(name)

@@ -1,0 +1,118 @@
+"""A run: something made once from parameters and inputs and kept in the store, such as a training or a measurement.
+
+A chapter describes its runs as subclasses of `Run`. The key, the place in the store, the record and the edges of the
+workflow follow from what such a class says about itself.
+"""
+
+import os
+import platform
+import subprocess
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from pydantic import BaseModel
+
+from dnakit import store
+from dnakit.project import root
+
+
+class Outcome(NamedTuple):
+    """What a run found, and what its record says besides name, key, recipe and environment."""
+
+    metrics: Mapping[str, Any]
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Run(ABC):
+    """Something made once and kept in the store.
+
+    Parameters
+    ----------
+    parameters
+        The checked parameters of the chapter.
+    name
+        Unique within the chapter; part of commands, of ``data/recorded`` and of the workflow.
+    """
+
+    recipe: ClassVar[str]  # part of the key: raise it when the same inputs come to mean other numbers
+
+    parameters: BaseModel
+    name: str
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What is made, in words."""
+
+    @abstractmethod
+    def inputs(self) -> Mapping[str, Any]:
+        """Everything that decides the result, as JSON: values, digests of files, keys of other runs."""
+
+    @abstractmethod
+    def compute(self, folder: Path) -> Outcome:
+        """Make it; tables and models are written into `folder`, which holds what an interrupted attempt left."""
+
+    def needs(self) -> Sequence["Run"]:
+        """The runs whose folders `compute` reads: the edges of the workflow."""
+        return ()
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of the recipe and the inputs."""
+        return store.key(self.recipe, self.inputs())
+
+    @property
+    def done(self) -> bool:
+        """Whether the store holds it."""
+        return store.path_of("runs", self.key).exists()
+
+    def folder(self) -> Path:
+        """Its folder in the store; made now if it is not there."""
+        return store.get_or_make("runs", self.key, self._fill)
+
+    def _fill(self, folder: Path) -> None:
+        about = {"name": self.name, "key": self.key, "recipe": self.recipe, "environment": environment()}
+        metrics, record = self.compute(folder)
+        store.write_json(folder / "metrics.json", metrics)
+        store.write_json(folder / "run.json", about | dict(record))
+
+
+def environment() -> dict[str, str]:
+    """What a number depends on besides its inputs: commit of the code, versions, processor."""
+    packages = ("dnakit", "torch", "transformers", "tokenizers", "accelerate", "numpy")
+    return {
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "processor": _processor(),
+        **{package: version(package) for package in packages},
+    }
+
+
+def _commit() -> str:
+    """The commit of the checkout, with ``+changes`` where its code differs; ``unknown`` where the project is no repository."""
+    git = ["git", "-C", str(root())]
+    try:
+        asked = subprocess.run(
+            [*git, "rev-parse", "--show-toplevel", "--short=12", "HEAD"], capture_output=True, text=True, check=True
+        )
+        status = [*git, "status", "--porcelain", "--untracked-files=no", "--", "dnakit"]
+        changed = subprocess.run(status, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    top, head = asked.stdout.splitlines()
+    if Path(top).resolve() != root():  # an unpacked archive inside another repository
+        return "unknown"
+    return head + ("+changes" if changed.strip() else "")
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
