@@ -1,7 +1,10 @@
-"""The experiments of one profile as a graph: trainings -> notebooks -> book.
+"""The experiments of one profile as a graph: runs -> notebooks -> book.
 
     snakemake --cores 2 --config profile=smoke                                     what make report does
-    snakemake --workflow-profile params/cluster/slurm --config profile=thesis      each training a job of its own
+    snakemake --workflow-profile params/cluster/slurm --config profile=thesis      each run a job of its own
+
+On one machine the runs of a chapter are one job, whose processes make one run after the other, so that libraries are
+imported once. On a cluster each run is a job with its own resources.
 """
 
 import os
@@ -10,45 +13,56 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from snakemake.exceptions import WorkflowError
 
-from dnakit.notebooks import execute as notebooks
-from dnakit.notebooks import parameters
+from dnakit.chapters.chapter import chapter_of
+from dnakit.notebooks.parameters import names
 from dnakit.project import DnakitError, data_folder
 
 PROFILE = config.get("profile", "smoke")
-JOBS = Path(os.path.relpath(data_folder("cache", "jobs")))
-NOTEBOOKS = parameters.names()
+RUN_IS_A_JOB = workflow.remote_exec or bool(workflow.resource_settings.nodes)  # on a cluster
+JOBS = Path(os.path.relpath(data_folder("cache", "jobs"))) / PROFILE
+NOTEBOOKS = names()
+LIBRARY = ["project", "store", "run", "training", "chapters/chapter"]  # modules, and rooms, that decide a run
+ROOMS = ["data", "tokens", "models"]
 
 
 def files(*patterns):
     return sorted(str(path) for pattern in patterns for path in Path().glob(pattern) if path.is_file())
 
 
-def keys(notebook):
-    return [JOBS / PROFILE / notebook / f"{run}.key" for run in RUNS[notebook]]
+def code(notebook):
+    """The modules that decide the runs of a chapter: the library's, and its own."""
+    modules = [f"dnakit/{module}.py" for module in LIBRARY]
+    return files(*modules, *(f"dnakit/{room}/**/*.py" for room in (*ROOMS, f"chapters/{package(notebook)}")))
 
 
-def upstream(wildcards):
-    """The keys of the trainings a training starts from, where this profile makes them."""
-    needed = UPSTREAM[wildcards.notebook].get(wildcards.run, [])
-    return [JOBS / PROFILE / notebook / f"{run}.key" for profile, notebook, run in needed if profile == PROFILE]
+def package(notebook):
+    return notebook.split("_", 1)[1]
 
 
-def share(jobs):
-    """The threads of each of so many equal jobs when they run side by side."""
-    return max(1, (workflow.cores or 1) // max(1, jobs))
+def made(notebook, run=None):
+    """The file that stands for a run, or for all runs of a chapter."""
+    if RUN_IS_A_JOB:
+        return [JOBS / notebook / f"{name}.key" for name in ([run] if run else CHAPTERS[notebook].runs)]
+    return [JOBS / f"{notebook}.keys"] if CHAPTERS[notebook].runs else []
+
+
+def needed(notebook, *runs):
+    """The files of the runs that some runs of a chapter need, as far as this profile makes them."""
+    edges = [edge for run in runs for edge in EDGES[notebook][run] if edge.profile == PROFILE]
+    others = {(edge.notebook, edge.run) for edge in edges if RUN_IS_A_JOB or edge.notebook != notebook}
+    return sorted({str(file) for other, run in others for file in made(other, run)})
 
 
 try:
-    SETTINGS = {notebook: parameters.settings(notebook, PROFILE) for notebook in NOTEBOOKS}
-    RUNS = {notebook: notebooks.run_names(notebook, SETTINGS[notebook]) for notebook in NOTEBOOKS}
-    UPSTREAM = {notebook: notebooks.upstream(notebook, SETTINGS[notebook]) for notebook in NOTEBOOKS}
+    CHAPTERS = {notebook: chapter_of(notebook, PROFILE) for notebook in NOTEBOOKS}
+    EDGES = {notebook: chapter.edges() for notebook, chapter in CHAPTERS.items()}
 except DnakitError as error:
     raise WorkflowError(str(error)) from None
 
 # One report at a time. Snakemake's own lock would outlive a kill -9; this one ends with the process that holds it.
 if workflow.is_main_process:
     JOBS.mkdir(parents=True, exist_ok=True)
-    LOCK = FileLock(JOBS / ".lock")
+    LOCK = FileLock(JOBS.parent / ".lock")
     try:
         LOCK.acquire(timeout=0)
     except Timeout:
@@ -68,19 +82,35 @@ rule all:
 
 rule trained:
     input:
-        [keys(notebook) for notebook in NOTEBOOKS],
+        [made(notebook) for notebook in NOTEBOOKS],
 
 
-# The store decides what a change of the code means for a run: one that it holds already costs seconds here.
-rule train:
+# The store decides what a change of the code means for a run: one that it holds already costs nothing here.
+rule train_chapter:
     input:
-        upstream,
-        files("dnakit/**/*.py", "data/sources.yaml", "requirements.lock"),
+        lambda wildcards: needed(wildcards.notebook, *CHAPTERS[wildcards.notebook].runs),
+        lambda wildcards: code(wildcards.notebook),
+        "data/sources.yaml",
+        "requirements.lock",
     output:
-        JOBS / PROFILE / "{notebook}" / "{run}.key",
+        JOBS / "{notebook}.keys",
     params:
-        settings=lambda wildcards: SETTINGS[wildcards.notebook],
-    threads: lambda wildcards: share(len(RUNS[wildcards.notebook]))
+        parameters=lambda wildcards: CHAPTERS[wildcards.notebook].parameters.model_dump(),
+    threads: workflow.cores or 1
+    shell:
+        "dnakit train {wildcards.notebook} --profile {PROFILE} --jobs {threads} --key-file {output:q}"
+
+
+rule train_run:
+    input:
+        lambda wildcards: needed(wildcards.notebook, wildcards.run),
+        lambda wildcards: code(wildcards.notebook),
+        "data/sources.yaml",
+        "requirements.lock",
+    output:
+        JOBS / "{notebook}" / "{run}.key",
+    params:
+        parameters=lambda wildcards: CHAPTERS[wildcards.notebook].parameters.model_dump(),
     resources:
         mem_mb=8000,
         runtime=24 * 60,
@@ -90,22 +120,18 @@ rule train:
 
 rule execute:
     input:
-        lambda wildcards: keys(wildcards.notebook),
+        lambda wildcards: made(wildcards.notebook),
+        lambda wildcards: code(wildcards.notebook),
+        lambda wildcards: files(f"data/recorded/{wildcards.notebook}/**/*"),
         "notebooks/{notebook}.py",
-        files(
-            "dnakit/**/*.py",
-            "data/sources.yaml",
-            "data/thesis/*",
-            "data/recorded/**/*",
-            "benchmarks/results.json",
-            "requirements.lock",
-        ),
+        files("dnakit/report/*.py", "dnakit/notebooks/*.py", "data/thesis/*", "data/*.csv", "benchmarks/results.json"),
+        "data/sources.yaml",
+        "requirements.lock",
     output:
         "book/chapters/{notebook}.ipynb",
     params:
-        settings=lambda wildcards: SETTINGS[wildcards.notebook],
+        parameters=lambda wildcards: CHAPTERS[wildcards.notebook].parameters.model_dump(),
         profile=PROFILE,
-    threads: share(len(NOTEBOOKS))
     resources:
         mem_mb=8000,
         runtime=4 * 60,

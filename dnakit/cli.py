@@ -4,14 +4,17 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-import yaml
 
-from dnakit.notebooks import execute as notebooks
-from dnakit.notebooks.parameters import check, did_you_mean, folder, names, parameters_of, settings, source
-from dnakit.project import DnakitError, root
+from dnakit.notebooks import parameters
+from dnakit.notebooks.execute import CellError, shown
+from dnakit.notebooks.parameters import check, declared, folder, names, source
+from dnakit.project import DnakitError, did_you_mean, published, root
+
+if TYPE_CHECKING:
+    from dnakit.chapters.chapter import Chapter
 
 app = typer.Typer(
     help="The executable edition of a thesis on small DNA transformers.",
@@ -23,7 +26,8 @@ app = typer.Typer(
 
 Notebook = Annotated[str, typer.Argument(help="A notebook, e.g. 02_pretraining.")]
 Notebooks = Annotated[list[str] | None, typer.Argument(help="Notebooks; all of them when none is named.")]
-Profile = Annotated[str, typer.Option(help="smoke, laptop or thesis: the folder of params/ to take values from.")]
+Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs; all when none is named.")]
+Profile = Annotated[str, typer.Option(help="smoke, laptop or thesis.")]
 Assignments = Annotated[list[str] | None, typer.Option("-p", metavar="KEY=VALUE", help="Another value, as YAML.")]
 
 
@@ -40,29 +44,35 @@ def fetch(
 
 @app.command()
 def runs(notebook: Notebook, profile: Profile, p: Assignments = None) -> None:
-    """List the trainings a notebook shows, and whether the store holds them."""
-    found = notebooks.runs(notebook, settings(notebook, profile, _assigned(p)))
-    if not found:
+    """List the runs behind a notebook, and whether the store holds them."""
+    chapter = _chapter(notebook, profile, p)
+    if not chapter.runs:
         print(f"{notebook} has no runs")
         return
-    header = ("run", "key", "state", "what it trains")
-    _print_table([header, *((name, run.key, _state(run), run.title) for name, run in found.items())])
+    header = ("run", "key", "state", "what it makes")
+    rows = [(name, run.key, "in store" if run.done else "to make", run.title) for name, run in chapter.runs.items()]
+    _print_table([header, *rows])
 
 
 @app.command()
 def train(
     notebook: Notebook,
-    run: Annotated[str, typer.Argument(help="The name of a run, from dnakit runs.")],
     profile: Profile,
+    chosen: Runs = None,
     p: Assignments = None,
-    key_file: Annotated[Path | None, typer.Option(help="Write the run's key here when it is trained.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, each in a process of its own.")] = 1,
+    key_file: Annotated[Path | None, typer.Option(help="Write the names and keys here when all are made.")] = None,
 ) -> None:
-    """Train one run, unless the store holds it, and print its folder."""
-    chosen = _runs(notebook, profile, [run], _assigned(p))[0]
-    print(chosen.train())
+    """Make runs, unless the store holds them, and print their folders."""
+    from dnakit.chapters.pool import make_all
+
+    chapter = _chapter(notebook, profile, p)
+    asked = _asked(chapter, profile, chosen)
+    for _, made in make_all(chapter, asked, jobs):
+        print(made, flush=True)
     if key_file:
-        key_file.parent.mkdir(parents=True, exist_ok=True)
-        key_file.write_text(f"{chosen.key}\n")
+        with published(key_file) as part:
+            part.write_text("".join(f"{name} {chapter.runs[name].key}\n" for name in asked))
 
 
 @app.command()
@@ -73,16 +83,20 @@ def execute(
     output: Annotated[Path | None, typer.Option(help="A folder; book/chapters when not given.")] = None,
 ) -> None:
     """Run notebooks headless with a profile's parameters, and publish each when all its cells succeeded."""
+    from dnakit.chapters.chapter import chapter_of
+    from dnakit.notebooks import execute as notebooks
+
     selected = _selected(chosen)
-    given = _assigned(p)
+    given = parameters.assigned(p or [], selected)
     _refuse_unknown(given, selected)
-    values = {
-        notebook: settings(notebook, profile, {key: given[key] for key in given if key in parameters_of(notebook)})
-        for notebook in selected
-    }
+    values = {}
+    for notebook in selected:
+        mine = {key: given[key] for key in given if key in declared(notebook)}
+        chapter_of(notebook, profile, mine)  # refuses a wrong value before a kernel starts
+        values[notebook] = parameters.settings(notebook, profile, mine)
     for notebook in selected:
         target = (output or root() / "book" / "chapters") / f"{notebook}.ipynb"
-        print(notebooks.shown(notebooks.execute(notebook, values[notebook], target)), flush=True)
+        print(shown(notebooks.execute(notebook, values[notebook], target)), flush=True)
 
 
 @app.command()
@@ -93,31 +107,25 @@ def pair(
     ] = False,
 ) -> None:
     """Bring each .ipynb in step with its .py, the source."""
+    from dnakit.notebooks import pair as pairs
+
     for notebook in _selected(chosen):
-        print(notebooks.shown(notebooks.pair(notebook, execute)), flush=True)
+        print(shown(pairs.pair(notebook, execute)), flush=True)
 
 
 @app.command()
-def record(
-    notebook: Notebook,
-    profile: Profile,
-    chosen: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs; all when none is named.")
-    ] = None,
-    p: Assignments = None,
-) -> None:
+def record(notebook: Notebook, profile: Profile, chosen: Runs = None, p: Assignments = None) -> None:
     """Copy the small results of finished runs to data/recorded, where the book finds them."""
     from dnakit.store import record
 
-    asked = _runs(notebook, profile, chosen, _assigned(p))
+    chapter = _chapter(notebook, profile, p)
+    asked = [chapter.runs[name] for name in _asked(chapter, profile, chosen)]
     for run in asked:  # before anything is copied
         if not run.done:
             values = "".join(f" -p {assignment}" for assignment in p or [])
-            raise DnakitError(
-                f"{run.name} is not trained: dnakit train {notebook} {run.name} --profile {profile}{values}"
-            )
+            raise DnakitError(f"{run.name} is not made: dnakit train {notebook} {run.name} --profile {profile}{values}")
     for run in asked:
-        print(notebooks.shown(record(run.train(), run.name, profile, notebook)))
+        print(shown(record(run.folder(), run.name, profile, notebook)))
 
 
 def main() -> None:
@@ -127,11 +135,11 @@ def main() -> None:
         app()
     except DnakitError as error:
         _fail(str(error), 2)
-    except notebooks.CellError as error:
-        _fail(str(error), 1)
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         _fail(f"{error.strerror or error}{where}", 2)
+    except CellError as error:
+        _fail(str(error), 1)
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -145,47 +153,30 @@ def _selected(chosen: list[str] | None) -> list[str]:
     return [source(name).stem for name in chosen or names()]
 
 
-def _assigned(assignments: list[str] | None) -> dict[str, Any]:
-    """The values of ``-p key=value`` options, read as YAML; the path of a file becomes absolute.
+def _chapter(notebook: str, profile: str, assignments: list[str] | None) -> "Chapter":
+    from dnakit.chapters.chapter import chapter_of
 
-    A notebook's kernel works in another folder than the user who names the file.
-    """
-    values = {}
-    for assignment in assignments or []:
-        key, equals, text = assignment.partition("=")
-        if not equals:
-            raise DnakitError(f"-p takes KEY=VALUE, not {assignment!r}")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise DnakitError(f"-p {assignment}: {text!r} is not YAML; quote it") from None
-        values[key] = str(Path(value).resolve()) if isinstance(value, str) and Path(value).is_file() else value
-    return values
+    return chapter_of(notebook, profile, parameters.assigned(assignments or [], [notebook]))
 
 
 def _refuse_unknown(given: dict[str, Any], selected: list[str]) -> None:
     """Each given parameter must belong to at least one of the notebooks."""
     if len(selected) == 1:
         check(given, selected[0])
-    known = {name for notebook in selected for name in parameters_of(notebook)}
+    known = {name for notebook in selected for name in declared(notebook)}
     for name in given:
         if name not in known:
             raise DnakitError(f"{name!r} is not a parameter of {', '.join(selected)}{did_you_mean(name, known)}")
 
 
-def _runs(
-    notebook: str, profile: str, chosen: list[str] | None, given: dict[str, Any] | None = None
-) -> list[notebooks.Run]:
-    found = notebooks.runs(notebook, settings(notebook, profile, given))
+def _asked(chapter: "Chapter", profile: str, chosen: list[str] | None) -> list[str]:
+    """The names of the chosen runs; of all where none is named."""
     for name in chosen or []:
-        if name not in found:
-            all_of_them = f"dnakit runs {notebook} --profile {profile}"
-            raise DnakitError(f"{notebook} has no run {name!r}{did_you_mean(name, found)}; {all_of_them} lists them")
-    return [found[name] for name in chosen or found]
-
-
-def _state(run: notebooks.Run) -> str:
-    return "in store" if run.done else "to train"
+        if name not in chapter.runs:
+            all_of_them = f"dnakit runs {chapter.notebook} --profile {profile}"
+            near = did_you_mean(name, chapter.runs)
+            raise DnakitError(f"{chapter.notebook} has no run {name!r}{near}; {all_of_them} lists them")
+    return list(chosen or chapter.runs)
 
 
 def _print_table(rows: Sequence[tuple[str, ...]]) -> None:

@@ -39,16 +39,21 @@ def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 
 def root() -> Path:
     """The checkout: ``DNAKIT_ROOT``, else where this package lies (beside ``pyproject.toml``), else where we are."""
-    if "DNAKIT_ROOT" in os.environ:
-        return Path(os.environ["DNAKIT_ROOT"]).resolve()
+    if chosen := environment_path("DNAKIT_ROOT"):
+        return chosen
     checkout = Path(__file__).resolve().parents[1]
     return checkout if (checkout / "pyproject.toml").exists() else Path.cwd()
 
 
+def environment_path(name: str) -> Path | None:
+    """The absolute path in an environment variable, ``~`` expanded; None where it is not set, or set to nothing."""
+    value = os.environ.get(name)
+    return Path(value).expanduser().resolve() if value else None
+
+
 def data_folder(*parts: str) -> Path:
     """A path under ``DNAKIT_DATA``, else under the checkout's ``data`` (where git ignores what is made)."""
-    base = Path(os.environ["DNAKIT_DATA"]).resolve() if "DNAKIT_DATA" in os.environ else root() / "data"
-    return base.joinpath(*parts)
+    return (environment_path("DNAKIT_DATA") or root() / "data").joinpath(*parts)
 
 
 def relative(path: Path) -> str:

@@ -95,7 +95,7 @@ def environment() -> dict[str, str]:
 
 
 def _commit() -> str:
-    """The commit of the checkout, with ``+changes`` where its code differs; ``unknown`` where the project is no repository."""
+    """The commit of the checkout, with ``+changes`` where its code differs; ``unknown`` outside a repository."""
     git = ["git", "-C", str(root())]
     try:
         asked = subprocess.run(

@@ -1,37 +1,31 @@
-"""Strict parameters of the notebooks: what a notebook declares, what a profile sets, and whether the two fit.
+"""The parameters of a notebook: what it declares, what a profile sets, and whether the two fit.
 
-The parameters of ``notebooks/NN_name.py`` are the names assigned in its cell tagged ``parameters``;
-``params/<profile>/NN_name.yaml`` gives other values to them. Nothing here starts a kernel or imports a notebook.
+The parameters of ``notebooks/NN_name.py`` are the names assigned in its cell tagged ``parameters``. Their values there
+are the smoke profile; ``params/<profile>/NN_name.yaml`` holds what another profile gives instead. Nothing here starts a
+kernel or imports a notebook.
 """
 
 import ast
-import difflib
-import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, create_model
 
-from dnakit.project import DnakitError, relative, root
+from dnakit.project import DnakitError, did_you_mean, relative, root
 
-PROFILES = ("smoke", "laptop", "thesis")
+DEFAULT_PROFILE = "smoke"  # the values of the parameters cell
+PROFILES = (DEFAULT_PROFILE, "laptop", "thesis")
 
-_TYPES = {
+_TYPES: dict[type, str] = {
     bool: "true or false (bool)",
     int: "a whole number (int)",
     float: "a number (float)",
     str: "text (str)",
     list: "a list",
 }
-
-
-class Parameter(NamedTuple):
-    """A parameter of a notebook: the value its cell assigns, and that value's type."""
-
-    default: Any
-    type: type
 
 
 # ---- finding notebooks and their parameters -----------------------------------------------------------------------
@@ -57,19 +51,17 @@ def source(notebook: str) -> Path:
     return folder() / f"{notebook}.py"
 
 
-def parameters_of(notebook: str | Path) -> dict[str, Parameter]:
-    """The parameters a notebook declares: name -> (default, type).
+def declared(notebook: str) -> dict[str, Any]:
+    """The parameters that a notebook declares, with their values in the parameters cell.
 
-    Only ``name = literal`` lines may stand in the cell tagged ``parameters``: true or false, numbers, text, and flat
-    lists of them.
+    Only ``name = literal`` lines may stand in the cell: true or false, numbers, text, and flat lists of them.
     """
-    path = notebook if isinstance(notebook, Path) else source(notebook)
+    path = source(notebook)
     try:
         statements = ast.parse(_parameters_cell(path)).body
     except SyntaxError as error:
-        raise DnakitError(f"the parameters cell of {path.stem} is not Python: {error.msg}") from None
-    declared = (_declaration(statement, path.stem) for statement in statements)
-    return {name: Parameter(value, type(value)) for name, value in declared}
+        raise DnakitError(f"the parameters cell of {notebook} is not Python: {error.msg}") from None
+    return dict(_declaration(statement, notebook) for statement in statements)
 
 
 def _parameters_cell(path: Path) -> str:
@@ -87,100 +79,174 @@ def _declaration(statement: ast.stmt, notebook: str) -> tuple[str, Any]:
                 value = ast.literal_eval(node)
             except ValueError:
                 value = None
-            if _is_plain(value):
+            if isinstance(value, bool | int | float | str) or _is_flat_list(value):
                 return name, value
     line = ast.unparse(statement).splitlines()[0]
     raise DnakitError(f"the parameters cell of {notebook} may hold only lines like epochs = 3, not {line!r}")
 
 
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, list):
-        return all(isinstance(item, bool | int | float | str) for item in value)
-    return isinstance(value, bool | int | float | str)
+def _is_flat_list(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, bool | int | float | str) for item in value)
 
 
 # ---- checking values ----------------------------------------------------------------------------------------------
 
 
-def check(parameters: Mapping[str, Any], notebook: str) -> dict[str, Any]:
-    """The values in the types the notebook declares (a whole number becomes a float where a float is declared).
+def check(values: Mapping[str, Any], notebook: str) -> dict[str, Any]:
+    """The values in the types that the notebook declares (a whole number becomes a float where a float is declared).
 
     Raises
     ------
     DnakitError
         For a name that is not a parameter of the notebook, and for a value of another type.
     """
-    declared = parameters_of(notebook)
-    for name in parameters:
-        if name not in declared:
-            raise DnakitError(f"{name!r} is not a parameter of {notebook}{did_you_mean(name, declared)}")
-    return {name: _value(f"{name!r} of {notebook}", value, declared[name]) for name, value in parameters.items()}
+    known = declared(notebook)
+    for name in values:
+        if name not in known:
+            raise DnakitError(f"{name!r} is not a parameter of {notebook}{did_you_mean(name, known)}")
+    try:
+        return _model(known).model_validate(dict(values)).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        where = error.errors()[0]["loc"]
+        first = str(where[0])
+        raise DnakitError(_refusal(notebook, first, list(where[1:]), values[first], known)) from None
 
 
-def _value(what: str, value: Any, declared: Parameter) -> Any:
-    value = _scalar(what, value, declared.type)
-    if declared.type is not list:
+def _model(known: Mapping[str, Any]) -> type[BaseModel]:
+    """A pydantic model with the names, types and values of a parameters cell."""
+    fields: dict[str, Any] = {name: (_annotation(value), value) for name, value in known.items()}
+    return create_model("Parameters", __config__=ConfigDict(strict=True), **fields)
+
+
+def _annotation(value: Any) -> Any:
+    kind = _item_type(value) if isinstance(value, list) else type(value)
+    hint: Any = FiniteFloat if kind is float else kind or (bool | int | FiniteFloat | str)
+    return list[hint] if isinstance(value, list) else hint
+
+
+def _item_type(items: list) -> type | None:
+    """The type of a list's items; None where an empty list says nothing about them."""
+    kinds = {type(item) for item in items}
+    return float if float in kinds else next(iter(kinds), None)
+
+
+def _refusal(notebook: str, name: str, item: list, value: Any, known: Mapping[str, Any]) -> str:
+    what, expected = f"{name!r} of {notebook}", type(known[name])
+    if item:
+        number = int(item[0])
+        kind = _item_type(known[name])
+        if kind is None or isinstance(value[number], list | dict):
+            return f"{what} must be a flat list of numbers or text, not {value!r}"
+        what, value, expected = f"item {number + 1} of {what}", value[number], kind
+    hint = "; text that looks like something else needs quotes" if expected is str and not _is_container(value) else ""
+    return f"{what} must be {_TYPES[expected]}, not {value!r} ({type(value).__name__}){hint}"
+
+
+def _is_container(value: Any) -> bool:
+    return isinstance(value, list | dict)
+
+
+# ---- YAML and the command line ------------------------------------------------------------------------------------
+
+
+class _Yaml(yaml.SafeLoader):
+    """YAML 1.2's core schema: 1e-4 is a number, 010 and 1:30 and yes are text."""
+
+
+_Yaml.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("null", r"^(?:~|null|)$", ["~", "n", ""]),
+    ("bool", r"^(?:true|false)$", list("tf")),
+    ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", list("-+0123456789")),
+    ("float", r"^[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789")),
+):
+    _Yaml.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
+
+
+def read_yaml(text: str) -> Any:
+    """A YAML document by the core schema of YAML 1.2.
+
+    Raises
+    ------
+    DnakitError
+        If it is not YAML.
+    """
+    try:
+        return yaml.load(text, _Yaml)
+    except yaml.YAMLError as error:
+        raise DnakitError(f"not YAML: {' '.join(str(error).split())}") from None
+
+
+def assigned(assignments: Iterable[str], notebooks: Iterable[str]) -> dict[str, Any]:
+    """The values of ``-p key=value`` options.
+
+    Where the notebooks declare text, the text is taken as it was typed; anything else is read as YAML. The path of a
+    file becomes absolute, since a notebook's kernel works in another folder than the user who names the file.
+    """
+    defaults = {name: value for notebook in notebooks for name, value in declared(notebook).items()}
+    values = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise DnakitError(f"-p takes KEY=VALUE, not {assignment!r}")
+        values[key] = _with_absolute_paths(_typed(assignment, text, defaults.get(key)))
+    return values
+
+
+def _typed(assignment: str, text: str, default: Any) -> Any:
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    if isinstance(default, str) and not quoted:
+        return text
+    if "#" in text and not quoted:
+        raise DnakitError(f"-p {assignment}: YAML reads # as the start of a comment; put quotes around the value")
+    try:
+        return read_yaml(text)
+    except DnakitError:
+        raise DnakitError(f"-p {assignment}: {text!r} is not YAML; quote it") from None
+
+
+def _with_absolute_paths(value: Any) -> Any:
+    """The value with the paths of files made absolute, also in lists and before ``@`` (``mine.fa@200``)."""
+    if isinstance(value, list):
+        return [_with_absolute_paths(item) for item in value]
+    if not isinstance(value, str):
         return value
-    if not _is_plain(value):
-        raise DnakitError(f"{what} must be a flat list of numbers or text, not {value!r}")
-    # An empty default says nothing about the items.
-    if not declared.default:
-        return value
-    expected = float if float in map(type, declared.default) else type(declared.default[0])
-    return [_scalar(f"item {number} of {what}", item, expected) for number, item in enumerate(value, start=1)]
+    path, at, position = value.rpartition("@") if "@" in value and not Path(value).is_file() else (value, "", "")
+    return f"{Path(path).expanduser().resolve()}{at}{position}" if _is_file(path) else value
 
 
-def _scalar(what: str, value: Any, expected: type) -> Any:
-    if expected is float and type(value) is int:
-        value = float(value)
-    if type(value) is not expected or (isinstance(value, float) and not math.isfinite(value)):
-        got = f"{value!r} ({type(value).__name__})"
-        raise DnakitError(f"{what} must be {_TYPES[expected]}, not {got}{_hint(value, expected)}")
-    return value
-
-
-def _hint(value: Any, expected: type) -> str:
-    if expected is float and isinstance(value, str) and re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", value):
-        mantissa, exponent = re.split("[eE]", value)
-        return f"; YAML reads {value} as text: write {mantissa}.0e{int(exponent):+d}"
-    if expected is str and not isinstance(value, list | dict):
-        return "; text that looks like something else needs quotes"
-    return ""
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The tail of an error message about a name that is not known."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).expanduser().is_file()
+    except (OSError, ValueError, RuntimeError):  # too long, a null byte, no such user
+        return False
 
 
 # ---- profiles -----------------------------------------------------------------------------------------------------
 
 
 def profile_parameters(notebook: str, profile: str) -> dict[str, Any]:
-    """The values a profile gives to a notebook's parameters, from ``params/<profile>/<notebook>.yaml``, checked."""
+    """What a profile gives to a notebook's parameters instead of the values of the parameters cell, checked."""
     if profile not in PROFILES:
         known = ", ".join(PROFILES)
         raise DnakitError(f"there is no profile {profile!r}{did_you_mean(profile, PROFILES)}; known: {known}")
+    if profile == DEFAULT_PROFILE:
+        return {}
     path = root() / "params" / profile / f"{notebook}.yaml"
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = read_yaml(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict | None):
+            raise DnakitError(f"must hold lines like epochs: 3, not a {type(values).__name__}")
+        return check(values or {}, notebook)
     except FileNotFoundError:
         raise DnakitError(f"{relative(path)} is missing: a notebook needs a parameter file in each profile") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DnakitError(f"{relative(path)} is not YAML: {_one_line(error)}") from None
-    if not isinstance(values, dict | None):
-        raise DnakitError(f"{relative(path)} must hold lines like epochs: 3, not a {type(values).__name__}")
-    try:
-        return check(values or {}, notebook)
-    except DnakitError as error:
+    except (DnakitError, UnicodeDecodeError) as error:
         raise DnakitError(f"{relative(path)}: {error}") from None
 
 
 def settings(notebook: str, profile: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """All parameters of a notebook: its defaults, then the profile's values, then the overrides."""
-    defaults = {name: parameter.default for name, parameter in parameters_of(notebook).items()}
-    return defaults | profile_parameters(notebook, profile) | check(overrides or {}, notebook)
+    """All parameters of a notebook: those of its parameters cell, then of the profile, then the overrides."""
+    return declared(notebook) | profile_parameters(notebook, profile) | check(overrides or {}, notebook)
 
 
 # ---- writing values into the parameters cell ---------------------------------------------------------------------
@@ -210,7 +276,3 @@ def _literal(value: Any) -> bytes:
     if isinstance(value, str) and '"' not in value and repr(value) == f"'{value}'":
         return f'"{value}"'.encode()
     return repr(value).encode()
-
-
-def _one_line(what: Any) -> str:
-    return " ".join(str(what).split())
