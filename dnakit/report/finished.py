@@ -1,7 +1,8 @@
 """Finished runs as a chapter's tables and figures read them, recorded ones and those of this machine alike."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,8 @@ from dnakit import store
 from dnakit.project import root
 
 RECORDED_PROFILES = ("laptop", "thesis")  # where both hold a run, the later one stands
+NAMED = 3  # data sets or seeds in a provenance line
+DIGEST = 12  # characters of a SHA-256 that a page shows
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,37 @@ class Finished(Mapping[str, FinishedRun]):
         """Whether any of them used simulated data."""
         return any(run.record.get("simulated", False) for run in self.values())
 
+    @property
+    def provenance(self) -> str:
+        """Where the numbers come from, in one short line.
+
+        Such as ``recorded · laptop · mito-animals, real · seed 1 · 13 runs``.
+        """
+        records = [run.record for run in self.values()]
+        data = _few([name for record in records for name in _data(record)])
+        seeds = _few([str(seed) for record in records for seed in _seed(record)])
+        parts = [
+            self.label,
+            self.profile,
+            f"{data}, {'simulated' if self.simulated else 'real'}",
+            f"seed {seeds}" if seeds else "",
+            f"{len(self)} run{'s' if len(self) != 1 else ''}",
+        ]
+        return " · ".join(part for part in parts if part)
+
+    def facts(self) -> dict[str, str]:
+        """The rest of it, by name: data with digests, commits of the code, devices, and the key of each run."""
+        records = [run.record for run in self.values()]
+        code = [record["environment"] for record in records if "environment" in record]
+        found = {
+            "data": _counted(f"{record['source']} (sha256 {_digests(record)})" for record in records),
+            "code": _counted(f"commit {each['commit']}, torch {each['torch']}" for each in code),
+            "machine": _counted(each["processor"] for each in code),
+            "device": _counted(_device(record) for record in records),
+            "runs": ", ".join(f"{run.name} {run.record['key']}{_trained_on(run.record)}" for run in self.values()),
+        }
+        return {name: text for name, text in found.items() if text}
+
 
 def recorded(notebook: str) -> Finished:
     """The recorded runs of a notebook; a run of the thesis profile stands before one of laptop."""
@@ -93,6 +127,52 @@ def recorded(notebook: str) -> Finished:
     found = {folder.name: folder for profile in RECORDED_PROFILES for folder in shelf.glob(f"{profile}/[!.]*/")}
     profiles = sorted({folder.parent.name for folder in found.values()})
     return Finished("recorded", ", ".join(profiles), {name: found[name] for name in sorted(found, key=_numbers)})
+
+
+def _data(record: Mapping[str, Any]) -> list[str]:
+    """Names of the data of a run."""
+    corpus = record.get("corpus", {})
+    if "species" in record:
+        return [record["species"]]
+    return corpus.get("sources") or [corpus.get("source") or record["source"]]
+
+
+def _seed(record: Mapping[str, Any]) -> list[int]:
+    """The seed of a run's training, else of its corpus; none where nothing was drawn."""
+    found = (record.get(part, {}).get("seed") for part in ("parameters", "corpus"))
+    return [seed for seed in found if seed is not None][:1]
+
+
+def _digests(record: Mapping[str, Any]) -> str:
+    return " ".join(digest[:DIGEST] for digest in record["source_sha256"].split())
+
+
+def _device(record: Mapping[str, Any]) -> str:
+    return ", ".join(record[name] for name in ("device", "computed_in") if name in record)
+
+
+def _trained_on(record: Mapping[str, Any]) -> str:
+    """How much a run learned from, in brackets."""
+    counts = (f"{record[what]['train']:,} {what}" for what in ("genomes", "windows", "samples") if _split(record, what))
+    text = ", ".join(counts)
+    return f" ({text})" if text else ""
+
+
+def _split(record: Mapping[str, Any], what: str) -> bool:
+    return isinstance(record.get(what), Mapping) and "train" in record[what]
+
+
+def _few(names: Iterable[str]) -> str:
+    """Each once, and no more than a line holds."""
+    once = list(dict.fromkeys(names))
+    more = f" and {len(once) - NAMED} more" if len(once) > NAMED else ""
+    return ", ".join(once[:NAMED]) + more
+
+
+def _counted(texts: Iterable[str]) -> str:
+    """Each once; where there are several, with the number of runs it is said of."""
+    counts = Counter(text for text in texts if text)
+    return "; ".join(text if len(counts) == 1 else f"{text}: {count} runs" for text, count in counts.items())
 
 
 def _numbers(name: str) -> list[str]:

@@ -5,15 +5,13 @@ recorded number that decides it (a run's folder under ``data/recorded`` and the 
 a few words what that number is. A verdict without a number says what is missing.
 """
 
-from functools import reduce
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from dnakit import store
 from dnakit.project import DnakitError, root
-from dnakit.report import display as report
+from dnakit.report.finished import recorded
+from dnakit.report.thesis import thesis_table
 
 VERDICTS = (
     "stands",
@@ -45,20 +43,18 @@ def deciding(run: str, measure: str) -> float | None:
         If the run is recorded but holds no such number.
     """
     notebook, _, name = run.partition("/")
-    folder: Path | None = store.recorded(notebook).get(name) if run else None
-    if folder is None:
+    found = recorded(notebook).get(name) if run else None
+    if found is None:
         return None
-    try:
-        return float(
-            reduce(lambda values, key: values[key], measure.split("."), store.read_json(folder / "metrics.json"))
-        )
-    except (KeyError, TypeError) as error:
-        raise DnakitError(f"data/verdicts.csv: {run} has no number {measure}") from error
+    value = found.value(f"metrics.{measure}")
+    if not isinstance(value, int | float):
+        raise DnakitError(f"data/verdicts.csv: {run} has no number {measure}")
+    return float(value)
 
 
 def ledger(chapter: str) -> pd.DataFrame:
     """The claims of a chapter with a verdict: claim, the thesis's value, ours, what ours is, verdict."""
-    claims = report.thesis_table("claims").query("chapter == @chapter").merge(verdicts(), on="id")
+    claims = thesis_table("claims").query("chapter == @chapter").merge(verdicts(), on="id")
     rows: list[dict[str, Any]] = [
         {
             "claim": claim["claim"],
