@@ -48,13 +48,13 @@ figure_style()
 # %% tags=["parameters"]
 profile = "smoke"  # a name for captions
 source = "simulated-mitochondria"  # in data/sources.yaml, or a FASTA file
-taxonomy = "simulated-mitochondria-genbank"  # lineages of its genomes: a table or GenBank, for the far ruler
+taxonomy = "simulated-mitochondria-genbank"  # lineages of its genomes: a table or GenBank, for the set far
 tokenizations = ["6-mer", "9-mer", "12-mer", "BB"]  # BB: BigBird-style
 genomes = [12, 12, 12, 10]  # for each tokenization, all splits together
 vocab_sizes = [5000, 2000, 2000, 2000]  # targets (thesis: 5,000, then 30,000)
 longest_genome = 25_000  # bases; longer records are left out
 resamplings = 2  # passes over each genome for BB (thesis: 10)
-ruler_genomes = 4  # set aside for each ruler: near (any genomes) and far (whole families); 0: no rulers
+held_out_genomes = 4  # in each held-out set: near (any genomes) and far (whole families); 0: none
 models = [  # rows of Table 5.1: architecture, tokenization, task, and -nuclear where the nuclear genome is meant
     "longalbert-6-mer-mlm",
     "longalbert-9-mer-mlm",
@@ -70,19 +70,22 @@ models = [  # rows of Table 5.1: architecture, tokenization, task, and -nuclear 
     "longalbert-12-mer-mlm+sop-nuclear",
     "longformer-9-mer-mlm-nuclear",
 ]
-trials = ["informed-weights", "more-genomes"]  # 9-mer MLM again, with another budget or start: names of the trials,
-trial_models = ["longformer-9-mer-mlm", "longformer-9-mer-mlm"]  # what each trains,
-trial_genomes = [12, 24]  # on how many genomes,
-trial_epochs = [2, 1]  # for how many epochs,
-trial_weights = ["informed", "informed"]  # and from which fresh weights
+budgets = ["informed-weights", "more-genomes"]  # 9-mer MLM again with other budgets: names of these trainings,
+budget_models = ["longformer-9-mer-mlm", "longformer-9-mer-mlm"]  # which model each trains,
+budget_genomes = [12, 24]  # on how many genomes,
+budget_epochs = [2, 1]  # for how many epochs,
+budget_initial_weights = ["informed", "informed"]  # and with which initial weights
 nuclear_sources = ["simulated-nuclear-a"]  # chromosomes, cut into pieces
 nuclear_piece = 16_668  # bases of a piece: about a mitochondrial genome, and whole words of 6, 9 and 12
 nuclear_pieces = 12  # how many of them, all splits together; 0: all there are
-nuclear_far = ["simA6"]  # the chromosomes of the far ruler
+nuclear_far = ["simA6"]  # the chromosomes of the set far
 nuclear_epochs = 2  # thesis: 20
-fresh_weights = "random"  # (thesis), or "informed" of bases and neighbours, see below
+initial_weights = "random"  # (thesis), or "informed" of bases and neighbours, see below
 mlm_loss = "all"  # loss over all tokens (thesis), or the "masked": selected ones (BERT)
 masking = "static"  # one draw of masks, or "dynamic": anew each epoch (B.2)
+hidden_size = 0  # of each token; 0: the thesis's 256
+intermediate_size = 0  # of the feed-forward layers; 0: the thesis's, 3,072, and 16,384 for Longalbert
+attention_heads = 0  # 0: the thesis's 8
 epochs = 2  # thesis: 50
 batch_size = 8  # samples of 256 tokens
 learning_rate = 1.0e-3  # of Adam; thesis: 1.0e-4

@@ -5,7 +5,7 @@ how often they were seen in training; among equals the lower token id wins. `Tok
 """
 
 from collections.abc import Sequence
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,23 @@ from dnakit.tokens.tokenizer import CODES, SPECIAL_TOKENS, UNKNOWN, DnaTokenizer
 PAD, MASK = SPECIAL_TOKENS.index("<pad>"), SPECIAL_TOKENS.index("<mask>")
 BEST = 5  # candidates kept, for the top-5 accuracy
 REACH = 12  # the widest window
-# Bases to the left and right of a gap, looked up in this order; those of one group lie around the 12 of its last one.
-WINDOWS = (((12, 12), (8, 8), (6, 6)), ((12, 0),), ((0, 12),))
 
 Ids = NDArray[np.integer]
+
+
+class Window(NamedTuple):
+    """How many bases to the left and to the right of a gap are looked up."""
+
+    left: int
+    right: int
+
+    def offsets(self, length: int) -> list[int]:
+        """Places of its bases, from the first base of a gap of so many bases."""
+        return [*range(-self.left, 0), *range(length, length + self.right)]
+
+
+# Looked up in this order. The last window of each group has 12 bases, and the others of the group contain these 12.
+WINDOWS = ((Window(12, 12), Window(8, 8), Window(6, 6)), (Window(12, 0),), (Window(0, 12),))
 
 
 class TokenLookups:
@@ -146,18 +159,18 @@ class TokenLookups:
         return found
 
     def _fillings(
-        self, letters: NDArray[np.uint8], starts: NDArray[np.int64], length: int, window: tuple[int, int]
+        self, letters: NDArray[np.uint8], starts: NDArray[np.int64], length: int, window: Window
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Places of the training genomes with the same 12 bases in `window` as some start, and the token that is there.
 
         Places where the letters are no token of the vocabulary are left out.
         """
-        one, other = {(6, 6): (-6, length), (12, 0): (-12, -6), (0, 12): (length, length + 6)}[window]
+        first, second = window.offsets(length)[::6]  # where the two six-mers of its 12 bases begin
         wanted = np.zeros(4**12, bool)
         wanted[_flanks(letters, starts, length, window)[0]] = True
         count = len(self.letters) - 2 * REACH - length + 1
-        both = self.sixmers[REACH + one :][:count].astype(np.uint32) << np.uint32(12)
-        both |= self.sixmers[REACH + other :][:count]
+        both = self.sixmers[REACH + first :][:count].astype(np.uint32) << np.uint32(12)
+        both |= self.sixmers[REACH + second :][:count]
         places = REACH + np.flatnonzero(wanted[both])
         hashes, tokens = self._tokens_by_hash(length)
         filling = _hash(self.letters, places, length)
@@ -227,12 +240,11 @@ def _followed(best: NDArray[np.int64], then: NDArray[np.int64]) -> NDArray[np.in
 
 
 def _flanks(
-    letters: NDArray[np.uint8], starts: NDArray[np.int64], length: int, window: tuple[int, int]
+    letters: NDArray[np.uint8], starts: NDArray[np.int64], length: int, window: Window
 ) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
     """The bases of a window around gaps as one number each, and whether all of them are known."""
-    left, right = window
     numbers, known = np.zeros(len(starts), np.uint64), np.ones(len(starts), bool)
-    for offset in [*range(-left, 0), *range(length, length + right)]:
+    for offset in window.offsets(length):
         letter = letters[starts + offset]
         known &= letter < UNKNOWN
         numbers = numbers << np.uint64(2) | (letter & 3)

@@ -11,6 +11,7 @@ first k of them: the k bases before (`one_sided`), or those around (`two_sided`)
 
 import lzma
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from itertools import islice
 from typing import Self
 
@@ -194,6 +195,12 @@ class FixedMarkov(_ContextModel):
         self.order = min(self.orders, key=lambda order: self.validation_bits[order])
         self.pseudo_count = self.validation_bits[self.order][1]
         return self
+
+    def of_order(self, order: int) -> "FixedMarkov":
+        """The same counts at another of the tuned orders, with its own pseudo-count."""
+        other = copy(self)
+        other.order, other.pseudo_count = order, self.validation_bits[order][1]
+        return other
 
     def _distributions(self, contexts: NDArray[np.uint64]) -> Floats:
         rows, _, size, counts = next(islice(self.counts.levels(contexts), self.order, None))
