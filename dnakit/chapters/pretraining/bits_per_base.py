@@ -1,11 +1,12 @@
-"""Bits per base of a masked language model on given genomes: one ruler for all vocabularies, and for other models.
+"""Bits per base of a masked language model: the bits of the masked tokens, divided by the bases that they cover.
 
-A perplexity counts tokens, and tokens of different vocabularies cover different numbers of bases. Here the negative
-log-likelihoods of the masked tokens are added up and divided by the bases that these tokens cover. Every model sees the
-same genomes, in samples like those of training; only positions that show ``<mask>`` count; and the probability is the
-plain softmax over the whole vocabulary, so that a model pays for what it gives to special tokens. Tokens that stand for
-unknown bases are never masked. What remains unequal: a masked token tells its model nothing of its length, which is a
-part of what the model must guess, but the lengths of its neighbours in the word do.
+A perplexity is per token, and tokens of different vocabularies cover different numbers of bases. Bits are the negative
+log-likelihoods (base 2) of the true tokens, added up over the positions that show ``<mask>``. Every model sees the same
+genomes, in samples like those of training. The probability is the plain softmax over the whole vocabulary, so that a
+model pays for what it gives to special tokens. Tokens of unknown bases are never masked.
+
+Vocabularies still do not compare fairly. The visible tokens of a k-mer word tell a model where a masked token begins
+and how long it is, and in a large vocabulary that alone says much about its bases.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from dnakit import metrics, training
+from dnakit import metrics
+from dnakit.models import device
 from dnakit.tokens.samples import MASK, PAD, framed, mask_tokens, sample_bounds
 from dnakit.tokens.tokenizer import DnaTokenizer
 
@@ -37,7 +39,7 @@ def measure(
     passes: int = 1,
     precision: str = "auto",
 ) -> pd.DataFrame:
-    """What a model makes of masked tokens, genome by genome.
+    """Score the masked tokens of genomes with a model, genome by genome.
 
     A genome is cut into tokens from its first base on (where words are of random length, as one word) and these into
     samples of 254. The masks of a sample depend on nothing but the seed, the genome's name, the pass and its number.
@@ -67,8 +69,8 @@ def measure(
     while batch := list(islice(samples, BATCH)):
         numbers, seen, true = (np.stack(each) for each in zip(*batch, strict=True))
         masked = seen == MASK
-        nats, place = score(model, torch.from_numpy(seen), torch.from_numpy(true), precision)
-        columns = [nats, lengths[true[masked]], np.ones(len(nats)), place == 0, place < TOP]
+        nats, rank = score(model, torch.from_numpy(seen), torch.from_numpy(true), precision)
+        columns = [nats, lengths[true[masked]], np.ones(len(nats)), rank == 0, rank < TOP]
         np.add.at(sums, np.repeat(numbers, masked.sum(1)), np.stack(columns, axis=1))
     frame = pd.DataFrame(sums, pd.Index(genomes, name="genome"), SUMS)
     return frame.astype(dict.fromkeys(SUMS[1:], int))
@@ -86,7 +88,7 @@ def summarise(sums: pd.DataFrame) -> dict[str, float]:
 
 
 def score(model: Any, seen: Tensor, true: Tensor, precision: str) -> tuple[np.ndarray, np.ndarray]:
-    """-ln p of the true token at each ``<mask>`` of a batch, and how many tokens the model puts before it.
+    """-ln p of the true token at each ``<mask>`` of a batch, and how many tokens the model ranks before it.
 
     Parameters
     ----------
@@ -96,34 +98,22 @@ def score(model: Any, seen: Tensor, true: Tensor, precision: str) -> tuple[np.nd
     Returns
     -------
     nats : np.ndarray of float64, shape (masked,)
-    place : np.ndarray of int, shape (masked,)
+    rank : np.ndarray of int, shape (masked,)
         0 where the true token is the likeliest; of equally likely tokens the one with the lower id comes first.
     """
-    device = run_device(model)
+    where = device.ready(model)
     needed = (seen == MASK).flatten().nonzero().squeeze(1)
-    truth = true.flatten()[needed].to(device)
-    seen = seen.to(device)
+    truth = true.flatten()[needed].to(where)
+    seen = seen.to(where)
     with torch.inference_mode():
-        with autocast(device, precision):
-            hidden = model.encode(seen, (seen != PAD).long(), None, needed.to(device))
+        with device.autocast(where, precision):
+            hidden = model.encode(seen, (seen != PAD).long(), None, needed.to(where))
         logits = model.lm_head(hidden.float())
         nats = F.cross_entropy(logits, truth, reduction="none")
         own = logits.gather(1, truth[:, None])
-        before = torch.arange(logits.shape[1], device=device) < truth[:, None]
-        place = ((logits > own) | ((logits == own) & before)).sum(1, dtype=torch.int32)
-    return nats.double().cpu().numpy(), place.cpu().numpy()
-
-
-def run_device(model: PreTrainedModel) -> torch.device:
-    """Make a model ready for evaluation on the GPU, if there is one, and say where it is."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.eval().to(device)
-    return device
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Matrix products in bf16 where training would compute in it."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=training.bf16(precision))
+        before = torch.arange(logits.shape[1], device=where) < truth[:, None]
+        rank = ((logits > own) | ((logits == own) & before)).sum(1, dtype=torch.int32)
+    return nats.double().cpu().numpy(), rank.cpu().numpy()
 
 
 def frames(ids: np.ndarray) -> np.ndarray:

@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from dnakit.data.bases import UNKNOWN, codes, kmer_numbers
 from dnakit.project import DnakitError
-from dnakit.tokens.tokenizer import CODES, SPECIAL_TOKENS, UNKNOWN, DnaTokenizer
+from dnakit.tokens.tokenizer import SPECIAL_TOKENS, DnaTokenizer
 
 PAD, MASK = SPECIAL_TOKENS.index("<pad>"), SPECIAL_TOKENS.index("<mask>")
 BEST = 5  # candidates kept, for the top-5 accuracy
 REACH = 12  # the widest window
+LONGEST_EXACT = 27  # letters of five kinds that fit a number of 64 bits
 
 Ids = NDArray[np.integer]
 
@@ -68,7 +71,7 @@ class TokenLookups:
         self.by_left = _Ranking(left[lefts], ids[at][lefts])
         self.by_pair = _Ranking(_pair(left, right)[pairs], ids[at][pairs])
         self.letters = self._letters(ids)
-        self.sixmers = _sixmers(self.letters)
+        self.sixmers = kmer_numbers(sliding_window_view(self.letters, 6))
         return self
 
     def predict(
@@ -137,7 +140,7 @@ class TokenLookups:
 
     def _letters(self, ids: Ids) -> NDArray[np.uint8]:
         """Base codes of token ids, a special token being one unknown letter, with unknown letters on both sides."""
-        return CODES[np.frombuffer(b"".join([b"N" * REACH, *self.words[ids].tolist(), b"N" * REACH]), np.uint8)]
+        return codes(b"".join([b"N" * REACH, *self.words[ids].tolist(), b"N" * REACH]))
 
     def _between(self, true: Ids, shown: Ids, at: NDArray[np.int64], then: NDArray[np.int64]) -> NDArray[np.int64]:
         """Candidates by the bases on both sides, then those of `then`."""
@@ -152,10 +155,12 @@ class TokenLookups:
             for windows in WINDOWS[::-1]:
                 places, fillings = self._fillings(letters, starts[at[rows]], length, windows[-1])
                 for window in windows[::-1]:
-                    key, known = _flanks(self.letters, places, length, window)
-                    wanted, clean = _flanks(letters, starts[at[rows]], length, window)
-                    best = _Ranking(key[known], fillings[known]).best(wanted)
-                    found[rows] = _followed(np.where(clean[:, None], best, -1), found[rows])
+                    there = _flanks(self.letters, places, length, window)
+                    known = there >= 0
+                    ranking = _Ranking(there[known].astype(np.uint64), fillings[known])
+                    here = _flanks(letters, starts[at[rows]], length, window)
+                    best = np.where((here >= 0)[:, None], ranking.best(here.astype(np.uint64)), -1)
+                    found[rows] = _followed(best, found[rows])
         return found
 
     def _fillings(
@@ -167,21 +172,23 @@ class TokenLookups:
         """
         first, second = window.offsets(length)[::6]  # where the two six-mers of its 12 bases begin
         wanted = np.zeros(4**12, bool)
-        wanted[_flanks(letters, starts, length, window)[0]] = True
+        looked_for = _flanks(letters, starts, length, window)
+        wanted[looked_for[looked_for >= 0]] = True
         count = len(self.letters) - 2 * REACH - length + 1
-        both = self.sixmers[REACH + first :][:count].astype(np.uint32) << np.uint32(12)
-        both |= self.sixmers[REACH + second :][:count]
-        places = REACH + np.flatnonzero(wanted[both])
+        left, right = (self.sixmers[REACH + offset :][:count].astype(np.int32) for offset in (first, second))
+        found = (left >= 0) & (right >= 0)
+        found[found] = wanted[left[found] * 4**6 + right[found]]
+        places = REACH + np.flatnonzero(found)
         hashes, tokens = self._tokens_by_hash(length)
         filling = _hash(self.letters, places, length)
         which = np.searchsorted(hashes, filling).clip(max=len(hashes) - 1)
-        found = hashes[which] == filling
-        return places[found], tokens[which[found]]
+        is_token = hashes[which] == filling
+        return places[is_token], tokens[which[is_token]]
 
     def _tokens_by_hash(self, length: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """Sorted hashes of the bases of the tokens of one length, and the tokens."""
         tokens = len(SPECIAL_TOKENS) + np.flatnonzero(self.lengths[len(SPECIAL_TOKENS) :] == length)
-        letters = CODES[np.frombuffer(b"".join(self.words[tokens].tolist()), np.uint8)]
+        letters = codes(b"".join(self.words[tokens].tolist()))
         hashes = _hash(letters, length * np.arange(len(tokens)), length)
         order = np.argsort(hashes)
         return hashes[order], tokens[order]
@@ -241,28 +248,21 @@ def _followed(best: NDArray[np.int64], then: NDArray[np.int64]) -> NDArray[np.in
 
 def _flanks(
     letters: NDArray[np.uint8], starts: NDArray[np.int64], length: int, window: Window
-) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-    """The bases of a window around gaps as one number each, and whether all of them are known."""
-    numbers, known = np.zeros(len(starts), np.uint64), np.ones(len(starts), bool)
-    for offset in window.offsets(length):
-        letter = letters[starts + offset]
-        known &= letter < UNKNOWN
-        numbers = numbers << np.uint64(2) | (letter & 3)
-    return numbers, known
-
-
-def _sixmers(letters: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """The six bases that start at each place, as one number; without meaning where one of them is unknown."""
-    numbers: NDArray[np.uint16] = np.zeros(len(letters) - 5, np.uint16)
-    for offset in range(6):
-        numbers <<= np.uint16(2)
-        numbers |= letters[offset : offset + len(numbers)] & np.uint8(3)
-    return numbers
+) -> NDArray[np.signedinteger]:
+    """The bases of a window around gaps as one number each, -1 where not all of them are known."""
+    return kmer_numbers(_words(letters, starts, window.offsets(length)))
 
 
 def _hash(letters: NDArray[np.uint8], starts: NDArray[np.int64], length: int) -> NDArray[np.uint64]:
     """A number for the letters from each start on: exact up to 27, beyond that different ones may agree by chance."""
     numbers = np.zeros(len(starts), np.uint64)
-    for offset in range(length):
-        numbers = numbers * np.uint64(5) + letters[starts + offset]
+    for first in range(0, length, LONGEST_EXACT):
+        part = range(first, min(first + LONGEST_EXACT, length))
+        numbers *= np.uint64(5 ** len(part))
+        numbers += kmer_numbers(_words(letters, starts, part), digits=5).astype(np.uint64)
     return numbers
+
+
+def _words(letters: NDArray[np.uint8], starts: NDArray[np.int64], offsets: Sequence[int]) -> NDArray[np.uint8]:
+    """The letters at so many offsets from each start, shape (starts, offsets)."""
+    return np.stack([letters[starts + offset] for offset in offsets]).T

@@ -73,8 +73,8 @@ class Measurement(Run):
 
     def record(self, corpus: Corpus) -> dict[str, Any]:
         """What the record says besides what every record says."""
-        from dnakit import training
         from dnakit.data import sources
+        from dnakit.models import device
 
         return {
             "language": self.language,
@@ -82,7 +82,7 @@ class Measurement(Run):
             "corpus": self.corpus.named() | {"key": corpus.folder.name},
             **sources.about(self.corpus.sources),
             "genomes": {part: len(names) for part, names in corpus.genomes.items()},
-            "device": training.device(),
+            "device": device.in_words(),
         }
 
     def genomes(self, corpus: Corpus, *parts: str) -> dict[str, dict[str, bytes]]:

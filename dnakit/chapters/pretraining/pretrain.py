@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from dnakit import metrics, training
 from dnakit.chapters.pretraining.trainings import PretrainingRun
 from dnakit.data import sources
-from dnakit.models import build, initial_weights
+from dnakit.models import build, device, initial_weights
 from dnakit.run import Outcome
 from dnakit.tokens.corpus import Corpus, prepare
 from dnakit.tokens.samples import MlmSamples, SentenceOrderSamples
@@ -66,8 +66,8 @@ def _record(run: PretrainingRun, corpus: Corpus, samples: dict[str, MlmSamples],
         "vocab_size": len(corpus.tokenizer),
         "seconds": seconds,
         "train_tokens_per_second": round(tokens / seconds),
-        "device": training.device(),
-        "computed_in": "bf16" if training.bf16(run.parameters.precision) else "fp32",
+        "device": device.in_words(),
+        "computed_in": "bf16" if device.bf16(run.parameters.precision) else "fp32",
     }
 
 
