@@ -3,48 +3,13 @@
 import subprocess
 import sys
 import time
-import types
-from pathlib import Path
 
 import pytest
+from conftest import TOY
 
 from dnakit import cli
-from dnakit.notebooks import execute as notebooks
+from dnakit.chapters.chapter import chapter_of
 from dnakit.project import DnakitError
-
-TOYS = ("97_other", "98_toy")
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """Two notebooks in the smoke profile; ``98_toy`` has two runs, of which the store holds ``old``."""
-    for notebook, line in zip(TOYS, ("epochs = 3", 'epochs = 3\nlabel = "a"'), strict=True):
-        for path, text in (
-            (f"notebooks/{notebook}.py", f'# %% tags=["parameters"]\n{line}\n\n# %%\nprint(epochs)\n'),
-            (f"params/smoke/{notebook}.yaml", "epochs: 4\n"),
-        ):
-            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / path).write_text(text)
-    module = types.ModuleType("dnakit.chapters.toy")
-    module.runs = lambda parameters: {name: ToyRun(name, parameters, tmp_path) for name in ("old", "new")}
-    monkeypatch.setitem(sys.modules, "dnakit.chapters.toy", module)
-    monkeypatch.setitem(notebooks.TASKS, TOYS[1], "toy")
-    monkeypatch.setenv("DNAKIT_ROOT", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-class ToyRun:
-    def __init__(self, name: str, parameters: dict, root: Path) -> None:
-        self.name, self.root = name, root
-        self.key = f"{name}-{parameters['epochs']}"
-        self.title = f"the {name} model"
-        self.done = name == "old"
-
-    def train(self) -> Path:
-        if self.name == "new":
-            raise OSError(28, "No space left on device", "runs/new")
-        return self.root / self.name
 
 
 @pytest.fixture
@@ -60,72 +25,87 @@ def dnakit(monkeypatch, capsys):
     return run
 
 
-def test_runs_lists_what_is_in_the_store_and_what_is_not(project, dnakit):
-    code, out, _ = dnakit("runs", "98_toy", "--profile", "smoke", "-p", "epochs=9")
+def test_runs_lists_what_is_in_the_store_and_what_is_not(toy, dnakit):
+    chapter = chapter_of(TOY, "smoke", {"epochs": 9})
+    chapter.runs["first"].folder()
+    code, out, _ = dnakit("runs", TOY, "--profile", "smoke", "-p", "epochs=9")
     assert code == 0
+    first, second = (run.key for run in chapter.runs.values())
     assert out.splitlines() == [
-        "run  key    state     what it trains",
-        "old  old-9  in store  the old model",
-        "new  new-9  to train  the new model",
+        "run     key               state     what it makes",
+        f"first   {first}  in store  the first model",
+        f"second  {second}  to make   the second model",
     ]
 
 
-def test_a_notebook_without_trainings_says_so(project, dnakit):
-    assert dnakit("runs", "97_other", "--profile", "smoke")[:2] == (0, "97_other has no runs\n")
+@pytest.mark.parametrize(("chosen", "made"), [(["first"], ["first"]), ([], ["first", "second"])])
+def test_train_prints_the_folders_and_writes_the_keys(toy, dnakit, chosen, made):
+    key_file = toy / "jobs" / "toy.keys"
+    code, out, _ = dnakit("train", TOY, *chosen, "--profile", "smoke", "--key-file", key_file)
+    runs = chapter_of(TOY, "smoke").runs
+    assert code == 0
+    assert out.splitlines() == [str(runs[name].folder()) for name in made]
+    assert key_file.read_text().splitlines() == [f"{name} {runs[name].key}" for name in made]
 
 
-def test_train_prints_the_folder_and_writes_the_key(project, dnakit):
-    key_file = project / "jobs" / "old.key"
-    code, out, _ = dnakit("train", "98_toy", "old", "--profile", "smoke", "--key-file", key_file)
-    assert (code, out, key_file.read_text()) == (0, f"{project / 'old'}\n", "old-4\n")
-
-
-def test_execute_passes_a_value_to_the_notebooks_that_have_it(project, dnakit):
-    code, out, errors = dnakit("execute", "--profile", "smoke", "-p", "label=b", "--output", project / "pages")
+def test_execute_passes_a_value_to_the_notebook(toy, dnakit):
+    code, out, errors = dnakit("execute", "--profile", "smoke", "-p", "label=b #2", "--output", toy / "pages")
     assert (code, errors) == (0, "")
-    assert out.splitlines() == ["pages/97_other.ipynb", "pages/98_toy.ipynb"]
-    assert 'label = \\"b\\"' in (project / "pages" / "98_toy.ipynb").read_text()
-
-
-def test_the_path_of_a_users_file_is_the_users(project, dnakit, monkeypatch):
-    (project / "here").mkdir()
-    (project / "here" / "my.fa").write_text(">a\nACGT\n")
-    monkeypatch.chdir(project / "here")
-    dnakit("execute", "98_toy", "--profile", "smoke", "-p", "label=my.fa", "--output", project)
-    assert str(project / "here" / "my.fa") in (project / "98_toy.ipynb").read_text()
+    assert out.splitlines() == [f"pages/{TOY}.ipynb"]
+    assert 'label = \\"b #2\\"' in (toy / "pages" / f"{TOY}.ipynb").read_text()
 
 
 SMOKE = ("--profile", "smoke")
-OTHER_NAME = "there is no notebook '99_toy'; did you mean '98_toy'?; known: 97_other, 98_toy"
+OTHER_NAME = "there is no notebook '99_toy'; did you mean '98_toy'?; known: 98_toy"
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ("execute 98_toy -p epohcs=3", "'epohcs' is not a parameter of 98_toy; did you mean 'epochs'?"),
-        ("execute -p epohcs=3", "'epohcs' is not a parameter of 97_other, 98_toy; did you mean 'epochs'?"),
-        ("execute -p epochs=ten", "'epochs' of 97_other must be a whole number (int), not 'ten' (str)"),
+        ("execute -p epochs=ten", "'epochs' of 98_toy must be a whole number (int), not 'ten' (str)"),
+        ("execute -p epochs=010", "'epochs' of 98_toy must be a whole number (int), not '010' (str)"),
+        ("execute -p epochs=1:30", "'epochs' of 98_toy must be a whole number (int), not '1:30' (str)"),
+        ("execute -p epochs=0", "98_toy: 'epochs': Input should be greater than or equal to 1"),
         ("execute -p epochs", "-p takes KEY=VALUE, not 'epochs'"),
         ("execute -p epochs=[1", "-p epochs=[1: '[1' is not YAML; quote it"),
+        (
+            "execute -p organisms=[a#b",
+            "-p organisms=[a#b: YAML reads # as the start of a comment; put quotes around the value",
+        ),
         ("execute 99_toy", OTHER_NAME),
         ("runs 99_toy", OTHER_NAME),
         (
-            "train 98_toy odl",
-            "98_toy has no run 'odl'; did you mean 'old'?; dnakit runs 98_toy --profile smoke lists them",
+            "train 98_toy frist",
+            "98_toy has no run 'frist'; did you mean 'first'?; dnakit runs 98_toy --profile smoke lists them",
         ),
-        ("train 97_other old", "97_other has no run 'old'; dnakit runs 97_other --profile smoke lists them"),
-        ("train 98_toy new", "No space left on device: runs/new"),
-        ("record 98_toy new", "new is not trained: dnakit train 98_toy new --profile smoke"),
-        ("record 98_toy", "new is not trained: dnakit train 98_toy new --profile smoke"),
+        (
+            "train 98_toy second -p label=full",
+            "cannot write to data/runs: No space left on device; make room or make it writable, "
+            "or set DNAKIT_DATA to another folder",
+        ),
+        ("record 98_toy second", "second is not made: dnakit train 98_toy second --profile smoke"),
+        ("record 98_toy", "first is not made: dnakit train 98_toy first --profile smoke"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(project, dnakit, arguments, message):
-    before = sorted(project.rglob("*"))
+def test_a_mistake_is_one_line_and_exit_code_2(toy, dnakit, arguments, message):
+    before = written(toy)
     assert dnakit(*arguments.split(), *SMOKE) == (2, "", f"dnakit: {message}\n")
-    assert sorted(project.rglob("*")) == before
+    assert written(toy) == before
 
 
-def test_an_unknown_profile_is_refused(project, dnakit):
+def written(project):
+    """The files of a project, apart from locks and what Python compiled."""
+    return sorted(path for path in project.rglob("[!.]*.*") if "__pycache__" not in path.parts)
+
+
+def test_what_was_simulated_is_not_recorded(toy, dnakit):
+    dnakit("train", TOY, *SMOKE)
+    code, _, errors = dnakit("record", TOY, *SMOKE)
+    assert (code, errors) == (2, "dnakit: first ran on simulated data; only runs on real data are recorded\n")
+
+
+def test_an_unknown_profile_is_refused(toy, dnakit):
     known = "known: smoke, laptop, thesis"
     refused = f"dnakit: there is no profile 'smoek'; did you mean 'smoke'?; {known}\n"
     assert dnakit("execute", "--profile", "smoek") == (2, "", refused)
@@ -137,9 +117,9 @@ def test_a_message_of_several_lines_becomes_one(dnakit, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["exceute"], ["execute"], ["train", "98_toy"], ["runs", "98_toy", "--profil", "x"]]
+    "arguments", [["exceute"], ["execute"], ["train", "98_toy", "first"], ["runs", "98_toy", "--profil", "x"]]
 )
-def test_wrong_usage_is_exit_code_2(project, dnakit, arguments):
+def test_wrong_usage_is_exit_code_2(toy, dnakit, arguments):
     code, out, errors = dnakit(*arguments)
     assert (code, out) == (2, "")
     assert "Error" in errors

@@ -11,22 +11,16 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
+from conftest import HEADER
 
-from dnakit.notebooks import execute as notebooks
 from dnakit.notebooks import parameters
+from dnakit.notebooks.execute import CellError, execute
+from dnakit.notebooks.pair import drift, pair
 from dnakit.project import DnakitError
 
-HEADER = """\
-# ---
-# jupyter:
-#   jupytext:
-#     cell_metadata_filter: tags,-all
-#     formats: ipynb,py:percent
-# ---
-
-"""
 PARAMETERS = """\
 # %% tags=["parameters"]
+profile = "smoke"
 epochs = 3  # passes = over the data
 rate = 1.0e-4
 names = ["a", "b"]
@@ -64,13 +58,17 @@ def texts(path):
 # ---- what a notebook declares
 
 
-def test_declared_parameters_have_defaults_and_types(project):
-    declared = parameters.parameters_of(TOY)
-    assert list(declared) == ["epochs", "rate", "names", "sizes", "weights", "fast", "label"]
-    assert declared["epochs"] == (3, int)
-    assert declared["rate"] == (1e-4, float)
-    assert declared["names"] == (["a", "b"], list)
-    assert declared["fast"] == (False, bool)
+def test_declared_parameters_have_values(project):
+    assert parameters.declared(TOY) == {
+        "profile": "smoke",
+        "epochs": 3,
+        "rate": 1e-4,
+        "names": ["a", "b"],
+        "sizes": [1, 2],
+        "weights": [0.5, 1],
+        "fast": False,
+        "label": "ä",
+    }
 
 
 @pytest.mark.parametrize(
@@ -79,14 +77,14 @@ def test_declared_parameters_have_defaults_and_types(project):
 def test_only_literals_may_be_parameters(project, line):
     project(declared=f'# %% tags=["parameters"]\n{line}\n')
     with pytest.raises(DnakitError, match="may hold only lines like"):
-        parameters.parameters_of(TOY)
+        parameters.declared(TOY)
 
 
 @pytest.mark.parametrize("declared", ["# %%\nepochs = 3\n", PARAMETERS * 2])
 def test_there_is_one_parameters_cell(project, declared):
     project(declared=declared)
     with pytest.raises(DnakitError, match="must have one cell tagged"):
-        parameters.parameters_of(TOY)
+        parameters.declared(TOY)
 
 
 def test_an_unknown_notebook_is_named_with_its_neighbour(project):
@@ -110,7 +108,7 @@ def test_a_misspelt_parameter_is_refused_with_the_right_one(project):
         ({"epochs": 3.0}, r"must be a whole number \(int\), not 3.0 \(float\)"),
         ({"epochs": None}, r"not None \(NoneType\)"),
         ({"fast": 1}, r"must be true or false \(bool\), not 1 \(int\)"),
-        ({"rate": "1e-4"}, r"YAML reads 1e-4 as text: write 1.0e-4$"),
+        ({"rate": "fast"}, r"must be a number \(float\), not 'fast' \(str\)"),
         ({"rate": float("nan")}, r"must be a number \(float\), not nan"),
         ({"label": 12}, r"must be text \(str\), not 12 \(int\); .* needs quotes"),
         ({"names": "a"}, r"must be a list, not 'a' \(str\)"),
@@ -134,36 +132,36 @@ def test_whole_numbers_become_floats_where_floats_are_declared(project):
 
 
 def write_profile(root: Path, text: str) -> None:
-    path = root / "params" / "smoke" / f"{TOY}.yaml"
+    path = root / "params" / "laptop" / f"{TOY}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
 
 
 def test_settings_are_defaults_then_profile_then_overrides(project):
     write_profile(project(), "epochs: 5\nlabel: laptop\n")
-    settings = parameters.settings(TOY, "smoke", {"epochs": 7})
+    settings = parameters.settings(TOY, "laptop", {"epochs": 7})
     assert (settings["epochs"], settings["label"], settings["rate"]) == (7, "laptop", 1e-4)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("epochs: [1", "is not YAML"),
+        ("epochs: [1", "not YAML"),
         ("- epochs", "must hold lines like epochs: 3, not a list"),
         ("epochs:\n  first: 3\n", "'epochs' of 98_toy must be a whole number"),
-        ("epohcs: 3", "params/smoke/98_toy.yaml: 'epohcs' is not a parameter"),
+        ("epohcs: 3", "params/laptop/98_toy.yaml: 'epohcs' is not a parameter"),
     ],
 )
 def test_a_bad_profile_is_refused_in_one_line(project, text, message):
     write_profile(project(), text)
     with pytest.raises(DnakitError, match=message) as refused:
-        parameters.profile_parameters(TOY, "smoke")
+        parameters.profile_parameters(TOY, "laptop")
     assert "\n" not in str(refused.value)
 
 
 def test_missing_profiles_are_refused(project):
-    with pytest.raises(DnakitError, match=r"params/smoke/98_toy.yaml is missing"):
-        parameters.profile_parameters(TOY, "smoke")
+    with pytest.raises(DnakitError, match=r"params/laptop/98_toy.yaml is missing"):
+        parameters.profile_parameters(TOY, "laptop")
     with pytest.raises(DnakitError, match="no profile 'smok'; did you mean 'smoke'"):
         parameters.profile_parameters(TOY, "smok")
 
@@ -190,7 +188,7 @@ def test_an_equal_value_keeps_the_way_it_was_written():
 def test_an_executed_notebook_shows_its_values_and_nothing_of_the_machine(project):
     root = project("\n# %%\nimport warnings\nwarnings.warn('old')\nfrom tqdm.auto import tqdm\n" + CODE)
     output = root / "chapters {1}" / f"{TOY}.ipynb"
-    assert notebooks.execute(TOY, {"epochs": 5}, output) == output
+    assert execute(TOY, {"epochs": 5}, output) == output
     assert texts(output) == ["5 0.0001 ['a', 'b'] ä\n"]
     stored = output.read_text(encoding="utf-8")
     assert "epochs = 5  # passes = over the data" in nbformat.read(output, as_version=4).cells[0].source
@@ -202,14 +200,14 @@ def test_an_executed_notebook_shows_its_values_and_nothing_of_the_machine(projec
 
 def test_the_kernel_works_in_the_notebooks_folder(project):
     root = project("\n# %%\nimport os\nprint(os.path.basename(os.getcwd()))\n")
-    assert texts(notebooks.execute(TOY, {}, root / "out.ipynb")) == ["notebooks\n"]
+    assert texts(execute(TOY, {}, root / "out.ipynb")) == ["notebooks\n"]
 
 
 def test_a_relative_mirror_means_the_same_folder_to_the_kernel(project, monkeypatch):
     root = project("\n# %%\nimport os\nprint(os.path.realpath(os.environ['DNAKIT_MIRROR']))\n")
     monkeypatch.chdir(root)
     monkeypatch.setenv("DNAKIT_MIRROR", "mirror")
-    assert texts(notebooks.execute(TOY, {}, root / "out.ipynb")) == [f"{root / 'mirror'}\n"]
+    assert texts(execute(TOY, {}, root / "out.ipynb")) == [f"{root / 'mirror'}\n"]
 
 
 def test_a_dnakit_error_in_a_cell_is_its_line_and_leaves_the_old_output(project):
@@ -219,7 +217,7 @@ def test_a_dnakit_error_in_a_cell_is_its_line_and_leaves_the_old_output(project)
     output = root / "out.ipynb"
     output.write_text("old")
     with pytest.raises(DnakitError, match=r"^98_toy: reads.fa is empty; give another$"):
-        notebooks.execute(TOY, {}, output)
+        execute(TOY, {}, output)
     assert output.read_text() == "old"
     assert sorted(path.name for path in root.iterdir()) == ["notebooks", "out.ipynb"]
 
@@ -235,8 +233,8 @@ def test_a_failing_cell_leaves_the_old_output_and_a_failed_notebook(project, cel
     root = project(f"\n# %%\n{cell}\n")
     output = root / "out.ipynb"
     output.write_text("old")
-    with pytest.raises(notebooks.CellError, match=message) as failed:
-        notebooks.execute(TOY, {}, output)
+    with pytest.raises(CellError, match=message) as failed:
+        execute(TOY, {}, output)
     assert str(failed.value).endswith("98_toy.failed.ipynb")
     assert output.read_text() == "old"
     assert nbformat.read(root / "98_toy.failed.ipynb", as_version=4).cells
@@ -246,16 +244,15 @@ def test_a_failing_cell_leaves_the_old_output_and_a_failed_notebook(project, cel
 def test_a_success_removes_what_a_failure_and_a_killed_process_left(project):
     root = project()
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
-    for name in (f"{TOY}.failed.ipynb", f".{TOY}.{dead.stdout.strip()}.ipynb"):
+    for name in (f"{TOY}.failed.ipynb", f".out.{dead.stdout.strip()}-1.part.ipynb"):
         (root / name).write_text("{}")
-    notebooks.execute(TOY, {}, root / "out.ipynb")
+    execute(TOY, {}, root / "out.ipynb")
     assert sorted(path.name for path in root.iterdir()) == ["notebooks", "out.ipynb"]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_execution_leaves_nothing(project, number, code):
     root = project("\n# %%\nfrom pathlib import Path\nPath('started').touch()\nimport time\ntime.sleep(60)\n")
-    write_profile(root, "epochs: 1")
     # A shell lets what it starts in the background ignore SIGINT; here it must not.
     script = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\nfrom dnakit.cli import main; main()"
@@ -278,49 +275,41 @@ def test_an_interrupted_execution_leaves_nothing(project, number, code):
 def test_pairing_keeps_outputs_of_unchanged_cells_only(project):
     two = "\n# %%\nprint('one')\n\n# %%\nprint('two')\n"
     project(two)
-    path = notebooks.pair(TOY, run=True)
+    path = pair(TOY, run=True)
     assert texts(path) == ["one\n", "two\n"]
     project(two.replace("two", "2") + "\n# %% [markdown]\n# More words.\n")
-    notebooks.pair(TOY)
+    pair(TOY)
     assert texts(path) == ["one\n"]
-    assert notebooks.drift(TOY) == []
+    assert drift(TOY) == []
 
 
 def test_pairing_twice_changes_nothing_and_a_new_cell_changes_only_itself(project):
     project()
-    path = notebooks.pair(TOY, run=True)
+    path = pair(TOY, run=True)
     first = path.read_text(encoding="utf-8")
-    notebooks.pair(TOY)
+    pair(TOY)
     assert path.read_text(encoding="utf-8") == first
     before = [cell["id"] for cell in json.loads(first)["cells"]]
     project("\n# %% [markdown]\n# A new cell in the middle.\n" + CODE)
-    notebooks.pair(TOY)
+    pair(TOY)
     after = [cell["id"] for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
     assert [after[0], after[2]] == before
 
 
 def test_drift_names_what_differs(project):
     project()
-    assert notebooks.drift(TOY) == ["98_toy.ipynb is missing"]
-    notebooks.pair(TOY)
-    assert notebooks.drift(TOY) == []
+    assert drift(TOY) == ["98_toy.ipynb is missing"]
+    pair(TOY)
+    assert drift(TOY) == []
     project(CODE.replace("rate", "fast"))
-    assert any("fast" in line for line in notebooks.drift(TOY))
+    assert any("fast" in line for line in drift(TOY))
 
 
 def test_plain_papermill_takes_the_paired_notebook(project):
     root = project()
-    path = notebooks.pair(TOY)
+    path = pair(TOY)
     assert set(papermill.inspect_notebook(str(path))) >= {"rate", "names", "fast"}
     papermill.execute_notebook(
         str(path), str(root / "plain.ipynb"), {"rate": 0.5}, kernel_name="python3", progress_bar=False
     )
     assert texts(root / "plain.ipynb") == ["3 0.5 ['a', 'b'] ä\n"]
-
-
-# ---- the trainings behind a notebook
-
-
-def test_a_notebook_without_a_task_module_has_no_runs(project):
-    assert notebooks.runs(TOY, {}) == {}
-    assert notebooks.run_names(TOY, {}) == []

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from dnakit.notebooks.parameters import names, settings
-from dnakit.project import DnakitError, checked
+from dnakit.project import checked
 from dnakit.report.finished import Finished, recorded
 from dnakit.run import Run
 
@@ -60,8 +60,8 @@ class Chapter:
     @cached_property
     def runs(self) -> dict[str, Run]:
         """The runs of the chapter by name, each after the runs of the chapter that it needs."""
-        found = {run.name: run for run in _module(self.notebook).runs(self.parameters)}
-        return found
+        module = _module(self.notebook)
+        return {run.name: run for run in module.runs(self.parameters)} if module else {}
 
     def recorded(self) -> Finished:
         """The results that are recorded in ``data/recorded``."""
@@ -95,7 +95,8 @@ def open_chapter(notebook: str, values: Mapping[str, Any]) -> Chapter:
     DnakitError
         If a value does not fit.
     """
-    kind = _module(notebook).Parameters
+    module = _module(notebook)
+    kind = module.Parameters if module else ChapterParameters
     given = {name: values[name] for name in kind.model_fields if name in values}
     return Chapter(notebook, checked(kind, given, notebook))
 
@@ -121,8 +122,7 @@ def _package_of(notebook: str) -> str:
     return notebook.split("_", 1)[1]
 
 
-def _module(notebook: str) -> ModuleType:
-    name = f"dnakit.chapters.{_package_of(notebook)}.runs"
-    if find_spec(name.removesuffix(".runs")) is None:
-        raise DnakitError(f"{notebook} has no package dnakit/chapters/{_package_of(notebook)}")
-    return importlib.import_module(name)
+def _module(notebook: str) -> ModuleType | None:
+    """The module ``runs`` of a chapter; None for a page without runs, which needs no package."""
+    package = f"dnakit.chapters.{_package_of(notebook)}"
+    return importlib.import_module(f"{package}.runs") if find_spec(package) else None

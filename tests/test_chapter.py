@@ -1,0 +1,103 @@
+"""A chapter is a notebook and a package: everything else about it follows."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import TOY, write_toy_chapter
+
+from dnakit.chapters.chapter import Edge, chapter_of, notebook_of, open_chapter
+from dnakit.chapters.pool import make_all
+from dnakit.project import DnakitError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_runs_their_needs_and_their_notebook_are_found(toy):
+    chapter = chapter_of(TOY, "smoke")
+    assert list(chapter.runs) == ["first", "second"]
+    assert chapter.edges() == {"first": [], "second": [Edge("smoke", TOY, "first")]}
+    assert {notebook_of(run) for run in chapter.runs.values()} == {TOY}
+
+
+def test_a_profile_and_overrides_change_the_keys_of_what_they_decide(toy):
+    smoke, laptop = chapter_of(TOY, "smoke"), chapter_of(TOY, "laptop")
+    assert (smoke.parameters.epochs, laptop.parameters.epochs) == (4, 7)
+    assert smoke.runs["first"].key != laptop.runs["first"].key
+    assert chapter_of(TOY, "smoke", {"label": "b"}).runs["first"].key == smoke.runs["first"].key
+
+
+def test_a_notebook_passes_everything_it_knows(toy):
+    values = {"profile": "smoke", "epochs": 4, "label": "a", "organisms": ["x"], "pd": pytest, "_": 1}
+    assert open_chapter(TOY, values).parameters == chapter_of(TOY, "smoke").parameters
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"epochs": 0}, "98_toy: 'epochs': .*greater than or equal to 1"), ({"organisms": "x"}, "'organisms': .*list")],
+)
+def test_a_value_that_does_not_fit_is_refused_in_one_line(toy, change, message):
+    values = {"profile": "smoke", "epochs": 4, "label": "a", "organisms": ["x"]} | change
+    with pytest.raises(DnakitError, match=message) as refused:
+        open_chapter(TOY, values)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_all_runs_are_made_once_each_after_what_it_needs(toy, jobs, monkeypatch):
+    monkeypatch.syspath_prepend(_package_with(toy))
+    chapter = chapter_of(TOY, "smoke")
+    made = dict(make_all(chapter, list(chapter.runs), jobs))
+    assert list(made) == ["first", "second"]
+    assert {name: run.metrics["epochs"] for name, run in chapter.here().items()} == {"first": 4, "second": 8}
+    assert all(run.done for run in chapter.runs.values())
+    assert dict(make_all(chapter, ["second"], jobs)) == {"second": made["second"]}
+
+
+def test_an_error_of_a_run_reaches_the_user_from_another_process(toy, monkeypatch):
+    monkeypatch.syspath_prepend(_package_with(toy))
+    chapter = chapter_of(TOY, "smoke", {"label": "wrong"})
+    with pytest.raises(DnakitError, match="the label is wrong"):
+        list(make_all(chapter, list(chapter.runs), 2))
+
+
+def _package_with(project: Path) -> str:
+    """A folder to import from, with this package and the project's own chapters in it."""
+    for path in (ROOT / "dnakit").glob("*"):
+        if path.name != "chapters":
+            (project / "dnakit" / path.name).symlink_to(path)
+    for path in (ROOT / "dnakit" / "chapters").glob("*"):
+        (project / "dnakit" / "chapters" / path.name).symlink_to(path)
+    return str(project)
+
+
+def test_a_new_chapter_needs_no_other_edit(tmp_path, monkeypatch):
+    """The command line, the workflow and the book find a folder that was just put there."""
+    write_toy_chapter(tmp_path)
+    _package_with(tmp_path)
+    for name in ("Snakefile", "book", "requirements.lock", "benchmarks", "data"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    surroundings = os.environ | {
+        "DNAKIT_ROOT": str(tmp_path),
+        "DNAKIT_DATA": str(tmp_path / "store"),
+        "PYTHONPATH": str(tmp_path),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+
+    def shell(*command: str) -> str:
+        done = subprocess.run(command, cwd=tmp_path, env=surroundings, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    assert "the second model" in shell("dnakit", "runs", TOY, "--profile", "smoke")
+    planned = shell("snakemake", "--cores", "2", "--nolock", "-n", "--config", "profile=smoke")
+    assert f"dnakit train {TOY}" in planned or f"{TOY}.keys" in planned
+    assert f"book/chapters/{TOY}.ipynb" in planned
+
+
+def test_the_table_of_contents_takes_every_chapter_there_is():
+    contents = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
+    assert {"glob": "chapters/*"} in contents["chapters"]
