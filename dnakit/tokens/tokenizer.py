@@ -6,29 +6,33 @@ vocabulary learned from the words of the training genomes.
 
 Letters: lower case is upper case and U is T. Every other letter that is not A, C, G or T (N and the IUPAC ambiguity
 codes) stands for an unknown base: it never joins a token, and a run of them inside one word is one ``<unk>``, so the
-known letters around it stay in frame.
+words that follow begin where they would begin without it.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from dnakit.data import bases
+from dnakit.data.bases import ALPHABET, CODES, UNKNOWN
 from dnakit.project import DnakitError
 
 SPECIAL_TOKENS = ("<cls>", "<pad>", "<sep>", "<unk>", "<mask>")
-ALPHABET = b"ACGT"
-UNKNOWN = 4  # the code of a letter that is no base
-LONGEST_TABLE = 12  # 4^12 words take 84 MB of index; longer words go through the library each time
-PIECE_WORDS = 1 << 20  # words handled at a time, so that memory does not grow with the sequence
+CLS, PAD, SEP, UNK, MASK = range(len(SPECIAL_TOKENS))  # their ids
+SAMPLE_LENGTH = 256  # tokens of a model's input, <cls> and <sep> included (thesis 4.1.3)
+NO_LETTER = 5  # the code that fills up a word shorter than k
+FULL_TABLE = 9  # all 4^9 words are encoded at once, longer words as they appear
+LONGEST_TABLE = 12  # 4^12 words take 67 MB of index; longer words go through the library each time
+PIECE_WORDS = 1 << 12  # words handled at a time: what is computed of them fits the processor's cache
+MOST_SHORT = 100_000  # encodings of words shorter than k that are kept
 
-CODES = np.full(256, UNKNOWN, np.uint8)
-for _code, _group in enumerate((b"Aa", b"Cc", b"Gg", b"TtUu")):
-    CODES[list(_group)] = _code
+_CODE_OF_LETTER = CODES.tobytes()
+_LETTER_OF_CODE = bytes.maketrans(bytes(range(5)), ALPHABET + b"N")
 
 
 def bigbird_words(sequence: bytes, rng: np.random.Generator) -> Iterator[bytes]:
@@ -49,12 +53,11 @@ def bigbird_words(sequence: bytes, rng: np.random.Generator) -> Iterator[bytes]:
 
 def known_words(sequence: bytes, k: int) -> str:
     """The k-mer words without unknown letters, joined, a final shorter one at the end: what BPE may learn from."""
-    codes = CODES[np.frombuffer(sequence, np.uint8)]
+    codes = bases.codes(sequence)
     whole = len(codes) // k * k
-    words = codes[:whole].reshape(-1, k)
-    tail = codes[whole:]
-    kept = np.concatenate([words[(words < UNKNOWN).all(1)].ravel(), tail if (tail < UNKNOWN).all() else tail[:0]])
-    return np.frombuffer(ALPHABET, np.uint8)[kept].tobytes().decode()
+    words, tail = codes[:whole].reshape(-1, k), codes[whole:]
+    known = words[(words < UNKNOWN).all(1)].ravel()
+    return bases.letters(np.concatenate([known, tail if (tail < UNKNOWN).all() else tail[:0]])).decode()
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, word_length: int | None) -> "DnaTokenizer":
@@ -90,20 +93,26 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, word_length: int | No
             normalizers.Replace(Regex("[^ACGT]"), "N"),
         ]
     )
+    tokenizer.decoder = decoders.Fuse()  # tokens are joined without blanks
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<cls> $A <sep>",
         pair="<cls> $A <sep> $B <sep>",
-        special_tokens=[("<cls>", 0), ("<sep>", 2)],
+        special_tokens=[("<cls>", CLS), ("<sep>", SEP)],
     )
     names = {f"{token[1:-1]}_token": token for token in SPECIAL_TOKENS}
-    return DnaTokenizer(tokenizer_object=tokenizer, clean_up_tokenization_spaces=False, **names)
+    return DnaTokenizer(
+        tokenizer_object=tokenizer,
+        clean_up_tokenization_spaces=False,
+        model_max_length=SAMPLE_LENGTH,
+        **names,
+    )
 
 
 class DnaTokenizer(PreTrainedTokenizerFast):
     """A BPE tokenizer of DNA that ``transformers.AutoTokenizer`` loads without this package.
 
-    The call ``tokenizer(text)`` is the library's; `encode_sequence` gives the same ids (without ``<cls>`` and
-    ``<sep>``) an order of magnitude faster.
+    The call ``tokenizer(text)`` is the library's. `encode_sequence` and `encode_sequences` give the same ids (without
+    ``<cls>`` and ``<sep>``) in a small part of the time (``make bench`` measures it).
     """
 
     # No __init__ of our own: with one, from_pretrained rebuilds the tokenizer without its normalizer and word cutting.
@@ -129,22 +138,30 @@ class DnaTokenizer(PreTrainedTokenizerFast):
             int32, equal to ``tokenizer(sequence, add_special_tokens=False).input_ids`` (which, unlike this, would read
             ``<mask>`` and its like as special tokens).
         """
-        raw = sequence.encode("ascii", "replace") if isinstance(sequence, str) else bytes(sequence)
-        if not raw:
-            return np.empty(0, np.int32)
-        k = self.word_length
-        if k is None or k > LONGEST_TABLE:
-            return np.array(self._library_ids([raw.decode("ascii", "replace")])[0], np.int32)
-        if self._table is None:
-            self._table = EncodingTable(self, k)
-        codes = np.frombuffer(raw, np.uint8)
-        step = PIECE_WORDS * k
-        return np.concatenate([self._table.encode(CODES[codes[i : i + step]]) for i in range(0, len(codes), step)])
+        table = self._table or self._new_table()
+        if table is None:
+            return self.encode_words([_letters(sequence)])
+        letters = _letters(sequence)
+        step = PIECE_WORDS * table.k
+        if len(letters) <= step:
+            return table.encode(letters)
+        return np.concatenate([table.encode(letters[start : start + step]) for start in range(0, len(letters), step)])
 
-    def encode_words(self, words: list[bytes]) -> np.ndarray:
+    def encode_sequences(self, sequences: Iterable[str | bytes]) -> list[np.ndarray]:
+        """`encode_sequence` of each; many short ones, like sequencing reads, are encoded together and faster."""
+        table = self._table or self._new_table()
+        if table is None:
+            return [self.encode_sequence(sequence) for sequence in sequences]
+        encoded: list[np.ndarray] = []
+        for group in _groups(map(_letters, sequences), PIECE_WORDS * table.k):
+            encoded += [self.encode_sequence(group[0])] if len(group) == 1 else table.encode_together(group)
+        return encoded
+
+    def encode_words(self, words: Sequence[bytes]) -> np.ndarray:
         """Token ids of words cut beforehand (BigBird-style), one after the other; int32."""
-        encoded = self._library_ids([word.decode("ascii") for word in words])
-        return np.fromiter((token for ids in encoded for token in ids), np.int32)
+        texts = [word.decode("ascii", "replace") for word in words]
+        encodings = self.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        return np.fromiter((token for encoding in encodings for token in encoding.ids), np.int32)
 
     def token_letters(self) -> list[bytes]:
         """The bases each token stands for, by id; none for the special tokens."""
@@ -164,77 +181,137 @@ class DnaTokenizer(PreTrainedTokenizerFast):
         config.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
         return saved
 
-    def _library_ids(self, words: list[str]) -> list[list[int]]:
-        return [encoding.ids for encoding in self.backend_tokenizer.encode_batch_fast(words, add_special_tokens=False)]
+    def _new_table(self) -> "EncodingTable | None":
+        """The table of the tokenizer's words, or None where it has none."""
+        k = self.word_length
+        if k is None or k > LONGEST_TABLE:
+            return None
+        self._table = EncodingTable(self, k)
+        return self._table
 
 
 class EncodingTable:
-    """The encodings of k-mer words, by word number: all 4^k at once for k up to 9, as they appear for longer words.
+    """The encodings of all words of k letters, to be looked up by word number.
 
-    BPE works inside words, so a k-mer's tokens never depend on its neighbours, and encoding a sequence is gathering.
+    BPE works inside words, so the tokens of a word never depend on its neighbours, and a sequence is encoded by looking
+    up its words. A word's number has the base 4 and the digits A = 0, C = 1, G = 2, T = 3. Words with unknown letters
+    and words shorter than k have no number: the library encodes them when they appear.
+
+    The table of k up to 9 is filled at once; of longer words only those that appear are encoded.
     """
 
     def __init__(self, tokenizer: DnaTokenizer, k: int) -> None:
-        self.tokenizer, self.k = tokenizer, k
-        self.start = np.zeros(4**k, np.int32)  # where a word's ids start in `ids`
-        self.length = np.zeros(4**k, np.uint8)  # how many tokens it has; 0 while unknown
-        self.ids = np.empty(1 << 16, np.int32)
-        self.filled = 0
-        if k <= 9:
+        self.k = k
+        # The same BPE without the normalizer, which takes most of the library's time: letters are normal here.
+        self.library = Tokenizer(tokenizer.backend_tokenizer.model)
+        self.library.pre_tokenizer = pre_tokenizers.FixedLength(length=k)
+        self.token_lengths = tokenizer.token_lengths()
+        self.powers = 4 ** np.arange(k - 1, -1, -1, dtype=np.int32)
+        self.row = np.zeros(4**k, np.int32)  # of each word in `tokens`; 0 while it is unknown
+        self.tokens = np.zeros((1, 1), np.int32)  # one row a word, filled up with 0: <cls> encodes no bases
+        self.short: dict[bytes, np.ndarray] = {}
+        if k <= FULL_TABLE:
             self._learn(np.arange(4**k))
 
-    def encode(self, codes: np.ndarray) -> np.ndarray:
-        """Token ids of a stretch of base codes (0..3, 4 for an unknown letter) that starts a word."""
-        whole = len(codes) // self.k * self.k
-        words = codes[:whole].reshape(-1, self.k)
-        number = np.zeros(len(words), np.int32)
-        for column in words.T:
-            number = number * 4 + column
-        odd = (words == UNKNOWN).any(1) if (codes == UNKNOWN).any() else np.zeros(len(words), bool)
-        plain = np.where(odd, 0, number)
-        self._learn(np.unique(plain[self.length[plain] == 0]))
+    def lookup(self, numbers: np.ndarray) -> np.ndarray:
+        """Token ids of words by number, filled up with zeros, shape (*numbers.shape, most tokens of a word)."""
+        rows = self.row.take(numbers, mode="clip")
+        if np.count_nonzero(rows) < rows.size:
+            self._learn(np.unique(numbers[rows == 0]))
+            rows = self.row.take(numbers, mode="clip")
+        return self.tokens.take(rows, 0)
 
-        # Words with unknown letters and the last, shorter word get numbers of their own behind the table's.
-        distinct, which = np.unique(words[odd], axis=0, return_inverse=True)
-        extra = [*distinct, codes[whole:]] if whole < len(codes) else [*distinct]
-        starts, lengths, ids = self.start, self.length, self.ids[: self.filled]
-        if extra:
-            encoded = self.tokenizer._library_ids([_letters(word) for word in extra])
-            sizes = np.array([len(word) for word in encoded])
-            starts = np.concatenate([starts, len(ids) + np.cumsum(sizes) - sizes])
-            lengths = np.concatenate([lengths, sizes])
-            ids = np.concatenate([ids, np.concatenate(encoded)]).astype(np.int32)
-            plain[odd] = len(self.start) + which
-            plain = np.append(plain, [len(starts) - 1] if whole < len(codes) else []).astype(np.int64)
-        return _gather(ids, starts[plain], lengths[plain])
+    def encode(self, letters: bytes) -> np.ndarray:
+        """Token ids of letters of either case, the first of which begins a word; int32."""
+        codes = letters.translate(_CODE_OF_LETTER)
+        whole = len(codes) // self.k
+        tail = codes[whole * self.k :]
+        ids = _without_filling(self._encode_words(codes, whole)) if whole else self.tokens[0, :0]
+        return np.concatenate([ids, self._encode_short(tail)]) if tail else ids
+
+    def encode_together(self, sequences: list[bytes]) -> list[np.ndarray]:
+        """`encode` of each, all at once."""
+        codes = [letters.translate(_CODE_OF_LETTER) for letters in sequences]
+        filling = [bytes([NO_LETTER]) * missing for missing in range(self.k)]
+        filled = b"".join([part for each in codes for part in (each, filling[-len(each) % self.k])])
+        tokens = self._encode_words(filled, len(filled) // self.k)
+        places = np.flatnonzero(tokens)
+        ids = tokens.ravel()[places]
+        words = np.cumsum([-(-len(each) // self.k) for each in codes])
+        ends = np.searchsorted(places, words * tokens.shape[1]).tolist()
+        return [ids[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+    def _encode_words(self, codes: bytes, count: int) -> np.ndarray:
+        """Token ids of the first `count` words, one row each, filled up with zeros."""
+        words = np.frombuffer(codes, np.uint8, count * self.k).reshape(count, self.k)
+        if UNKNOWN not in codes and NO_LETTER not in codes:
+            return self.lookup(words.dot(self.powers))
+        numbered = words.max(1) < UNKNOWN
+        tokens = self.lookup(np.where(numbered, words.dot(self.powers), 0))
+        tokens = np.pad(tokens, ((0, 0), (0, self.k - tokens.shape[1])))  # k tokens are the most that a word may have
+        tokens[~numbered] = self._encode_unnumbered(words[~numbered])
+        return tokens
+
+    def _encode_unnumbered(self, words: np.ndarray) -> np.ndarray:
+        """The same of words with unknown letters, or filled up with `NO_LETTER`; each distinct one once."""
+        numbers = words @ (6 ** np.arange(self.k))
+        _, first, which = np.unique(numbers, return_index=True, return_inverse=True)
+        tokens = np.zeros((len(first), self.k), np.int32)
+        for row, word in zip(tokens, words[first], strict=True):
+            ids = self._encode_short(word.tobytes().rstrip(bytes([NO_LETTER])))
+            row[: len(ids)] = ids
+        return tokens[which]
+
+    def _encode_short(self, codes: bytes) -> np.ndarray:
+        """Token ids of one word that has no number."""
+        ids = self.short.get(codes)
+        if ids is None:
+            if len(self.short) >= MOST_SHORT:
+                self.short.clear()
+            word = codes.translate(_LETTER_OF_CODE).decode()
+            ids = self.short[codes] = np.array(self.library.encode(word, add_special_tokens=False).ids, np.int32)
+        return ids
 
     def _learn(self, numbers: np.ndarray) -> None:
-        """Ask the library for the encodings of these words, and keep them."""
-        if not len(numbers):
-            return
-        shifts = 2 * np.arange(self.k - 1, -1, -1)
-        letters = np.frombuffer(ALPHABET, np.uint8)[(numbers[:, None] >> shifts) & 3]
-        encoded = self.tokenizer._library_ids([word.tobytes().decode() for word in letters])
-        sizes = np.array([len(word) for word in encoded])
-        self.start[numbers] = self.filled + np.cumsum(sizes) - sizes
-        self.length[numbers] = sizes
-        end = self.filled + int(sizes.sum())
-        if end > len(self.ids):
-            self.ids = np.resize(self.ids, max(end, 2 * len(self.ids)))
-        self.ids[self.filled : end] = np.concatenate(encoded)
-        self.filled = end
+        """Have the library encode the words of these numbers, a thousand in a text, and keep what it gives."""
+        words = bases.kmer_codes(numbers, self.k)
+        texts = [bases.letters(words[start : start + 1000]).decode() for start in range(0, len(words), 1000)]
+        encodings = self.library.encode_batch_fast(texts, add_special_tokens=False)
+        ids = np.concatenate([np.array(encoding.ids, np.int32) for encoding in encodings])
+        ends = np.cumsum(self.token_lengths[ids])
+        word = (ends - 1) // self.k  # of each token, counted in bases
+        first = np.searchsorted(word, np.arange(len(numbers)))
+        place = np.arange(len(ids)) - first[word]
+        known, width = self.tokens.shape
+        wider = max(width, int(place.max()) + 1)
+        tokens = np.zeros((known + len(numbers), wider), np.int32)
+        tokens[:known, :width] = self.tokens
+        tokens[known + word, place] = ids
+        self.tokens = tokens
+        self.row[numbers] = known + np.arange(len(numbers))
 
 
-def _letters(codes: np.ndarray) -> str:
-    return np.frombuffer(b"ACGTN", np.uint8)[codes].tobytes().decode()
+def _without_filling(tokens: np.ndarray) -> np.ndarray:
+    flat = tokens.ravel()
+    return flat.compress(flat)
 
 
-def _gather(ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The slices ``ids[start : start + length]``, concatenated."""
-    lengths = lengths.astype(np.int64)
-    ends = np.cumsum(lengths)
-    shift = np.repeat(starts - (ends - lengths), lengths)
-    return ids[shift + np.arange(len(shift))]
+def _letters(sequence: str | bytes) -> bytes:
+    return sequence.encode("ascii", "replace") if isinstance(sequence, str) else sequence
+
+
+def _groups(sequences: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
+    """Neighbours whose letters are `most` together; a longer sequence alone."""
+    group: list[bytes] = []
+    letters = 0
+    for sequence in sequences:
+        if group and letters + len(sequence) > most:
+            yield group
+            group, letters = [], 0
+        group.append(sequence)
+        letters += len(sequence)
+    if group:
+        yield group
 
 
 def load_tokenizer(folder: Path) -> DnaTokenizer:
