@@ -306,5 +306,5 @@ table(
     ledger("03_tss"),
     "Claims of section 5.2. Quotation marks show the thesis's own words; numbers are of recorded runs on real data.",
     provenance=recorded_line,
-    formats={"here": ".4f"},
+    formats={"this book": ".4f"},
 )
