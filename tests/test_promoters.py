@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from dnakit.chapters.tss import windows as promoters
 from dnakit.chapters.tss.windows import Windows
 from dnakit.data import sources
-from dnakit.data.formats import Record, read_fasta, reverse_complement, write_fasta
+from dnakit.data.bases import reverse_complement
+from dnakit.data.formats import Record, read_fasta, write_fasta
 from dnakit.project import DnakitError
 
 real = pytest.mark.skipif("DNAKIT_MIRROR" not in os.environ, reason="needs the real files: DNAKIT_MIRROR is not set")

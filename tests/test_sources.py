@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 import yaml
 
-from dnakit.chapters.tss import windows as promoters
 from dnakit.data import formats, sources
 from dnakit.data.formats import Record
 from dnakit.project import DnakitError, root
@@ -260,7 +259,7 @@ def test_processes_that_fetch_at_once_download_once(world):
     assert len(world.server.requests) == 1
 
 
-def test_an_organism_goes_from_its_official_files_to_windows(world):
+def test_an_organism_comes_from_its_official_files(world):
     """The worm's: a tar of one FASTA file a chromosome from UCSC, and EPDnew's own BED with rows of 60 bases."""
     rng = np.random.default_rng(7)
     chromosomes = {name: rng.choice(list(b"acgtACGT"), 5_000).astype(np.uint8).tobytes() for name in ("chrI", "chrM")}
@@ -272,21 +271,18 @@ def test_an_organism_goes_from_its_official_files_to_windows(world):
                 member.size = len(b"\n".join(lines))
                 tar.addfile(member, io.BytesIO(b"\n".join(lines)))
         world.server.files["chromFa.tar.gz"] = raw.getvalue()
-    world.server.files["Ce_EPDnew_001_ce6.bed"] = (
-        b"chrI 1951 2011 plus_1 900 + 2000 2011\n"
-        b"chrI 2990 3050 minus_1 900 - 2990 3001\n"
-        b"chrI 51 111 end_1 900 + 100 111\n"
-    )
+    rows = b"chrI 1951 2011 plus_1 900 + 2000 2011\nchrI 2990 3050 minus_1 900 - 2990 3001\n"
+    world.server.files["Ce_EPDnew_001_ce6.bed"] = rows
     official = yaml.safe_load((root() / "data" / "sources.yaml").read_text())
     entries = {name: official[name] for name in ("ce6", "epdnew-worm")}
     for entry in entries.values():
         entry["url"] = f"{world.server.url}/{entry['url'].rsplit('/', 1)[1]}"
     (world.folder / "sources.yaml").write_text(yaml.safe_dump(entries))
-    windows = promoters.load("worm", 1_000, 900)
-    sequence = chromosomes["chrI"].upper()
-    assert windows.sequences == [sequence[1_000:2_900], formats.reverse_complement(sequence[2_101:4_001])]
-    assert (windows.names, windows.cut_off, windows.elsewhere) == (["plus_1", "minus_1"], 1, 0)
-    assert windows.sequences[1][1_000:1_001] == formats.reverse_complement(sequence[3_000:3_001])
+    read = {record.name: record.sequence for record in formats.read_fasta(sources.fetch("ce6"))}
+    assert read == {name: letters.upper() for name, letters in chromosomes.items()}
+    plus, minus = formats.read_bed(sources.fetch("epdnew-worm"))
+    assert (plus.chrom, plus.strand, plus.thick_start) == ("chrI", "+", 2000)
+    assert (minus.chrom, minus.strand, minus.thick_end) == ("chrI", "-", 3001)
     assert len(world.server.requests) == 2
     assert not [path for path in world.raw.iterdir() if path.suffix == ".fa"]
 

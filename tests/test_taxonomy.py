@@ -2,6 +2,7 @@
 
 import gzip
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnakit.data import sources, taxonomy
+from dnakit.data import taxonomy
+from dnakit.data.simulate import mitochondria
 from dnakit.project import DnakitError
 
 HUMAN = (
@@ -59,31 +61,54 @@ def test_unknown_rank_is_refused() -> None:
         taxonomy.rank(HUMAN.split(), "tribe")
 
 
+def ranks_of(lineages: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+    return pd.DataFrame({level: [taxonomy.rank(each, level) for each in lineages.values()] for level in taxonomy.RANKS})
+
+
 def test_simulated_genomes_have_every_rank_and_ranks_nest() -> None:
-    table = taxonomy.table(sources.fetch("simulated-mitochondria-genbank"))
-    assert table[list(taxonomy.RANKS)].notna().all(axis=None)
-    assert table.frac_31mers_shared.isna().all()
+    lineages = {genome.accession: genome.lineage for genome in mitochondria.simulate(40)}
+    ranks = ranks_of(lineages)
+    assert ranks.notna().all(axis=None)
     for inner, outer in (("family", "order"), ("order", "class")):
-        assert (table.groupby(inner)[outer].nunique() == 1).all()
+        assert (ranks.groupby(inner)[outer].nunique() == 1).all()
 
 
-def test_content_decides_what_a_file_is(tmp_path: Path) -> None:
-    text = "accession\tlineage\nAB1.1\t" + ">".join(HUMAN.split()) + "\nAB2.1\t\n"
-    (tmp_path / "plain.txt").write_text(text)
-    with gzip.open(tmp_path / "packed.gz", "wt") as handle:
-        handle.write(text)
-    for name in ("plain.txt", "packed.gz"):
+TABLE = "accession\tlineage\tnote\nAB1.1\t" + ">".join(HUMAN.split()) + "\tMünchen\nAB2.1\t\tx\n"
+
+
+@pytest.mark.parametrize("name", ["table.tsv", "table.tsv.gz"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_content_decides_what_a_table_is(tmp_path: Path, name: str, encoding: str, pack: Callable) -> None:
+    for text in (TABLE, TABLE.replace("\n", "\r\n")):
+        (tmp_path / name).write_bytes(pack(text.encode(encoding)))
         assert taxonomy.lineages(tmp_path / name) == {"AB1.1": tuple(HUMAN.split()), "AB2.1": ()}
-    (tmp_path / "other.tsv").write_text("name\tspecies\nAB1.1\tHomo sapiens\n")
-    with pytest.raises(DnakitError, match=r"other\.tsv"):
-        taxonomy.lineages(tmp_path / "other.tsv")
 
 
-def test_damaged_table_is_refused(tmp_path: Path) -> None:
-    packed = gzip.compress(("accession\tlineage\n" + "AB1.1\tMetazoa\n" * 100_000).encode())
-    (tmp_path / "cut.tsv.gz").write_bytes(packed[: len(packed) // 2])
-    with pytest.raises(DnakitError, match="damaged"):
-        taxonomy.lineages(tmp_path / "cut.tsv.gz")
+def test_the_lineages_of_a_genbank_file_are_those_of_its_records(tmp_path: Path) -> None:
+    mitochondria.write(tmp_path, 3)
+    expected = {genome.accession: genome.lineage for genome in mitochondria.simulate(3)}
+    assert taxonomy.lineages(tmp_path / "mitochondria.gb") == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"name\tspecies\nAB1.1\tHomo sapiens\n", "the columns accession and lineage"),
+        (b"", "the columns accession and lineage"),
+        (TABLE.encode("utf-16"), "UTF-16"),
+        (b"PK\x03\x04", "zip archive"),
+        (b"accession\tlineage\nAB1.1\tA>B\tC\tD\n", "damaged"),
+        (gzip.compress(("accession\tlineage\n" + "AB1.1\tMetazoa\n" * 100_000).encode())[:200], "damaged"),
+    ],
+)
+def test_other_and_damaged_files_are_refused_in_one_line(tmp_path: Path, content: bytes, part: str) -> None:
+    path = tmp_path / "other.tsv"
+    path.write_bytes(content)
+    with pytest.raises(DnakitError, match=part) as caught:
+        taxonomy.lineages(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @given(
@@ -117,11 +142,9 @@ def test_draws_differ_and_repeat() -> None:
 
 @pytest.mark.skipif("DNAKIT_MIRROR" not in os.environ, reason="DNAKIT_MIRROR is not set: no real lineages")
 def test_real_lineages_have_ranks_that_nest() -> None:
-    path = Path(os.environ["DNAKIT_MIRROR"]) / "mito-animals.tsv.gz"
-    table, known = taxonomy.table(path), taxonomy.lineages(path)
-    with_lineage = table.loc[[name for name, lineage in known.items() if lineage]]
-    assert len(table) == 7109
-    assert (with_lineage[["class", "order", "family"]].notna().mean() > 0.95).all()
+    lineages = taxonomy.lineages(Path(os.environ["DNAKIT_MIRROR"]) / "mito-animals.tsv.gz")
+    assert len(lineages) == 7109
+    ranks = ranks_of({name: lineage for name, lineage in lineages.items() if lineage})
+    assert (ranks.notna().mean() > 0.95).all()
     for inner, outer in (("family", "order"), ("order", "class"), ("family", "class")):
-        assert (table.groupby(inner)[outer].nunique() <= 1).all()
-    assert table["frac_31mers_shared"].between(0, 1).all()
+        assert (ranks.groupby(inner)[outer].nunique() <= 1).all()

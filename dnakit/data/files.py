@@ -1,32 +1,48 @@
-"""Files: plain or compressed text, archives of text, and writing that leaves a whole file or none."""
+"""Files of text: plain or compressed, alone or in a tar archive. What is inside decides, not the name.
+
+Text is UTF-8; bytes that are not UTF-8 are read as Latin-1, so that an umlaut in a header stops nobody. The readers of
+`dnakit.data.formats` are strict about the letters of sequences themselves.
+"""
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
-import os
 import tarfile
-import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, TextIO
 
 from dnakit.project import DnakitError
 
 _BLOCK = 1 << 20
 _TAR_MAGIC = slice(257, 262)  # "ustar" stands there
+_OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
+_NO_TEXT = {
+    b"PK\x03\x04": "is a zip archive: unpack it and give the file inside",
+    codecs.BOM_UTF16_LE: "is UTF-16 text: save it as UTF-8",
+    codecs.BOM_UTF16_BE: "is UTF-16 text: save it as UTF-8",
+}
+
+
+def _as_latin1(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+codecs.register_error("dnakit.latin1", _as_latin1)
 
 
 @contextmanager
-def refusing(path: Path, kind: str) -> Iterator[None]:
+def refusing(path: Path) -> Iterator[None]:
     """Turn what a broken file does to its readers into one line that names it."""
     try:
         yield
-    except UnicodeDecodeError as error:
-        raise DnakitError(f"{path}: not a {kind} file (bytes that are no text)") from error
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, tarfile.TarError) as error:
         raise DnakitError(f"{path}: the compressed file is truncated or damaged; get it again") from error
     except OSError as error:
@@ -34,44 +50,68 @@ def refusing(path: Path, kind: str) -> Iterator[None]:
         raise DnakitError(f"{path}: cannot be read: {reason}") from error
 
 
-def open_bytes(path: Path) -> io.BufferedReader:
-    """Open a plain, gzip, xz or bzip2 file; the first bytes decide, not the name."""
-    with open(path, "rb") as handle:
-        magic = handle.read(6)
-    openers: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
-    opener = next((opener for start, opener in openers.items() if magic.startswith(start)), open)
-    return io.BufferedReader(opener(path, "rb"), _BLOCK)
-
-
 def open_text(path: Path) -> TextIO:
-    """Open plain or compressed text, with or without a byte order mark."""
-    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig")
+    """Open plain, gzip, xz or bzip2 text, with or without a byte order mark.
+
+    Raises
+    ------
+    DnakitError
+        The file is a zip archive or UTF-16 text.
+    """
+    return _text(_open_bytes(path), str(path))
 
 
 def texts(path: Path) -> Iterator[tuple[str, TextIO]]:
     """The text of a file, or those of a tar archive's regular files one after the other, compressed or not.
 
-    Nothing is unpacked: the archive is read once, from its beginning to its end.
+    Nothing is unpacked: the archive is read once, from its beginning to its end. What macOS adds to an archive
+    (``._NAME``, ``.DS_Store``) is passed over.
 
     Yields
     ------
     tuple of (str, TextIO)
         What to call it in a message, and the open text, to be read before the next one.
     """
-    with open_bytes(path) as stream:
+    with _open_bytes(path) as stream:
         if stream.peek(512)[_TAR_MAGIC] != b"ustar":
-            yield str(path), io.TextIOWrapper(stream, encoding="utf-8-sig")
+            yield str(path), _text(stream, str(path))
             return
         with tarfile.open(fileobj=stream, mode="r|") as archive:
             for member in archive:
-                content = archive.extractfile(member) if member.isreg() else None
+                content = archive.extractfile(member) if member.isreg() and not _of_macos(member.name) else None
                 if content is not None:
-                    yield (
-                        f"{path}: {member.name}",
-                        io.TextIOWrapper(io.BufferedReader(_Forward(content), _BLOCK), encoding="utf-8-sig"),
-                    )
+                    where = f"{path}: {member.name}"
+                    yield where, _text(_decompressed(io.BufferedReader(_Forward(content), _BLOCK)), where)
         while stream.read(_BLOCK):  # tarfile stops at its end mark; what is cut off or damaged behind it counts too
             pass
+
+
+def _of_macos(member: str) -> bool:
+    name = PurePosixPath(member).name
+    return name.startswith("._") or name == ".DS_Store"
+
+
+def _open_bytes(path: Path) -> io.BufferedReader:
+    with open(path, "rb") as handle:
+        opener = _opener(handle.read(6))
+    return io.BufferedReader(opener(path, "rb"), _BLOCK)
+
+
+def _decompressed(stream: io.BufferedReader) -> io.BufferedReader:
+    opener = _opener(stream.peek(6))
+    return stream if opener is open else io.BufferedReader(opener(stream, "rb"), _BLOCK)
+
+
+def _opener(magic: bytes) -> Any:
+    return next((opener for start, opener in _OPENERS.items() if magic.startswith(start)), open)
+
+
+def _text(stream: io.BufferedReader, where: str) -> TextIO:
+    start = stream.peek(4)
+    for magic, what in _NO_TEXT.items():
+        if start.startswith(magic):
+            raise DnakitError(f"{where}: {what}")
+    return io.TextIOWrapper(stream, encoding="utf-8-sig", errors="dnakit.latin1")
 
 
 class _Forward(io.RawIOBase):
@@ -87,21 +127,6 @@ class _Forward(io.RawIOBase):
         piece = self._content.read(len(buffer))
         buffer[: len(piece)] = piece
         return len(piece)
-
-
-@contextmanager
-def part_file(path: Path) -> Iterator[Path]:
-    """A name beside ``path`` to write to; it becomes ``path`` if the block succeeds, and disappears if it does not."""
-    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        os.replace(part, path)
-    except OSError as error:
-        raise DnakitError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        if part.exists():
-            part.unlink()
 
 
 @contextmanager

@@ -1,7 +1,8 @@
-"""Sequences in the field's formats (FASTA, GenBank, BED), and the few operations on them.
+"""Readers and writers of the field's formats: FASTA, GenBank, BED.
 
-Policy for letters: lower case is upper case, U is T, IUPAC ambiguity letters stay in the record (the tokenizer reads
-every letter other than ACGT as N). Gaps, ``*`` and protein letters are refused, for they mean that the file is not DNA.
+Letters: lower case is upper case, U is T, IUPAC ambiguity letters stay in the record (`dnakit.data.bases` gives every
+letter other than ACGT the code of an unknown base). Gaps, ``*`` and protein letters are refused, because they mean
+that the file is not DNA.
 """
 
 import io
@@ -9,28 +10,30 @@ import re
 import warnings
 from collections import deque
 from collections.abc import Container, Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-import numpy as np
 from Bio import BiopythonParserWarning, SeqIO
 from Bio.SeqFeature import CompoundLocation, SeqFeature, SimpleLocation
 from Bio.SeqRecord import SeqRecord
 
-from dnakit.data.files import open_text, open_writing, part_file, refusing, texts
-from dnakit.project import DnakitError
+from dnakit.data.bases import reverse_complement
+from dnakit.data.files import open_text, open_writing, refusing, texts
+from dnakit.project import DnakitError, published
 
 AMBIGUITY = b"RYSWKMBDHVN"
 _NORMAL = bytes.maketrans(b"acgtunryswkmbdhvU", b"ACGTTNRYSWKMBDHVT")
-_COMPLEMENT = bytes.maketrans(b"ACGTURYSWKMBDHVNacgturyswkmbdhvn", b"TGCAAYRSWMKVHDBNtgcaayrswmkvhdbn")
-_SMALL_SUBUNIT = re.compile(
-    r"\b12s\b|\b12srrna\b|\bs-?rrna\b|\bssu\b|\brrn-?s\b|\brns\b|\bsrrn\b|\b(mt-?)?rnr1\b|\brrn12\b"
-    r"|\bsmall (subunit )?(ribosomal|r)( subunit)? ?rna\b",
-    re.IGNORECASE,
-)
-_BASES = np.frombuffer(b"ACGT", dtype=np.uint8)
-_CODES = np.full(256, 255, dtype=np.uint8)
-_CODES[_BASES] = np.arange(4)
+# How a name of a ribosomal RNA calls the mitochondrion's small one, and the others; lower case, one blank between words
+_SMALL = (
+    r"12 ?s( ?r ?[rd]na)?", r"12 r(ibosomal )?rna", r"s ?r ?rna", r"s ribosomal rna", "small", "ssu",
+    r"rrn ?s", "rns", "srrn", r"rnr ?1", r"rrn ?12 ?s?",
+)  # fmt: skip
+_OTHER = (
+    r"(5|5 8|16|18|21|23|25|26|28) ?s( ?r ?[rd]na)?", r"(16|23) r(ibosomal )?rna", r"l ?r ?rna", r"l ribosomal rna",
+    "large", "lsu", r"rrn ?l", "rnl", "lrrn", r"rnr ?2", r"rrn ?(5|16|18|23|26) ?s?",
+)  # fmt: skip
+_SUBUNIT = re.compile(rf"\b(mt)?((?P<small>{'|'.join(_SMALL)})|(?P<other>{'|'.join(_OTHER)}))\b")
 
 
 class Record(NamedTuple):
@@ -117,7 +120,7 @@ def read_fasta(path: str | Path, names: Container[str] | None = None) -> Iterato
     """
     path = Path(path)
     seen: set[str] = set()
-    with refusing(path, "FASTA"):
+    with refusing(path):
         for title, lines in _records(path):
             name, description = (*title.split(None, 1), "", "")[:2]
             if not name:
@@ -172,7 +175,7 @@ def _nucleotides(path: Path, name: str, lines: Iterable[str]) -> bytes:
     unusual = sequence.translate(None, b"ACGTN")
     strange = unusual.translate(None, AMBIGUITY)
     if strange:
-        letter = next(letter for letter in letters.decode() if letter.encode()[0] == strange[0])
+        letter = letters[letters.index(strange[0]) :].decode()[0]
         raise DnakitError(
             f"{path}: record '{name}' contains {letter!r}, which is no nucleotide letter (a protein or an alignment?)"
         )
@@ -192,7 +195,7 @@ def write_fasta(path: str | Path, records: Iterable[Record], width: int = 70) ->
         Letters a line.
     """
     path = Path(path)
-    with part_file(path) as part, open_writing(part, path.suffix) as handle:
+    with published(path) as part, open_writing(part, path.suffix) as handle:
         for record in records:
             if record.name.split() != [record.name] or not record.sequence:
                 raise DnakitError(f"{path}: record {record.name!r} needs a name without blanks, and a sequence")
@@ -214,7 +217,7 @@ def read_genbank(path: str | Path) -> Iterator[SeqRecord]:
     """
     path = Path(path)
     count = 0
-    with refusing(path, "GenBank"), open_text(path) as handle:
+    with refusing(path), open_text(path) as handle:
         for count, entry in enumerate(_entries(path, handle), start=1):
             try:
                 yield _genbank_record(entry)
@@ -244,14 +247,14 @@ def _entries(path: Path, handle: TextIO) -> Iterator[str]:
 
 
 def annotation(record: SeqRecord) -> Annotation:
-    """Organism, lineage and the 12S gene of a GenBank record, whichever of its many names the gene goes by.
+    """Organism, lineage and the 12S gene of a GenBank record, whichever of its many names the gene has.
 
     The longest annotated small-subunit rRNA counts; start, end and strand are None where there is none.
     """
     annotations: dict[str, Any] = dict(record.annotations)
     organism = str(annotations.get("organism", "")).strip()
     lineage = tuple(str(rank) for rank in annotations.get("taxonomy", []))
-    genes = [f.location for f in record.features if f.type == "rRNA" and f.location and _is_small_subunit(f)]
+    genes = [f.location for f in record.features if f.type == "rRNA" and f.location and _is_12s(f)]
     if not genes:
         return Annotation(organism, lineage, None, None, None)
     gene = max(genes, key=len)
@@ -259,20 +262,36 @@ def annotation(record: SeqRecord) -> Annotation:
     return Annotation(organism, lineage, start, end, -1 if gene.strand == -1 else 1)
 
 
-def _is_small_subunit(feature: SeqFeature) -> bool:
-    """By the product, or by the gene where no product is given (a note may speak of the neighbour)."""
-    names = feature.qualifiers.get("product") or feature.qualifiers.get("gene") or feature.qualifiers.get("note", [])
-    return any(_SMALL_SUBUNIT.search(name) for name in names)
+def _is_12s(feature: SeqFeature) -> bool:
+    """Whether the first of product, gene and note that names a subunit names the small one, and names it first.
+
+    A later qualifier counts only where the earlier ones say no more than "ribosomal RNA": a note may speak of the
+    neighbour.
+    """
+    for qualifier in ("product", "gene", "note"):
+        for name in feature.qualifiers.get(qualifier, []):
+            words = " ".join(re.findall(r"[a-z0-9]+", name.lower()))
+            if found := _SUBUNIT.search(words):
+                return found["small"] is not None
+    return False
 
 
 def _span(location: SimpleLocation | CompoundLocation, length: int) -> tuple[int, int]:
-    """Start and end; a gene in two parts that meet at the origin of a circle ends beyond the length."""
-    parts = location.parts
-    before = [part for part in parts if int(part.end) == length]
-    after = [part for part in parts if int(part.start) == 0]
-    if len(parts) == 2 and before and after:
-        return int(before[0].start), length + int(after[0].end)
-    return int(location.start), int(location.end)
+    """Start and end of a gene of one or several parts; beyond the length where it crosses the origin of a circle."""
+    parts = sorted((int(part.start), int(part.end)) for part in location.parts)
+    if not _crosses_origin(location, length):
+        return parts[0][0], max(end for _, end in parts)
+    gaps = [after[0] - before[1] for before, after in pairwise(parts)]
+    last = gaps.index(max(gaps))  # the widest gap is what lies outside the gene
+    return parts[last + 1][0], length + parts[last][1]
+
+
+def _crosses_origin(location: SimpleLocation | CompoundLocation, length: int) -> bool:
+    """Whether two parts meet at the origin, or the parts, in the order of reading, jump back to the beginning."""
+    parts = location.parts[:: -1 if location.strand == -1 else 1]
+    meet = any(int(part.end) == length for part in parts) and any(int(part.start) == 0 for part in parts)
+    jump = any(int(after.start) < int(before.start) for before, after in pairwise(parts))
+    return len(parts) > 1 and (meet or jump)
 
 
 def extract(sequence: bytes, start: int, end: int, strand: int = 1) -> bytes:
@@ -294,7 +313,7 @@ def read_bed(path: str | Path) -> Iterator[BedRow]:
     """
     path = Path(path)
     count = 0
-    with refusing(path, "BED"), open_text(path) as handle:
+    with refusing(path), open_text(path) as handle:
         for number, line in enumerate(handle, start=1):
             if not line.strip() or line.startswith(("#", "track", "browser")):
                 continue
@@ -329,36 +348,10 @@ def _bed_row(path: Path, number: int, columns: list[str]) -> BedRow:
 
 
 def _thick(first: str | None, last: str | None, start: int, end: int) -> tuple[int, int] | tuple[None, None]:
-    """Columns 7 and 8 where they are thickStart and thickEnd (in narrowPeak they hold a signal and a p-value)."""
-    if first and last and first.isdigit() and last.isdigit() and start <= int(first) <= int(last) <= end:
+    """Columns 7 and 8 where they are thickStart and thickEnd.
+
+    In narrowPeak they hold a signal and a p-value; where they are equal, the row has no thick part.
+    """
+    if first and last and first.isdigit() and last.isdigit() and start <= int(first) < int(last) <= end:
         return int(first), int(last)
     return None, None
-
-
-# ---- operations
-
-
-def reverse_complement(sequence: bytes) -> bytes:
-    """The opposite strand, read in its own direction; IUPAC letters become the letters of the complementary sets."""
-    return sequence.translate(_COMPLEMENT)[::-1]
-
-
-def kmers(sequence: bytes, k: int) -> list[bytes]:
-    """Consecutive, non-overlapping words of ``k`` letters, the last one possibly shorter (thesis 4.1)."""
-    if k < 1:
-        raise DnakitError(f"k must be at least 1, not {k}")
-    return [sequence[i : i + k] for i in range(0, len(sequence), k)]
-
-
-def mutate(sequence: bytes, rate: float, rng: np.random.Generator) -> bytes:
-    """Substitute each base with probability ``rate`` by one of the three others, all equally likely.
-
-    This is the thesis's model of sequencing errors (4.2.3).
-    Letters other than ACGT stay as they are, and so does the length.
-    """
-    if not 0 <= rate <= 1:
-        raise DnakitError(f"a substitution rate lies between 0 and 1, not {rate}")
-    letters = np.frombuffer(sequence, dtype=np.uint8).copy()
-    hit = np.flatnonzero((rng.random(len(letters)) < rate) & (_CODES[letters] < 4))
-    letters[hit] = _BASES[(_CODES[letters[hit]] + rng.integers(1, 4, len(hit))) % 4]
-    return letters.tobytes()

@@ -5,29 +5,24 @@
 to it; one without is pinned by the checksum of the first download, in a small record beside it.
 """
 
-import difflib
 import hashlib
 import json
 import os
-import shutil
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import pooch
 import yaml
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from dnakit.data.download import explained, resuming
-from dnakit.data.files import part_file
-from dnakit.data.simulate import mitochondria as simulate
-from dnakit.project import DnakitError, data_folder, root
+from dnakit.project import DnakitError, data_folder, did_you_mean, published, published_folder, root
 
 
 class Source(BaseModel):
@@ -48,7 +43,7 @@ class Source(BaseModel):
     bytes : int or None
     licence, assembly, citation, note : str or None
     world : str or None
-        For simulated sources: which of ``dnakit.data.simulate.mitochondria.WORLDS`` makes it.
+        For simulated sources: the module of `dnakit.data.simulate` that makes it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -65,19 +60,19 @@ class Source(BaseModel):
     assembly: str | None = None
     citation: str | None = None
     note: str | None = None
-    world: str | None = None
+    world: str | None = Field(default=None, pattern=r"^[a-z_]+$")
 
     @model_validator(mode="after")
     def _has_an_origin(self) -> "Source":
         if not (self.url or self.mirror or self.world):
             raise ValueError("needs one of url, mirror, world")
-        if self.world and self.world not in simulate.WORLDS:
+        if self.world and not find_spec(f"dnakit.data.simulate.{self.world}"):
             raise ValueError(f"no simulated world is called '{self.world}'")
         return self
 
     @property
     def simulated(self) -> bool:
-        """Whether the data are made by `dnakit.data.simulate.mitochondria`."""
+        """Whether a module of `dnakit.data.simulate` makes the data."""
         return self.world is not None
 
 
@@ -158,9 +153,10 @@ def _own_file(name: str | Path) -> Path:
             return path.resolve()
     if named.is_dir():
         raise DnakitError(f"{name}: is a folder; give the path to a file, or one of the names in data/sources.yaml")
-    near = difflib.get_close_matches(str(name), registry(), n=1, cutoff=0.5)
-    guess = f"did you mean '{near[0]}'?" if near else "the names are in data/sources.yaml."
-    raise DnakitError(f"'{name}' is neither a known source nor a file: {guess} A path to a FASTA file also works")
+    raise DnakitError(
+        f"'{name}' is neither a file nor a source of data/sources.yaml (the path of a FASTA file works too)"
+        + did_you_mean(str(name), registry(), cutoff=0.5)
+    )
 
 
 def digest(path: str | Path) -> str:
@@ -204,10 +200,10 @@ def fetch(name: str | Path) -> Path:
         return _own_file(name)
     if source.simulated:
         return _simulated(source)
-    return _kept(source) or _mirrored(source) or _downloaded(source)
+    return _from_raw(source) or _from_mirror(source) or _from_url(source)
 
 
-def _kept(source: Source) -> Path | None:
+def _from_raw(source: Source) -> Path | None:
     """The file in ``data/raw``; hashed once, and again only if its size or time has changed."""
     path = data_folder("raw", source.file)
     if not path.is_file():
@@ -224,7 +220,7 @@ def _kept(source: Source) -> Path | None:
     return path
 
 
-def _mirrored(source: Source) -> Path | None:
+def _from_mirror(source: Source) -> Path | None:
     folder = _mirror()
     if folder is None:
         return None
@@ -251,25 +247,19 @@ def _mirror() -> Path | None:
 
 def _simulated(source: Source) -> Path:
     """A simulated file; the folder's name changes with the simulator, so that no old world is taken for today's."""
-    world = str(source.world)
-    simulator = sys.modules[simulate.WORLDS[world].__module__]
-    folder = data_folder("cache", "simulated", f"{world}-{digest(str(simulator.__file__))[:12]}")
+    simulator = import_module(f"dnakit.data.simulate.{source.world}")
+    folder = data_folder("cache", "simulated", f"{source.world}-{digest(str(simulator.__file__))[:12]}")
     path = folder / source.file
     if not path.is_file():
-        with _locked(folder.parent / f".{world}.lock"):
+        with _locked(folder.parent / f".{source.world}.lock"):
             if not path.is_file():
-                _make_world(world, folder)
+                _make_world(simulator, folder)
     return path
 
 
-def _make_world(world: str, folder: Path) -> None:
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        simulate.WORLDS[world](part)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+def _make_world(simulator: ModuleType, folder: Path) -> None:
+    with published_folder(folder) as part:
+        simulator.write(part)
 
 
 @contextmanager
@@ -312,7 +302,7 @@ def _write_record(path: Path, source: Source, got: str | None = None) -> None:
         "url": source.url,
         "date": got or date.today().isoformat(),
     }
-    with part_file(_record_path(path)) as part:
+    with published(_record_path(path)) as part:
         part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
@@ -323,7 +313,9 @@ def _against(path: Path, expected: str) -> str:
 # ---- download
 
 
-def _downloaded(source: Source) -> Path:
+def _from_url(source: Source) -> Path:
+    from dnakit.data.download import explained
+
     if source.url is None:
         instead = f"fetch '{source.instead}' instead" if source.instead else "give a file of your own"
         raise DnakitError(
@@ -332,9 +324,8 @@ def _downloaded(source: Source) -> Path:
         )
     path = data_folder("raw", source.file)
     with _locked(path.with_name(f".{path.name}.lock")), explained(source.name, source.url, path):
-        kept = _kept(source)
-        if kept:
-            return kept
+        if present := _from_raw(source):
+            return present
         _retrieve(source, path)
         _write_record(path, source)
     return path
@@ -342,6 +333,10 @@ def _downloaded(source: Source) -> Path:
 
 def _retrieve(source: Source, path: Path) -> None:
     """Download through pooch, which compares the checksum before the file gets its name."""
+    import pooch
+
+    from dnakit.data.download import resuming
+
     record = _read_record(path)
     expected = source.sha256 or record.get("sha256")
     pooch.get_logger().setLevel("WARNING")

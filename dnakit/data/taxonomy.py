@@ -5,13 +5,13 @@ and orders have no common ending (orders of fishes and birds end in -iformes, th
 are listed here, after NCBI's taxonomy, with what older records call them.
 """
 
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from dnakit.data.files import open_text, refusing
 from dnakit.data.formats import annotation, read_genbank
 from dnakit.project import DnakitError
 
@@ -77,8 +77,8 @@ def lineages(path: Path) -> dict[str, tuple[str, ...]]:
     Parameters
     ----------
     path : Path
-        A table with the columns ``accession`` and ``lineage`` (``A>B>C``), tab-separated, or a GenBank file; the
-        content decides. Either may be compressed.
+        A table with the columns ``accession`` and ``lineage`` (``A>B>C``), tab-separated, or a GenBank file. Either may
+        be compressed; the content decides, not the name.
 
     Returns
     -------
@@ -90,13 +90,20 @@ def lineages(path: Path) -> dict[str, tuple[str, ...]]:
     DnakitError
         If the file is neither, or is damaged.
     """
-    if not _is_table(path):
-        return {record.id or "": annotation(record).lineage for record in read_genbank(path)}
-    frame = _read(path)
+    table = _read_table(path)
+    if table is None:
+        return _genbank_lineages(path)
     return {
         name: tuple(lineage.split(">")) if lineage else ()
-        for name, lineage in zip(frame.index, frame.lineage, strict=True)
+        for name, lineage in zip(table.index, table.lineage, strict=True)
     }
+
+
+def _genbank_lineages(path: Path) -> dict[str, tuple[str, ...]]:
+    try:
+        return {record.id or "": annotation(record).lineage for record in read_genbank(path)}
+    except DnakitError as error:
+        raise DnakitError(f"{error}; a table of lineages begins with the columns accession and lineage") from error
 
 
 def rank(lineage: Sequence[str], level: str) -> str | None:
@@ -127,29 +134,6 @@ def rank(lineage: Sequence[str], level: str) -> str | None:
     if level == "order" and (moved := MOVED.keys() & set(names)):
         return MOVED[moved.pop()]
     return next((name for name in names if (name in CLASSES if level == "class" else _is_order(name))), None)
-
-
-def table(path: Path) -> pd.DataFrame:
-    """Class, order and family of each genome, and how much of it other genomes share.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by accession with version. ``class``, ``order``, ``family``: str, None where unknown;
-        ``frac_31mers_shared``: share of the genome's 31-mers that occur in another genome of the set, NaN where the
-        file does not say.
-
-    Raises
-    ------
-    DnakitError
-        As `lineages`.
-    """
-    known = lineages(path)
-    ranks = {level: [rank(lineage, level) for lineage in known.values()] for level in RANKS}
-    frame = pd.DataFrame(ranks, index=pd.Index(known, name="genome"), dtype=object)
-    shared = _read(path).get("frac_31mers_shared") if _is_table(path) else None
-    frame["frac_31mers_shared"] = float("nan") if shared is None else pd.to_numeric(shared)
-    return frame
 
 
 def hold_out(
@@ -203,16 +187,13 @@ def _is_order(name: str) -> bool:
     return name in ORDERS or (name.endswith("iformes") and name not in NO_ORDERS)
 
 
-def _is_table(path: Path) -> bool:
-    """Whether the file is a table of lineages; what is neither that nor GenBank, `read_genbank` refuses."""
-    try:
-        return {"accession", "lineage"} <= set(pd.read_csv(path, sep="\t", nrows=0).columns)
-    except (ValueError, OSError, EOFError, zlib.error):
-        return False
-
-
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, sep="\t", index_col="accession", dtype=str, keep_default_na=False)
-    except (ValueError, OSError, EOFError, zlib.error) as error:
-        raise DnakitError(f"{path}: the table of lineages is damaged; get it again") from error
+def _read_table(path: Path) -> pd.DataFrame | None:
+    """The table of lineages, all columns as text; None where the first line does not name its columns."""
+    with refusing(path), open_text(path) as handle:
+        header = handle.readline().rstrip("\r\n").split("\t")
+        if not {"accession", "lineage"} <= set(header):
+            return None
+        try:
+            return pd.read_csv(handle, sep="\t", names=header, index_col="accession", dtype=str, keep_default_na=False)
+        except ValueError as error:
+            raise DnakitError(f"{path}: the table of lineages is damaged; get it again") from error

@@ -1,1 +1,1 @@
-"""Simulated worlds, written in the formats that real data come in."""
+"""Simulated worlds: a module each, whose ``write(folder)`` makes the files; data/sources.yaml names it as ``world``."""

@@ -7,7 +7,6 @@ insertions and deletions fall outside protein genes. Relatives therefore share s
 here is a measurement: names and accessions say that they are invented.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -19,9 +18,9 @@ from Bio.Seq import Seq
 from Bio.SeqFeature import SeqFeature, SimpleLocation
 from Bio.SeqRecord import SeqRecord
 
-from dnakit.data.files import open_writing, part_file
+from dnakit.data.files import open_writing
 from dnakit.data.formats import Record, write_fasta
-from dnakit.data.simulate.nuclear import write_nuclear
+from dnakit.project import published
 
 BASES = np.frombuffer(b"ACGT", dtype=np.uint8)
 COMPOSITION = np.array([0.30, 0.27, 0.16, 0.27])  # of a fish mitochondrion's light strand
@@ -121,7 +120,7 @@ class Genome:
         return next((start, end, strand) for gene, start, end, strand in self.features if gene == "rrnS")
 
 
-def simulate_mitochondria(genomes: int = 120, seed: int = 0) -> list[Genome]:
+def simulate(genomes: int = 120, seed: int = 0) -> list[Genome]:
     """Evolve mitochondrial genomes along a random tree.
 
     Parameters
@@ -277,7 +276,7 @@ def genbank_record(genome: Genome) -> SeqRecord:
     return record
 
 
-def write_mitochondria(folder: Path, genomes: int = 120, seed: int = 0) -> None:
+def write(folder: Path, genomes: int = 120, seed: int = 0) -> None:
     """Write a world as ``mitochondria.fa`` and ``mitochondria.gb``; the same arguments give the same bytes.
 
     Not compressed: compressors differ between machines, and a run's key rests on the file's digest.
@@ -286,14 +285,11 @@ def write_mitochondria(folder: Path, genomes: int = 120, seed: int = 0) -> None:
     ----------
     folder : Path
     genomes, seed : int
-        As for `simulate_mitochondria`.
+        As for `simulate`.
     """
-    world = simulate_mitochondria(genomes, seed)
+    world = simulate(genomes, seed)
     write_fasta(
         folder / "mitochondria.fa", (Record(genome.accession, genome.organism, genome.sequence) for genome in world)
     )
-    with part_file(folder / "mitochondria.gb") as part, open_writing(part, "") as handle:
+    with published(folder / "mitochondria.gb") as part, open_writing(part, "") as handle:
         SeqIO.write((genbank_record(genome) for genome in world), handle, "genbank")
-
-
-WORLDS: dict[str, Callable[[Path], None]] = {"mitochondria": write_mitochondria, "nuclear": write_nuclear}

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dnakit.data.files import open_writing, part_file
+from dnakit.data.files import open_writing
 from dnakit.data.formats import BedRow, Record, write_fasta
+from dnakit.project import published
 
 ORDER = 3  # of the background's Markov chain
 CPG = 0.2  # how often C is followed by G, compared with chance
@@ -97,7 +98,7 @@ ORGANISMS = (
 )  # fmt: skip
 
 
-def simulate_nuclear(organism: Organism, seed: int = 0) -> tuple[list[Record], list[BedRow]]:
+def simulate(organism: Organism, seed: int = 0) -> tuple[list[Record], list[BedRow]]:
     """Make the chromosomes of an organism and the positions of its promoters.
 
     Parameters
@@ -280,16 +281,16 @@ def _families(organism: Organism, seed: int) -> list[np.ndarray]:
 # ---- files
 
 
-def write_nuclear(folder: Path, seed: int = 0) -> None:
+def write(folder: Path, seed: int = 0) -> None:
     """Write every organism as ``nuclear-a.fa`` and ``nuclear-a-promoters.bed``, and so on; same seed, same bytes.
 
-    Not compressed, as `dnakit.data.simulate.mitochondria.write_mitochondria`.
+    Not compressed, as `dnakit.data.simulate.mitochondria.write`.
     """
     for organism in ORGANISMS:
-        records, rows = simulate_nuclear(organism, seed)
+        records, rows = simulate(organism, seed)
         name = f"nuclear-{organism.letter.lower()}"
         write_fasta(folder / f"{name}.fa", records, 50)
-        with part_file(folder / f"{name}-promoters.bed") as part, open_writing(part, "") as handle:
+        with published(folder / f"{name}-promoters.bed") as part, open_writing(part, "") as handle:
             handle.writelines(
                 f"{row.chrom} {row.start} {row.end} {row.name} 900 {row.strand} {row.thick_start} {row.thick_end}\n"
                 for row in rows

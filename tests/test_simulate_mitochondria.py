@@ -5,20 +5,20 @@ import itertools
 import numpy as np
 import pytest
 
-from dnakit.data import formats as sequences
-from dnakit.data.simulate import mitochondria as simulate
+from dnakit.data import bases, formats
+from dnakit.data.simulate import mitochondria
 from dnakit.data.simulate.mitochondria import Genome
 
 
 @pytest.fixture(scope="module")
 def world() -> list[Genome]:
-    return simulate.simulate_mitochondria()
+    return mitochondria.simulate()
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("world")
-    simulate.write_mitochondria(path, 80)
+    mitochondria.write(path, 80)
     return path
 
 
@@ -71,8 +71,8 @@ def test_relatives_share_sequence_the_closer_the_more(world):
 
 
 def test_base_composition_is_the_models(world):
-    counts = np.bincount(np.frombuffer(world[0].sequence, dtype=np.uint8), minlength=256)[simulate.BASES]
-    assert np.all(np.abs(counts / counts.sum() - simulate.COMPOSITION) < 0.03)
+    counts = np.bincount(np.frombuffer(world[0].sequence, dtype=np.uint8), minlength=256)[mitochondria.BASES]
+    assert np.all(np.abs(counts / counts.sum() - mitochondria.COMPOSITION) < 0.03)
 
 
 def test_third_codon_positions_evolve_faster_than_the_others(world):
@@ -113,29 +113,29 @@ def test_genes_lie_in_order_without_overlap_and_12s_has_its_length(world):
 
 
 def test_every_species_has_a_12s_gene_of_its_own(world):
-    assert len({sequences.extract(genome.sequence, *genome.rrns) for genome in world}) == len(world)
+    assert len({formats.extract(genome.sequence, *genome.rrns) for genome in world}) == len(world)
 
 
 def test_12s_is_recognisable_on_either_strand(world):
     plus = next(genome for genome in world if genome.rrns[2] == 1)
     minus = next(genome for genome in world if genome.rrns[2] == -1)
-    gene = sequences.extract(plus.sequence, *plus.rrns)
+    gene = formats.extract(plus.sequence, *plus.rrns)
     words = {gene[i : i + 11] for i in range(len(gene) - 11)}
 
     def hits(other: bytes) -> int:
         return sum(other[i : i + 11] in words for i in range(len(other) - 11))
 
-    inside = sequences.extract(minus.sequence, *minus.rrns)
-    assert hits(inside) > 10 * max(1, hits(sequences.reverse_complement(inside)))
+    inside = formats.extract(minus.sequence, *minus.rrns)
+    assert hits(inside) > 10 * max(1, hits(bases.reverse_complement(inside)))
 
 
 def test_genbank_and_fasta_tell_the_same_world(folder):
-    fasta = {record.name: record for record in sequences.read_fasta(folder / "mitochondria.fa")}
-    genomes = {genome.accession: genome for genome in simulate.simulate_mitochondria(80)}
-    records = list(sequences.read_genbank(folder / "mitochondria.gb"))
+    fasta = {record.name: record for record in formats.read_fasta(folder / "mitochondria.fa")}
+    genomes = {genome.accession: genome for genome in mitochondria.simulate(80)}
+    records = list(formats.read_genbank(folder / "mitochondria.gb"))
     assert len(records) == len(fasta) == len(genomes) == 80
     for record in records:
-        organism, lineage, start, end, strand = sequences.annotation(record)
+        organism, lineage, start, end, strand = formats.annotation(record)
         plain, genome = fasta[record.id], genomes[record.id]
         assert bytes(record.seq) == plain.sequence == genome.sequence
         assert organism == plain.description == genome.organism
@@ -143,19 +143,18 @@ def test_genbank_and_fasta_tell_the_same_world(folder):
         assert (start, end, strand) == genome.rrns
         feature = next(f for f in record.features if f.qualifiers.get("product") == ["12S ribosomal RNA"])
         gene = plain.sequence[start:end]
-        assert bytes(feature.extract(record.seq)) == (gene if strand == 1 else sequences.reverse_complement(gene))
+        assert bytes(feature.extract(record.seq)) == (gene if strand == 1 else bases.reverse_complement(gene))
 
 
 def test_regenerated_files_have_the_same_bytes(folder, tmp_path):
-    simulate.write_mitochondria(tmp_path, 80)
+    mitochondria.write(tmp_path, 80)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["mitochondria.fa", "mitochondria.gb"]
     assert all((tmp_path / name).read_bytes() == (folder / name).read_bytes() for name in names)
 
 
 def test_a_larger_world_begins_with_the_smaller_one_and_another_seed_gives_another(world):
-    assert simulate.simulate_mitochondria(5) == world[:5]
+    assert mitochondria.simulate(5) == world[:5]
     assert all(
-        one.sequence != other.sequence
-        for one, other in zip(simulate.simulate_mitochondria(5, seed=1), world, strict=False)
+        one.sequence != other.sequence for one, other in zip(mitochondria.simulate(5, seed=1), world, strict=False)
     )

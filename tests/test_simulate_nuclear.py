@@ -10,7 +10,7 @@ import pytest
 
 from dnakit.chapters.tss import windows as promoters
 from dnakit.chapters.tss.windows import Windows
-from dnakit.data import formats as sequences
+from dnakit.data import bases, formats
 from dnakit.data.simulate import nuclear
 
 LETTERS = "abc"
@@ -19,7 +19,7 @@ LETTERS = "abc"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("nuclear")
-    nuclear.write_nuclear(path)
+    nuclear.write(path)
     return path
 
 
@@ -39,20 +39,20 @@ def windows(folder) -> dict[str, Windows]:
 
 
 def test_the_files_are_the_same_again_and_others_with_another_seed(folder, tmp_path):
-    nuclear.write_nuclear(tmp_path)
+    nuclear.write(tmp_path)
     names = sorted(path.name for path in folder.iterdir())
     assert names == sorted([f"nuclear-{x}.fa" for x in LETTERS] + [f"nuclear-{x}-promoters.bed" for x in LETTERS])
     assert all((tmp_path / name).read_bytes() == (folder / name).read_bytes() for name in names)
-    one, other = (nuclear.simulate_nuclear(nuclear.ORGANISMS[2], seed)[0][0].sequence for seed in (0, 1))
+    one, other = (nuclear.simulate(nuclear.ORGANISMS[2], seed)[0][0].sequence for seed in (0, 1))
     assert np.mean(np.frombuffer(one, np.uint8) == np.frombuffer(other, np.uint8)) < 0.5
 
 
 def test_chromosomes_and_promoters_have_their_sizes_and_say_that_they_are_invented(folder):
     for organism in nuclear.ORGANISMS:
         name = organism.letter.lower()
-        records = list(sequences.read_fasta(folder / f"nuclear-{name}.fa"))
+        records = list(formats.read_fasta(folder / f"nuclear-{name}.fa"))
         assert tuple(len(record.sequence) for record in records) == organism.lengths
-        rows = list(sequences.read_bed(folder / f"nuclear-{name}-promoters.bed"))
+        rows = list(formats.read_bed(folder / f"nuclear-{name}-promoters.bed"))
         assert len(rows) == len({row.name for row in rows}) == organism.promoters
         assert {row.chrom for row in rows} == {record.name for record in records}
         assert all(record.name.startswith("sim") and record.description == "simulated" for record in records)
@@ -142,7 +142,7 @@ def test_the_strands_of_the_background_are_alike(raw):
     for letter in LETTERS:
         text = "N".join(re.findall("[ACGT]+", "N".join(raw[letter])))
         for word in map("".join, itertools.product("ACGT", repeat=3)):
-            counts = [text.count(w) for w in (word, sequences.reverse_complement(word.encode()).decode())]
+            counts = [text.count(w) for w in (word, bases.reverse_complement(word.encode()).decode())]
             assert abs(counts[0] - counts[1]) < 0.04 * sum(counts)
 
 
