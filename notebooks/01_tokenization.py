@@ -13,32 +13,30 @@
 # ---
 
 # %% [markdown]
-# # Words for a language without blanks
+# # 1 Tokenization
 #
-# *Thesis section 4.2.1.* A transformer reads tokens, and DNA has no words to make them from. The thesis
-# {cite}`lorello2021` cuts a genome into **words** of a fixed length (6, 9 or 12 bases) or, as BigBird does
-# {cite}`zaheer2020bigbird`, of random length, and lets **byte-pair encoding** {cite}`gage1994bpe,sennrich2016bpe`
-# split each word into tokens of a vocabulary learned from all of them.
+# *Thesis section 4.2.1.* A transformer reads **tokens**, and DNA has no words to make them from. The thesis
+# {cite}`lorello2021` cuts a genome into **words**. A word has a fixed length of 6, 9 or 12 bases (a *k-mer*), or a random
+# length as in BigBird {cite}`zaheer2020bigbird`. **Byte-pair encoding** (BPE) {cite}`gage1994bpe,sennrich2016bpe` then
+# splits each word into tokens. The set of all tokens is the *vocabulary*. It is learned from the genomes.
 #
-# **The question of this chapter:** what do these four choices make of the same genomes? How large are the vocabularies
-# really, how many bases does a token hold, how much genome fits into the model's 256 tokens, and what does BigBird's
-# resampling cost?
+# **The question of this chapter:** what do these four tokenizations make of the same genomes? How large are the
+# vocabularies really, how many bases does a token hold, how many bases fit into the 256 tokens that the model reads, and
+# what does it cost to cut each genome ten times, as BigBird does?
 
 # %% tags=["remove-cell"]
-from pathlib import Path
-
-from dnakit import store
-from dnakit.chapters.tokenization import runs as vocabularies
-from dnakit.report.display import beside, figure, figure_style, prose, table, thesis_table
-
-figure_style()
+from dnakit.chapters.chapter import open_chapter
+from dnakit.chapters.tokenization import counts, results
+from dnakit.report.display import prose, show, table
+from dnakit.report.ledger import ledger
+from dnakit.report.thesis import thesis_table
 
 # %% [markdown]
 # ## Parameters
 #
-# The defaults are the *smoke* profile: simulated genomes, a minute on two cores. `dnakit execute --profile laptop
-# 01_tokenization` runs the same cells on real ones, with the values in `params/laptop/`. Only genomes of animal size are
-# drawn: the thesis speaks of chromosomes of about 15 kb, while RefSeq also holds plant mitochondria of several Mb.
+# The defaults are the *smoke* profile: simulated genomes, and less than a minute on two cores. `dnakit execute --profile
+# laptop 01_tokenization` runs the same cells on real genomes. Longer records than those of animals are left out: the
+# thesis speaks of chromosomes of about 15 kb, and RefSeq also holds plant mitochondria of several Mb.
 
 # %% tags=["parameters"]
 profile = "smoke"  # a name for captions
@@ -50,202 +48,182 @@ longest_genome = 25_000  # bases; longer records are left out
 resamplings = 2  # passes over each genome for BB (thesis: 10)
 seed = 1  # draws genomes, splits and random words
 
-# %% tags=["remove-input"]
-prose(
-    "This page was made with the **{profile}** profile: `{source}`, {genomes} genomes for {words}, seed {seed}.",
-    profile=profile,
-    source=Path(source).name,
-    genomes=", ".join(f"{count:,}" for count in genomes),
-    words=", ".join(tokenizations),
-    seed=seed,
-)
-
 # %% [markdown]
 # ## Data
 #
-# Each tokenization draws its genomes at random, sets a tenth of them aside for testing and a tenth of the rest for
-# validation. The tokenizer learns from the training genomes only (the thesis does not say; learning it from all would
-# leak a little of the test genomes into the vocabulary).
+# Each tokenization draws its genomes at random. A tenth of them is set aside for testing, and a tenth of the rest for
+# validation. The tokenizer learns from the training genomes only. The thesis does not say which genomes its tokenizers
+# learned from; to learn from all of them would let a little of the test genomes into the vocabulary.
 
 # %%
-choices = {
-    "profile": profile,
-    "source": source,
-    "tokenizations": tokenizations,
-    "genomes": genomes,
-    "vocab_sizes": vocab_sizes,
-    "longest_genome": longest_genome,
-    "resamplings": resamplings,
-    "seed": seed,
-}
-measurements = vocabularies.runs(choices)
-here = {name: measurement.train() for name, measurement in measurements.items()}
+chapter = open_chapter("01_tokenization", globals())
+recorded, here = chapter.recorded(), chapter.here()
 
 # %% tags=["remove-input"]
-splits = vocabularies.splits(here)
-table(
-    beside(thesis_table("dataset_sizes")[["tokenizer", "train", "validation", "test"]], None, splits, on=["tokenizer"]),
-    "Genomes in each split. The thesis counts BigBird-style resamplings as genomes (2,000 genomes, ten times each).",
-    provenance=vocabularies.provenance(here, profile),
+show(
+    results.splits,
+    recorded,
+    here,
+    "Number of genomes in each split. The thesis counts each of its ten BigBird-style passes over a genome (BB) as a "
+    "genome; this book counts the genome once.",
+    thesis=thesis_table("dataset_sizes")[["tokenizer", "train", "validation", "test"]],
+    on=["tokenizer"],
 )
 
 # %% [markdown]
 # ## From bases to words to tokens
 #
-# The first 45 bases of a genome, cut and encoded by each tokenizer. A bar `|` ends a word, a blank ends a token. The
-# k-mer frames start at the first base; a BigBird-style word is 50 to 500 bases long and starts anywhere, so the stretch
-# lies inside one word.
+# The first 45 bases of a genome, cut into words and encoded by each tokenizer. A bar `|` ends a word, a blank ends a
+# token. The k-mers are cut from the first base on. A BigBird-style word has 50 to 500 bases and starts anywhere, so the 45
+# bases lie inside one word.
 
 # %% tags=["remove-input"]
+corpora = {name: run.corpus for name, run in chapter.runs.items()}
 table(
-    vocabularies.example(measurements, bases=45),
-    "One stretch of a validation genome in each tokenization.",
-    provenance=vocabularies.provenance(here, profile),
+    counts.example(corpora, bases=45),
+    "The same 45 bases of a validation genome in each tokenization.",
+    provenance=here,
 )
 
 # %% [markdown]
-# Letters other than A, C, G and T have a stated policy: lower case is upper case, U is T, and anything else (N, the
-# IUPAC codes) is an unknown base. A run of unknown bases inside a word becomes one `<unk>`; the known letters around it
-# stay in frame.
+# What happens to letters other than A, C, G and T? A lower-case letter is read as upper case, and U is read as T. Every
+# other letter (N and the IUPAC codes) is an *unknown base*. Unknown bases that follow each other in a word become one
+# `<unk>`. The known letters around them keep their places in the word.
 
 # %%
-tokenizer = next(iter(measurements.values())).corpus.tokenizer
+tokenizer = next(iter(corpora.values())).tokenizer
 ids = tokenizer.encode_sequence("acgtacNNNNNNNNRTTAcgu")
 print(*tokenizer.convert_ids_to_tokens(ids.tolist()))
 
 # %% [markdown]
-# **Algorithm 1, repaired.** As printed, BigBird's word splitting never advances its start and reads a variable before
-# it is set. Here sentences of 1 to 10,000 bases follow each other from a random start in the first 500, and each is
-# cut into words of 50 to 500 bases; each pass over the genome draws anew. BPE learns from one pass; the samples use
-# all.
+# **Algorithm 1, repaired.** Algorithm 1 of the thesis cuts a genome into BigBird-style words. As printed, it never moves
+# its start forward, and it reads a variable before it is set. Here sentences of 1 to 10,000 bases follow each other from a
+# random start in the first 500 bases, and each sentence is cut into words of 50 to 500 bases. Each pass over the genome
+# draws new lengths. BPE learns from one pass; the samples come from all passes.
 #
-# ## What the vocabularies are
+# ## The vocabularies
 #
-# The thesis asks for 5,000 tokens from 6-mers and 30,000 from the others, and argues that for 6-mers BPE does nothing:
-# there are only 4,096 of them, so each becomes a token.
+# The thesis asks for 5,000 tokens from 6-mers and for 30,000 from the other words. It argues that BPE does nothing to
+# 6-mers: there are only 4,096 of them, so each becomes a token.
 
 # %% tags=["remove-input"]
-columns = [
-    "genomes",
-    "vocabulary",
-    "used",
-    "whole_words",
-    "tokens_per_word",
-    "bases_per_token",
-    "unigram_bits_per_base",
-]
-digits = {"used": ".1%", "whole_words": ".1%", "tokens_per_word": ".2f", "bases_per_token": ".2f"}
-digits |= {"unigram_bits_per_base": ".3f"}
-table(
-    vocabularies.overview(here)[columns],
-    "This run: tokens learned, the share of them the training genomes use, the share of words that stay whole, tokens a "
-    "word, bases a token, and the entropy of the token frequencies over the bases they cover (2 would be random DNA).",
-    provenance=vocabularies.provenance(here, profile),
-    formats=digits,
+show(
+    results.vocabularies,
+    recorded,
+    here,
+    "Tokens in the vocabulary; the share of them that the training genomes use; the share of the words that are one token; "
+    "tokens per word; bases per token. Bits per base: the entropy of the token frequencies, divided by the bases that the "
+    "tokens cover (2 for random DNA).",
+    formats={
+        "tokens in use": ".1%",
+        "words of one token": ".1%",
+        "tokens per word": ".2f",
+        "bases per token": ".2f",
+        "bits per base": ".3f",
+    },
 )
 
 # %% tags=["remove-input"]
-recorded = store.recorded("01_tokenization")
-recorded_line = vocabularies.provenance(recorded, "recorded")
-table(
-    vocabularies.overview(recorded)[columns],
-    "Recorded on real genomes: the same columns.",
-    provenance=recorded_line,
-    formats=digits,
-)
-
-# %% tags=["remove-input"]
-figure(
-    vocabularies.draw_token_lengths(recorded or here),
-    "Token lengths, of the tokens in the genomes (filled) and of the entries of the vocabulary (outline).",
-    provenance=recorded_line,
+show(
+    results.token_lengths,
+    recorded,
+    here,
+    "Length of the tokens in the training genomes (bars) and of the entries of the vocabulary (outline), up to 20 bases.",
 )
 
 # %% [markdown]
-# ## How much genome fits into 256 tokens
+# ## Bases in 256 tokens
 #
-# A sample is `<cls>`, 254 tokens and `<sep>`. The thesis finds 250 to 260 tokens in the 12S gene of about 1,000 bases
-# with 9-mers, or some 3.9 bases a token, and notes that inputs of 6-mers hold a shorter sequence than those of 9- or
-# 12-mers, *even after BPE*.
+# A sample is `<cls>`, 254 tokens and `<sep>`. The thesis finds 250 to 260 tokens in the 12S gene, which has about 1,000
+# bases, when it uses 9-mers. That is some 3.9 bases per token. The thesis also says that an input of 6-mers holds a shorter
+# sequence than one of 9-mers or 12-mers, *even after BPE*.
 
 # %% tags=["remove-input"]
-figure(
-    vocabularies.draw_inputs({"recorded, real genomes": recorded, f"this run, {profile}": here}),
-    "Bases that 254 tokens span: median, and a bar from the 5th to the 95th percentile of the samples.",
-    provenance=f"{recorded_line} | {vocabularies.provenance(here, profile)}",
+show(
+    results.input_lengths,
+    recorded,
+    here,
+    "Bases that 254 tokens span: the median (dot), and from the 5th to the 95th percentile of the samples (bar). The dashed "
+    "line is what the thesis reports for 9-mers.",
 )
 
 # %% tags=["remove-input"]
-reach = vocabularies.overview(recorded)
-shorter = reach.input_bases["6-mer"] < min(reach.input_bases["9-mer"], reach.input_bases["12-mer"])
+spans, learned = results.inputs(recorded)["median"], results.vocabularies(recorded)
+shorter = spans["6-mer"] < min(spans["9-mer"], spans["12-mer"])
 prose(
-    "On real genomes the median full input spans **{six:,.0f}** bases in 6-mers, **{nine:,.0f}** in 9-mers, "
-    "**{twelve:,.0f}** in 12-mers and **{bb:,.0f}** in BigBird-style words. That 6-mers hold the shortest input "
-    "**{verdict}**: nearly every 6-mer is one token of six bases, while a 9-mer falls into {tokens:.2f} tokens of "
-    "{bases:.2f} bases.",
-    six=reach.input_bases["6-mer"],
-    nine=reach.input_bases["9-mer"],
-    twelve=reach.input_bases["12-mer"],
-    bb=reach.input_bases["BB"],
+    "In real genomes the median full input spans **{six:,.0f}** bases in 6-mers, **{nine:,.0f}** in 9-mers, "
+    "**{twelve:,.0f}** in 12-mers and **{bb:,.0f}** in BigBird-style words. The claim that 6-mers hold the shortest input "
+    "**{verdict}**: nearly every 6-mer is one token of six bases, while a 9-mer is split into {tokens:.2f} tokens of "
+    "{bases:.2f} bases on average.",
+    six=spans["6-mer"],
+    nine=spans["9-mer"],
+    twelve=spans["12-mer"],
+    bb=spans["BB"],
     verdict="stands" if shorter else "does not stand",
-    tokens=reach.tokens_per_word["9-mer"],
-    bases=reach.bases_per_token["9-mer"],
+    tokens=learned["tokens per word"]["9-mer"],
+    bases=learned["bases per token"]["9-mer"],
 )
 
 # %% [markdown]
-# ## What one missing base does
+# ## One missing base
 #
-# The thesis names the drawback of k-mers: every input is cut in one frame. Take a genome, drop its first base, and
-# encode it again: how many tokens are still there, at the same bases? Without words (the BigBird-style tokenizer
-# encodes a sequence as one word at inference) there is no frame to lose.
+# The thesis names the drawback of k-mers: every input is cut in one frame, from its first base on. Take a genome, drop its
+# first base, and encode it again. How many tokens are still there, at the same bases? Without words there is no frame to
+# lose: the tokenizer for BigBird-style words encodes a new sequence as one word.
 
 # %% tags=["remove-input"]
-table(
-    vocabularies.shifts(recorded, here),
-    "Share of tokens that survive the loss of a genome's first base.",
-    provenance=f"{recorded_line} | {vocabularies.provenance(here, profile)}",
-    formats={"recorded": ".1%", "this run": ".1%"},
+show(
+    results.shifts,
+    recorded,
+    here,
+    "Share of the tokens that remain when the first base of a genome is missing.",
+    formats={"tokens that remain": ".1%"},
 )
 
 # %% [markdown]
-# ## What ten resamplings cost
+# ## The cost of ten passes
 #
-# BigBird-style words are drawn ten times from each genome, and the thesis calls them expensive in memory. The cost is
-# samples: every epoch is that many times longer. Token ids are kept as 16-bit numbers in files that are mapped, not
-# loaded, so memory is no longer the limit.
+# The thesis cuts each genome ten times into BigBird-style words, and calls this expensive in memory. The cost is samples:
+# each epoch is as many times longer. Memory is no limit here: token ids are kept as 16-bit numbers in files, and a
+# training reads from the files what it needs.
 
 # %% tags=["remove-input"]
-cost_digits = {"samples a genome": ".1f", "kilobytes a genome": ".1f", "times the first": ".1f", "megabytes": ".1f"}
-table(
-    vocabularies.passes(recorded),
-    "Recorded on real genomes: training samples, and token ids of all splits on disk.",
-    provenance=recorded_line,
-    formats=cost_digits,
-)
-
-# %% tags=["remove-input"]
-table(
-    vocabularies.passes(here),
-    "This run: the same.",
-    provenance=vocabularies.provenance(here, profile),
-    formats=cost_digits,
+show(
+    results.passes,
+    recorded,
+    here,
+    "Training samples, and size of the token ids of all splits on disk.",
+    formats={
+        "samples per genome": ".1f",
+        "kilobytes per genome": ".1f",
+        "samples, times the first row": ".1f",
+        "megabytes": ".1f",
+    },
 )
 
 # %% [markdown]
 # ## What to take away
 
 # %% tags=["remove-input"]
+remain = results.shifts(recorded)["tokens that remain"]
 prose(
-    "* On real genomes nearly every 6-mer is one token ({six:.4f} tokens a word): BPE does nothing there, as the thesis says. Of "
-    "the 9-mers {nine:.0%} stay whole, of the 12-mers {twelve:.0%}; the rest are cut into pieces whose length depends on "
-    "the vocabulary and on the genomes it was learned from, not on k alone.\n"
-    "* Perplexities of different tokenizations are not comparable: a long token is harder to guess than a short one. The "
-    "next chapter therefore shows, beside the thesis's perplexity, the accuracy on masked tokens alone.\n"
-    "* The frame is the k-mers' weak point: after one missing base {kept:.1%} of the 9-mer tokens are where they were, "
-    "without words {free:.1%}.",
-    six=reach.tokens_per_word["6-mer"],
-    nine=reach.whole_words["9-mer"],
-    twelve=reach.whole_words["12-mer"],
-    kept=reach.kept_after_shift["9-mer"],
-    free=reach.kept_after_shift["BB"],
+    "* In real genomes nearly every 6-mer is one token ({six:.4f} tokens per word): BPE does nothing there, as the thesis "
+    "says. Of the 9-mers {nine:.0%} are one token, of the 12-mers {twelve:.0%}. The others are split into pieces. The length "
+    "of the pieces depends on the vocabulary and on the genomes it was learned from, not on k alone.\n"
+    "* Perplexities of different tokenizations cannot be compared: a long token is harder to predict than a short one. The "
+    "next chapter therefore also shows the accuracy on masked tokens.\n"
+    "* The frame is the weak point of k-mers: after one missing base {kept:.1%} of the 9-mer tokens remain, and {free:.1%} "
+    "of the tokens without words.",
+    six=learned["tokens per word"]["6-mer"],
+    nine=learned["words of one token"]["9-mer"],
+    twelve=learned["words of one token"]["12-mer"],
+    kept=remain["9-mer"],
+    free=remain["BB"],
+)
+
+# %% tags=["remove-input"]
+table(
+    ledger("01_tokenization"),
+    "What the thesis says about tokenization, and what was measured here.",
+    provenance=recorded,
 )

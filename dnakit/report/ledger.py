@@ -59,11 +59,16 @@ def ledger(chapter: str) -> pd.DataFrame:
         {
             "claim": claim["claim"],
             "thesis": claim["value"],
-            "here": deciding(claim["run"], claim["measure"]),
-            "what is measured here": claim["what"],
+            "this book": _whole(deciding(claim["run"], claim["measure"])),
+            "measure": claim["what"],
             "verdict": claim["verdict"],
         }
         for claim in claims.to_dict("records")
     ]
-    columns = ["claim", "thesis", "here", "what is measured here", "verdict"]
+    columns = ["claim", "thesis", "this book", "measure", "verdict"]
     return pd.DataFrame(rows, columns=columns).set_index("claim")
+
+
+def _whole(value: float | None) -> float | int | None:
+    """A whole number without decimals."""
+    return int(value) if value is not None and value.is_integer() else value
