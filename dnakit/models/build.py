@@ -1,38 +1,26 @@
 """The thesis's models: every architecture with every head, built, saved and opened as transformers models.
 
-`build` makes a fresh model and `load` opens a saved one, or its encoder under another head. A Longformer language model
-is a plain Longformer checkpoint too: ``transformers.LongformerForMaskedLM.from_pretrained(folder)``, and so
+`build` makes an untrained model. `load` opens a saved one, or its encoder under another head. A Longformer language
+model is a plain Longformer checkpoint too: ``transformers.LongformerForMaskedLM.from_pretrained(folder)``, and so
 ``AutoModelForMaskedLM``, open it without dnakit. The two other architectures exist in transformers' Auto classes once
-this module is imported.
+`dnakit.models.classes` is imported.
+
+Importing torch and transformers takes seconds. So this module imports them where a model is made: parameters of a run
+can be checked without them.
 """
 
-import difflib
+from __future__ import annotations
+
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
-from transformers import AutoConfig, LongformerConfig, PreTrainedConfig, PreTrainedModel
+from dnakit.project import DnakitError, did_you_mean
 
-from dnakit.models import classes as modeling
-from dnakit.models.encoders import ElmoConfig, LongalbertConfig
-from dnakit.project import DnakitError
-
-CONFIGS: dict[str, Any] = {each.model_type: each for each in (LongformerConfig, LongalbertConfig, ElmoConfig)}
-LANGUAGE_MODELS: dict[str, type[PreTrainedModel]] = {
-    "longformer": modeling.LongformerLanguageModel,
-    "longalbert": modeling.LongalbertLanguageModel,
-    "elmo": modeling.ElmoLanguageModel,
-}
-CLASSIFIERS: dict[str, type[PreTrainedModel]] = {
-    "longformer": modeling.LongformerClassifier,
-    "longalbert": modeling.LongalbertClassifier,
-    "elmo": modeling.ElmoClassifier,
-}
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 # Sizes from section 4.1.3 and Appendix B.1; what the thesis leaves open is transformers' default for the architecture.
 _LONGFORMER: dict[str, Any] = {
@@ -77,15 +65,13 @@ HEADS: dict[str, dict[str, Any]] = {
     "multilabel": _CLASSIFIER | {"num_labels": 919, "positive_weight": 8.0},
 }
 CHOICES = {"global_attention": ("none", "cls")}
-# The tokenizer's <cls> <pad> <sep> <unk> <mask> are 0 to 4.
-SPECIAL_TOKENS = {"bos_token_id": 0, "pad_token_id": 1, "sep_token_id": 2, "eos_token_id": 2}
 MAX_TOKENS = 256
 SIZES = {"vocab_size", "max_tokens", "hidden_size", "num_hidden_layers", "num_attention_heads", "attention_window"}
 SIZES |= {"intermediate_size", "embedding_size", "num_hidden_groups"}
 
 
 def build(architecture: str, head: str, vocab_size: int, **overrides: Any) -> PreTrainedModel:
-    """Make a model with fresh weights.
+    """Make a model with random weights.
 
     Parameters
     ----------
@@ -115,7 +101,11 @@ def build(architecture: str, head: str, vocab_size: int, **overrides: Any) -> Pr
 
 
 def load(folder: str | Path, head: str | None = None, **overrides: Any) -> PreTrainedModel:
-    """Open a saved model, stock Longformer checkpoints included, or its encoder under another head with fresh weights.
+    """Open a saved model, stock Longformer checkpoints included, or its encoder under another, untrained head.
+
+    Where the saved model was trained without global attention and the head wants it, the projections of global tokens
+    were never trained. They become copies of the local ones, as in Beltagy et al. 2020 (Longformer):
+    ``<cls>`` then sees the whole input through trained weights.
 
     Parameters
     ----------
@@ -132,7 +122,7 @@ def load(folder: str | Path, head: str | None = None, **overrides: Any) -> PreTr
         If the folder holds no such model, or the head or an option is unknown.
     """
     config, weights = _saved(Path(folder))
-    saved_head = getattr(config, "head", "mlm")
+    saved_head, saved_attention = getattr(config, "head", "mlm"), getattr(config, "global_attention", None)
     head = known(head or saved_head, HEADS, "head")
     options = HEADS[head] | {
         name: getattr(config, name) for name in HEADS[head] if head == saved_head and hasattr(config, name)
@@ -140,6 +130,8 @@ def load(folder: str | Path, head: str | None = None, **overrides: Any) -> PreTr
     for name in overrides:
         known(name, options, f"parameter of head {head}")
     _set_options(config, head, options | overrides)
+    if saved_attention == "none" and config.global_attention == "cls":
+        weights |= _global_from_local(weights)
     model = model_class(config.model_type, head)(config)
     _fill(model, weights, Path(folder))
     return model.eval()
@@ -147,7 +139,9 @@ def load(folder: str | Path, head: str | None = None, **overrides: Any) -> PreTr
 
 def model_class(kind: str, head: str) -> type[PreTrainedModel]:
     """The class for a ``config.model_type`` and a head."""
-    return (LANGUAGE_MODELS if head.startswith("mlm") else CLASSIFIERS)[kind]
+    from dnakit.models import classes
+
+    return (classes.LANGUAGE_MODELS if head.startswith("mlm") else classes.CLASSIFIERS)[kind]
 
 
 def known(name: str, names: Iterable[str], what: str) -> str:
@@ -161,20 +155,30 @@ def known(name: str, names: Iterable[str], what: str) -> str:
     names = list(names)
     if name in names:
         return name
-    near = difflib.get_close_matches(str(name), names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(names)}"
-    raise DnakitError(f"{name!r} is not a{'n' if what[0] in 'aeiou' else ''} {what}; {hint}")
+    hint = did_you_mean(name, names) or f"; choose one of {', '.join(names)}"
+    raise DnakitError(f"{name!r} is not a{'n' if what[0] in 'aeiou' else ''} {what}{hint}")
 
 
 def _config(kind: str, head: str, values: dict[str, Any]) -> PreTrainedConfig:
     """A configuration of the architecture's class from sizes and options."""
+    from dnakit.models.classes import CONFIGS
+
     _check_sizes(values)
     _check_dropouts(values)
-    tokens = values["max_tokens"] + (SPECIAL_TOKENS["pad_token_id"] + 1 if kind == "longformer" else 0)
+    special = _special_token_ids()
+    tokens = values["max_tokens"] + (special["pad_token_id"] + 1 if kind == "longformer" else 0)
     options = {name: values[name] for name in HEADS[head]}
     sizes = {name: value for name, value in values.items() if name not in options and name != "max_tokens"}
-    config = CONFIGS[kind](max_position_embeddings=tokens, **sizes, **SPECIAL_TOKENS)
+    config = CONFIGS[kind](max_position_embeddings=tokens, **sizes, **special)
     return _set_options(config, head, options)
+
+
+def _special_token_ids() -> dict[str, int]:
+    """The tokenizer's special tokens under transformers' names for them; a ``<sep>`` ends the input."""
+    from dnakit.tokens.tokenizer import SPECIAL_TOKENS
+
+    cls, pad, sep = (SPECIAL_TOKENS.index(token) for token in ("<cls>", "<pad>", "<sep>"))
+    return {"bos_token_id": cls, "pad_token_id": pad, "sep_token_id": sep, "eos_token_id": sep}
 
 
 def _check_sizes(values: dict[str, Any]) -> None:
@@ -215,18 +219,35 @@ def _set_options(config: PreTrainedConfig, head: str, options: dict[str, Any]) -
 
 def _saved(folder: Path) -> tuple[PreTrainedConfig, dict[str, Tensor]]:
     """Configuration and weights in a folder."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+    from transformers import AutoConfig
+
+    from dnakit.models.classes import CONFIGS
+
     for name in ("config.json", "model.safetensors"):
         if not (folder / name).is_file():
             raise DnakitError(f"no {name} in {folder}: give a folder that save_pretrained wrote")
     try:
-        config, weights = (
-            AutoConfig.from_pretrained(folder, local_files_only=True),
-            load_file(folder / "model.safetensors"),
-        )
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        weights = load_file(folder / "model.safetensors")
     except (OSError, ValueError, SafetensorError) as error:
         raise DnakitError(f"no model can be read from {folder}: {' '.join(str(error).split())}") from error
     known(config.model_type, CONFIGS, "architecture that dnakit opens")
     return config, weights
+
+
+def _global_from_local(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The attention's query, key and value under the names of the global ones."""
+    parts = {
+        f".{part}.{kind}": f".{part}_global.{kind}" for part in ("query", "key", "value") for kind in ("weight", "bias")
+    }
+    return {
+        name.removesuffix(local) + wide: weight.clone()
+        for name, weight in weights.items()
+        for local, wide in parts.items()
+        if name.endswith(local)
+    }
 
 
 def _fill(model: PreTrainedModel, weights: dict[str, Tensor], folder: Path) -> None:
@@ -243,6 +264,9 @@ def _fill(model: PreTrainedModel, weights: dict[str, Tensor], folder: Path) -> N
 
 def describe(vocab_size: int) -> pd.DataFrame:
     """Sizes of the thesis's architectures as language models, parameters counted (tied weights once)."""
+    import pandas as pd
+    import torch
+
     rows = {}
     for name in ARCHITECTURES:
         with torch.device("meta"):

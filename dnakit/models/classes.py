@@ -3,12 +3,15 @@
 `build` chooses among them. Importing this module makes Longalbert and ELMo known to transformers' Auto classes.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
     AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
+    LongformerConfig,
     PreTrainedConfig,
     PreTrainedModel,
 )
@@ -188,10 +191,18 @@ def encoder_width(config: PreTrainedConfig) -> int:
     return config.hidden_size * (2 if config.model_type == "elmo" else 1)
 
 
-for _kind, _language_model, _classifier in (
-    (LongalbertConfig, LongalbertLanguageModel, LongalbertClassifier),
-    (ElmoConfig, ElmoLanguageModel, ElmoClassifier),
-):
-    AutoConfig.register(_kind.model_type, _kind)
-    AutoModelForMaskedLM.register(_kind, _language_model)
-    AutoModelForSequenceClassification.register(_kind, _classifier)
+CONFIGS: dict[str, Any] = {each.model_type: each for each in (LongformerConfig, LongalbertConfig, ElmoConfig)}
+LANGUAGE_MODELS: dict[str, type[PreTrainedModel]] = {
+    "longformer": LongformerLanguageModel,
+    "longalbert": LongalbertLanguageModel,
+    "elmo": ElmoLanguageModel,
+}
+CLASSIFIERS: dict[str, type[PreTrainedModel]] = {
+    "longformer": LongformerClassifier,
+    "longalbert": LongalbertClassifier,
+    "elmo": ElmoClassifier,
+}
+for _kind in ("longalbert", "elmo"):  # transformers knows Longformer
+    AutoConfig.register(_kind, CONFIGS[_kind])
+    AutoModelForMaskedLM.register(CONFIGS[_kind], LANGUAGE_MODELS[_kind])
+    AutoModelForSequenceClassification.register(CONFIGS[_kind], CLASSIFIERS[_kind])

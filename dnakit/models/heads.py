@@ -12,7 +12,7 @@ from transformers.utils import ModelOutput
 from dnakit.models.encoders import max_tokens
 from dnakit.models.losses import linear_cross_entropy
 
-IGNORED = -100
+IGNORED = -100  # the label that PyTorch's losses skip
 DEEP_WIDTH = 2048
 
 
@@ -138,30 +138,31 @@ class FlatClassifier(nn.Module):
     def __init__(self, width: int, config: PreTrainedConfig) -> None:
         super().__init__()
         self.tokens = max_tokens(config)
-        self.out_proj = nn.Linear(
-            width * self.tokens, self.tokens if config.head == "tss" else int(config.num_labels or 0)
-        )
-
-    def flatten(self, hidden: Tensor) -> Tensor:
-        """``(batch, tokens x width)``, with zeros for the tokens that a shorter input lacks."""
-        return F.pad(hidden, (0, 0, 0, self.tokens - hidden.shape[1])).flatten(1)
+        outputs = self.tokens if config.head == "tss" else int(config.num_labels or 0)
+        self.out_proj = nn.Linear(width * self.tokens, outputs)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Logits ``(batch, classes)``, or ``(batch, tokens)`` for TSS."""
-        return self.out_proj(self.flatten(hidden))
+        return self.out_proj(flatten(hidden, self.tokens))
 
 
-class DeepClassifier(FlatClassifier):
+class DeepClassifier(nn.Module):
     """B.4: all tokens, flattened, a hidden layer of 2,048 hyperbolic tangents, and one neuron for each class."""
 
     def __init__(self, width: int, config: PreTrainedConfig) -> None:
-        super().__init__(width, config)
+        super().__init__()
+        self.tokens = max_tokens(config)
         self.dense = nn.Linear(width * self.tokens, DEEP_WIDTH)
         self.out_proj = nn.Linear(DEEP_WIDTH, int(config.num_labels or 0))
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Logits ``(batch, classes)``."""
-        return self.out_proj(torch.tanh(self.dense(self.flatten(hidden))))
+        return self.out_proj(torch.tanh(self.dense(flatten(hidden, self.tokens))))
+
+
+def flatten(hidden: Tensor, tokens: int) -> Tensor:
+    """``(batch, tokens x width)``, with zeros for the tokens that a shorter input lacks."""
+    return F.pad(hidden, (0, 0, 0, tokens - hidden.shape[1])).flatten(1)
 
 
 def classification_head(width: int, config: PreTrainedConfig) -> nn.Module:

@@ -1,0 +1,198 @@
+"""What a training adds to ``transformers.Trainer``: metrics of each epoch, as sums that survive a killed process.
+
+Nothing here loops over batches. `dnakit.training` imports this module when it trains: transformers' models and Trainer
+take four seconds to import.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+import transformers
+from torch.utils.data import Dataset
+from tqdm import tqdm
+from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import ExportableState
+
+from dnakit.models.device import bf16
+
+if TYPE_CHECKING:
+    from dnakit.training import Summary, TrainingParameters
+
+CHECKPOINT_SECONDS = 60  # a killed run loses at most so much work, besides a checkpoint at each epoch's end
+NOT_COUNTS = ["logits"]  # of a classifier's output; metrics need its counts alone
+COUNTED = re.compile(r"eval_(?:(?P<part>.+?)_)?count_(?P<metric>.+)")  # how the Trainer names what `Totals` returns
+
+
+def prepare(
+    model: PreTrainedModel,
+    train: Dataset,
+    watched: dict[str, Dataset],
+    parameters: TrainingParameters,
+    summarise: Summary,
+    folder: Path,
+) -> CountingTrainer:
+    """A Trainer for `dnakit.training.train`; it evaluates the `watched` data sets after each epoch."""
+    progress = Progress(summarise)
+    trainer = CountingTrainer(
+        model=model,
+        args=arguments(folder, parameters),
+        train_dataset=train,
+        eval_dataset=watched,
+        compute_metrics=Totals(summarise),
+        callbacks=[progress],
+    )
+    trainer.remove_callback(transformers.PrinterCallback)
+    trainer.progress = progress
+    return trainer
+
+
+class Progress(TrainerCallback, ExportableState):
+    """Sums of the running epoch, history of the finished ones, and the clock: saved with every checkpoint."""
+
+    def __init__(self, summarise: Summary) -> None:
+        self.summarise = summarise
+        self.counts = torch.zeros(1, dtype=torch.double)  # on the model's device, so that adding does not wait for it
+        self.rows: list[dict[str, float]] = []
+        self.seconds = 0.0
+        self.training = False  # what is evaluated afterwards belongs to no epoch
+        self.started = self.saved = time.monotonic()
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """What a checkpoint keeps."""
+        attributes = {"counts": self.counts.tolist(), "rows": self.rows, "seconds": self.elapsed()}
+        return {"args": {}, "attributes": attributes}
+
+    def elapsed(self) -> float:
+        """Seconds of training, those of killed attempts up to their last checkpoint included."""
+        return self.seconds + time.monotonic() - self.started
+
+    def history(self) -> pd.DataFrame:
+        """One row for each finished epoch."""
+        return pd.DataFrame(self.rows)
+
+    def add(self, counts: torch.Tensor) -> None:
+        """Add a batch's sums."""
+        self.counts = self.counts.to(counts.device) + counts.double().sum(0)
+
+    def on_train_begin(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
+        kept = state.stateful_callbacks.get(type(self).__name__, {}).get("attributes")
+        if kept:
+            self.counts = torch.tensor(kept["counts"], dtype=torch.double)
+            self.rows, self.seconds = kept["rows"], kept["seconds"]
+        self.started = self.saved = time.monotonic()
+        self.training = True
+        self.bar = tqdm(
+            total=state.max_steps, initial=state.global_step, unit="step", leave=False, disable=not show_progress()
+        )
+
+    def on_epoch_begin(self, args, state, control, train_dataloader=None, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
+        train_dataloader.dataset.epoch = int(state.epoch + 1e-6)
+
+    def on_step_end(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
+        self.bar.update(1)
+        # Not at the end of an epoch, where the Trainer saves by itself, after validation: a checkpoint from before it
+        # would lose the epoch's row.
+        ends_epoch = state.global_step % (state.max_steps // state.num_train_epochs) == 0
+        if time.monotonic() - self.saved > CHECKPOINT_SECONDS and not ends_epoch:
+            control.should_save = True
+
+    def on_save(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
+        self.saved = time.monotonic()
+
+    def on_epoch_end(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
+        train = self.summarise(self.counts.cpu().numpy())
+        self.rows.append({"epoch": round(state.epoch), **{f"train_{name}": value for name, value in train.items()}})
+        self.counts = torch.zeros(1, dtype=torch.double)
+
+    def on_evaluate(self, args, state, control, metrics=None, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
+        for name, value in metrics.items() if self.training else ():
+            if counted := COUNTED.fullmatch(name):
+                self.rows[-1][f"{counted['part']}_{counted['metric']}"] = value
+
+    def on_train_end(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
+        self.bar.close()
+        self.training = False
+        self.seconds, self.started = self.elapsed(), time.monotonic()
+
+
+class CountingTrainer(Trainer):
+    """A Trainer that hands the sums of every training batch to `progress`."""
+
+    progress: Progress
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):  # type: ignore[no-untyped-def]  # noqa: D102
+        outputs = model(**inputs)
+        if model.training:
+            self.progress.add(outputs.counts)
+        return (outputs.loss, outputs) if return_outputs else outputs.loss
+
+
+class Totals:
+    """Sums the counts of an evaluation batch by batch, so that its memory does not grow with the data set."""
+
+    def __init__(self, summarise: Summary) -> None:
+        self.summarise = summarise
+        self.total: np.ndarray | float = 0.0
+
+    def __call__(self, prediction: transformers.EvalPrediction, compute_result: bool = False) -> dict[str, float]:
+        """Add a batch; with the last one, give the metrics and start anew."""
+        counts = prediction.predictions
+        counts = counts.double().cpu().numpy() if isinstance(counts, torch.Tensor) else np.asarray(counts, float)
+        self.total = self.total + counts.reshape(-1, counts.shape[-1]).sum(0)
+        if not compute_result:
+            return {}
+        total, self.total = np.asarray(self.total), 0.0
+        return {f"count_{name}": value for name, value in self.summarise(total).items()}
+
+
+def evaluate(trainer: CountingTrainer, samples: Dataset) -> dict[str, float]:
+    """Metrics of a data set, by name."""
+    metrics = trainer.evaluate(samples, ignore_keys=NOT_COUNTS)
+    return {counted["metric"]: metrics[name] for name in metrics if (counted := COUNTED.fullmatch(name))}
+
+
+def arguments(folder: Path, parameters: TrainingParameters) -> TrainingArguments:
+    """The Trainer's settings for our parameters: the thesis's Adam, and nothing that is not needed."""
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    settings = TrainingArguments(
+        output_dir=str(folder / "checkpoints"),
+        num_train_epochs=parameters.epochs,
+        per_device_train_batch_size=parameters.batch_size,
+        per_device_eval_batch_size=parameters.batch_size,
+        learning_rate=parameters.learning_rate,
+        adam_beta1=0.9,
+        adam_beta2=0.999,
+        weight_decay=0.0,
+        max_grad_norm=0.0,
+        lr_scheduler_type="constant",
+        use_cpu=not torch.cuda.is_available(),  # CPU or CUDA, nothing else is tested
+        bf16=bf16(parameters.precision),
+        seed=parameters.seed,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=2,
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        batch_eval_metrics=True,
+        label_names=["labels"],
+        remove_unused_columns=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
+    )
+    settings._n_gpu = min(1, settings.n_gpu)  # more would multiply the batch of the same run
+    return settings
+
+
+def show_progress() -> bool:
+    """Progress bars are for terminals and JupyterLab (``make lab`` sets DNAKIT_PROGRESS), not for stored outputs."""
+    return sys.stderr.isatty() or os.environ.get("DNAKIT_PROGRESS") == "1"
