@@ -6,27 +6,57 @@ two scores (completeness), so that a token's share can be read as what it contri
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import logomaker
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
 from captum.attr import LayerIntegratedGradients
-from matplotlib.figure import Figure
 from transformers import PreTrainedModel
 
+from dnakit.chapters.pretraining.starts import tokenizer_of
+from dnakit.chapters.tss.fine_tuning import samples_of, windows_of
 from dnakit.chapters.tss.samples import Sample, inputs
+from dnakit.chapters.tss.trainings import Training
+from dnakit.data import bases
+from dnakit.models import build
 from dnakit.project import DnakitError
-from dnakit.report.display import PALETTE
-from dnakit.tokens.tokenizer import ALPHABET, CODES, SPECIAL_TOKENS, DnaTokenizer
+from dnakit.tokens.tokenizer import SPECIAL_TOKENS
 
 MASK = SPECIAL_TOKENS.index("<mask>")
 STEPS = 32  # of the integral, by Gauss and Legendre
 BATCH = 16  # samples at a time, times the steps
 AROUND = 150  # bases on either side of the site
 LOGO = (-50, 20)  # bases of the logo, both included
-LETTERS = {"A": "#009E73", "C": "#0072B2", "G": "#E69F00", "T": "#D55E00"}  # Okabe and Ito
+
+
+def write(training: Training, promoters: int, folder: Path) -> tuple[int, int]:
+    """Write ``attribution.csv`` and ``logo.csv`` of a training of the fair task: `profile` and `information`.
+
+    Parameters
+    ----------
+    training
+        Whose model is looked into.
+    promoters
+        So many of its test promoters, or all where there are fewer.
+    folder
+        Gets the files.
+
+    Returns
+    -------
+    tuple of int
+        Promoters of the profile, and windows of the logo (all of the organism).
+    """
+    test = samples_of(training, tokenizer_of(training.start))["test"]
+    samples = [test.draw(number) for number in range(min(promoters, len(test.windows), len(test)))]
+    model = build.load(training.folder() / "model")
+    means = profile(attribute(model, samples))
+    means.to_csv(folder / "attribution.csv", index=False, float_format="%.5g")
+    windows = windows_of(training)
+    bits = information(windows.sequences, windows.site)
+    bits.rename_axis("place").to_csv(folder / "logo.csv", float_format="%.4f")
+    return len(samples), len(windows)
 
 
 def token_attributions(model: PreTrainedModel, samples: Sequence[Sample]) -> tuple[list[np.ndarray], np.ndarray]:
@@ -90,17 +120,13 @@ def _batch(model: PreTrainedModel, samples: Sequence[Sample]) -> tuple[np.ndarra
     return gradients.sum(-1).detach().cpu().numpy(), (total - error).detach().cpu().numpy()
 
 
-def attribute(
-    model: PreTrainedModel, samples: Sequence[Sample], tokenizer: DnaTokenizer, around: int = AROUND
-) -> np.ndarray:
+def attribute(model: PreTrainedModel, samples: Sequence[Sample], around: int = AROUND) -> np.ndarray:
     """Attributions aligned at the TSS, each token's spread evenly over its bases.
 
     Parameters
     ----------
     model, samples
         As for `token_attributions`.
-    tokenizer : DnaTokenizer
-        Of the samples.
     around : int
         Bases on either side.
 
@@ -109,18 +135,16 @@ def attribute(
     np.ndarray
         ``(samples, 2 around + 1)``, the TSS in the middle; NaN beyond the ends of a sample.
     """
-    lengths = tokenizer.token_lengths()
     aligned = np.full((len(samples), 2 * around + 1), np.nan)
     for row, sample, values in zip(aligned, samples, token_attributions(model, samples)[0], strict=True):
-        sizes = lengths[sample.tokens]
-        bases = np.repeat(values / np.maximum(sizes, 1), sizes)
-        first = around - int(sizes[: sample.label].sum()) - sample.offset  # where the sample's first base goes
-        start, end = max(first, 0), min(first + len(bases), len(row))
-        row[start:end] = bases[start - first : end - first]
+        by_base = np.repeat(values / np.maximum(sample.sizes, 1), sample.sizes)
+        first = around - sample.tss  # where the sample's first base goes
+        start, end = max(first, 0), min(first + len(by_base), len(row))
+        row[start:end] = by_base[start - first : end - first]
     return aligned
 
 
-# ---- the picture
+# ---- what the figure shows
 
 
 def information(windows: Sequence[bytes], tss: int) -> pd.DataFrame:
@@ -128,13 +152,13 @@ def information(windows: Sequence[bytes], tss: int) -> pd.DataFrame:
 
     Information is relative to the composition of the windows, so that an AT-rich genome is no motif.
     """
-    codes = CODES[np.frombuffer(b"".join(windows), np.uint8)].reshape(len(windows), -1)
+    codes = bases.codes(b"".join(windows)).reshape(len(windows), -1)
     background = np.bincount(codes.ravel(), minlength=5)[:4] + 1.0
     around = codes[:, tss + LOGO[0] : tss + LOGO[1] + 1]
     counts = pd.DataFrame(
         np.stack([(around == base).sum(0) for base in range(4)], axis=1),
         index=range(LOGO[0], LOGO[1] + 1),
-        columns=list(ALPHABET.decode()),
+        columns=list(bases.ALPHABET.decode()),
     )
     return logomaker.transform_matrix(
         counts, from_type="counts", to_type="information", background=background / background.sum(), pseudocount=0
@@ -159,27 +183,3 @@ def profile(attributions: np.ndarray) -> pd.DataFrame:
     shown = attributions[:, kept]
     columns = {"place": np.arange(-around, around + 1)[kept], "promoters": seen[kept], "mean": np.nanmean(shown, 0)}
     return pd.DataFrame(columns | {"half": 1.96 * np.nanstd(shown, 0, ddof=1) / np.sqrt(seen[kept])})
-
-
-def draw_attribution(profile: pd.DataFrame, bits: pd.DataFrame) -> Figure:
-    """Mean attribution around the TSS, with its 95% interval, above the sequence logo of the same promoters.
-
-    Parameters
-    ----------
-    profile, bits : DataFrame
-        From `profile` and `information`.
-    """
-    figure, (above, below) = plt.subplots(2, 1, figsize=(7.0, 4.9), height_ratios=(3, 2))
-    color = PALETTE["6-mer"]
-    above.axvspan(bits.index[0] - 0.5, bits.index[-1] + 0.5, color="#f1f1f1", linewidth=0)
-    above.axhline(0, color="#8a8a8a", linewidth=0.8)
-    low, high = profile["mean"] - profile["half"], profile["mean"] + profile["half"]
-    above.fill_between(profile["place"], low, high, color=color, alpha=0.25, linewidth=0)
-    above.plot(profile["place"], profile["mean"], color=color, linewidth=1.4)
-    above.set(xlim=(profile["place"].min(), profile["place"].max()), ylabel="attribution a base")
-    logomaker.Logo(bits, ax=below, color_scheme=LETTERS, font_name="DejaVu Sans", font_weight="bold")
-    below.set(xlim=(bits.index[0] - 0.5, bits.index[-1] + 0.5), ylabel="bits", xlabel="bases from the TSS")
-    below.grid(False)
-    for axis in (above, below):
-        axis.axvline(0, color="#222222", linewidth=0.8, linestyle=":", zorder=0)
-    return figure

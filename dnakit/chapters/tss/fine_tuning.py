@@ -1,0 +1,110 @@
+"""Training a Longformer to score tokens (thesis section 4.2.2): its windows, its samples, and what is kept of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from dnakit import store, training
+from dnakit.chapters.pretraining import starts
+from dnakit.chapters.tss import windows as promoters
+from dnakit.chapters.tss.samples import FairSamples, Sample, ThesisSamples, TssSamples
+from dnakit.chapters.tss.scoring import predict, scores
+from dnakit.chapters.tss.trainings import RANDOM_POSITIONS, Training
+from dnakit.data import windows as genome_windows
+from dnakit.data.windows import Windows
+from dnakit.models import build, device
+from dnakit.run import Outcome
+from dnakit.tokens.tokenizer import DnaTokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+SAMPLES: dict[str, type[TssSamples]] = {"thesis": ThesisSamples, "fair": FairSamples}  # of each task
+EXAMPLES = 8  # test samples whose predictions are kept
+_TRAIN, _VALIDATION, _TEST = range(3)  # streams of random numbers
+
+
+def fine_tune(run: Training, folder: Path) -> Outcome:
+    """Train a run's model in `folder`: ``model/``, ``history.csv`` (one row an epoch) and ``examples.csv``."""
+    chapter, tokenizer = run.parameters, starts.tokenizer_of(run.start)
+    samples = samples_of(run, tokenizer)
+    dropout, start = {"classifier_dropout": run.experiment.dropout}, run.experiment.initialization
+    results = training.train(
+        lambda: starts.model_of(start, run.start, "tss", **dropout),
+        samples,
+        training.TrainingParameters(**chapter.training()),
+        summarise,
+        folder,
+    )
+    seconds = results.pop("seconds")
+    tokenizer.save_pretrained(folder / "model")
+    shown = list(samples["test"])
+    predicted = predict_with(run, build.load(folder / "model"), shown)
+    results["test"] |= scores(shown, predicted)
+    _examples(shown[:EXAMPLES], predicted, tokenizer).to_csv(folder / "examples.csv", index=False)
+    return Outcome(results, _record(run, samples, seconds))
+
+
+def windows_of(run: Training) -> Windows:
+    """All windows it is trained, validated and tested on."""
+    chapter = run.parameters
+    if run.experiment.trained_on != RANDOM_POSITIONS:
+        return promoters.load(run.organism, run.upstream, chapter.downstream)
+    genomes, bed = run.organism.paths()
+    return genome_windows.random_positions(
+        genomes, promoters.read_sites(bed), chapter.random_positions, chapter.seed, run.upstream, chapter.downstream
+    )
+
+
+def samples_of(run: Training, tokenizer: DnaTokenizer) -> dict[str, TssSamples]:
+    """Samples of the training, validation and test windows; only those of training windows differ between epochs."""
+    chapter, windows = run.parameters, windows_of(run)
+    parts = {part: windows.take(rows) for part, rows in promoters.split(windows, run.split, chapter.seed).items()}
+    make, seed, count = SAMPLES[run.experiment.task], chapter.seed, chapter.evaluation_samples
+    return {
+        "train": make(parts["train"], tokenizer, seed, _TRAIN, chapter.redraw, run.epoch_samples),
+        "validation": make(parts["validation"], tokenizer, seed, _VALIDATION, count=count),
+        "test": make(parts["test"], tokenizer, seed, _TEST, count=count),
+    }
+
+
+def predict_with(run: Training, model: "PreTrainedModel", samples: Sequence[Sample]) -> np.ndarray:
+    """The tokens that a trained model predicts, in the batches and the precision of its training."""
+    return predict(model, samples, run.parameters.batch_size, run.parameters.precision)
+
+
+def summarise(counts: np.ndarray) -> dict[str, float]:
+    """Metrics from a model's three sums: nats, samples and hits."""
+    nats, samples, right = counts
+    return {"loss": float(nats / samples), "accuracy": float(right / samples)}
+
+
+def _record(run: Training, samples: dict[str, TssSamples], seconds: float) -> dict[str, Any]:
+    data, start = run.organism.record(), store.read_json(run.start.folder() / "run.json")
+    return data | {
+        "simulated": data["simulated"] or start["simulated"],
+        "parameters": run.settings,
+        "pretrained": {"profile": run.parameters.pretrained, "name": run.start.name, "key": run.start.key},
+        "windows": {part: len(each.windows) for part, each in samples.items()},
+        "samples": {part: len(each) for part, each in samples.items()},
+        "seconds": seconds,
+        "device": device.in_words(),
+        "computed_in": "bf16" if device.bf16(run.parameters.precision) else "fp32",
+    }
+
+
+def _examples(shown: Sequence[Sample], predicted: np.ndarray, tokenizer: DnaTokenizer) -> pd.DataFrame:
+    """Tokens around the TSS and around the prediction."""
+    rows = []
+    for number, (sample, found) in enumerate(zip(shown, predicted, strict=False)):
+        letters = tokenizer.convert_ids_to_tokens(sample.tokens.tolist())
+        around = {
+            f"{name}_{where}": " ".join(part)
+            for name, at in (("true", sample.label), ("predicted", int(found)))
+            for where, part in (("before", letters[max(0, at - 4) : at]), ("from", letters[at : at + 4]))
+        }
+        rows.append({"sample": number, "true": sample.label, "predicted": int(found)} | around)
+    return pd.DataFrame(rows)
