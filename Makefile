@@ -1,5 +1,6 @@
 # make report   train the models of a profile, run the notebooks, build the book   (make report PROFILE=laptop)
 # make test     lint, types, unit tests, and the notebooks against their stored outputs
+# make quick    lint, types and the fast tests: what to run after each edit
 # make lab      JupyterLab, with the notebooks paired
 # make bench    speed and memory, each beside its peer
 # Each sets up .venv by itself, once. TORCH="torch==2.13.0 --index-url ..." chooses another build of torch.
@@ -19,12 +20,15 @@ WANTED := $(VENV)/.torch
 endif
 TORCH ?= torch==2.13.0
 
-# The same surroundings as dnakit.notebooks.QUIET: outputs without warnings and progress bars.
+# The same surroundings as dnakit.notebooks.execute.QUIET: outputs without warnings and progress bars.
 QUIET := PYTHONWARNINGS=ignore PYTHONHASHSEED=0 TQDM_DISABLE=1 TRANSFORMERS_VERBOSITY=error \
          HF_HUB_DISABLE_PROGRESS_BARS=1 PYDEVD_DISABLE_FILE_VALIDATION=1
 
 # The operating system drops our lock with its holder (see the Snakefile); Snakemake's own would outlive a kill -9.
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host rules
+
+# Tests of one file share what they make, so a file stays in one process.
+PARALLEL := -n $(CORES) --dist loadfile
 
 # Kernels work in notebooks/, where a relative path would mean another folder.
 ifdef DNAKIT_MIRROR
@@ -32,7 +36,7 @@ export DNAKIT_MIRROR := $(abspath $(DNAKIT_MIRROR))
 endif
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: report test lint lab bench clean
+.PHONY: report test quick lint lab bench clean
 .DEFAULT_GOAL := report
 
 report: $(READY)
@@ -41,8 +45,11 @@ report: $(READY)
 
 test: lint
 	@$(SNAKEMAKE) --config profile=smoke -- trained
-	$(BIN)/pytest
-	$(QUIET) $(BIN)/pytest --nbval --nbval-current-env -p no:cacheprovider notebooks
+	$(BIN)/pytest $(PARALLEL) --durations=10
+	$(QUIET) $(BIN)/pytest $(PARALLEL) --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks
+
+quick: lint
+	$(BIN)/pytest $(PARALLEL) -m "not slow and not trained"
 
 lint: $(READY)
 	$(BIN)/ruff check
