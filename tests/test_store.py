@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 
 from dnakit import store
 from dnakit.project import DnakitError
+from dnakit.report.finished import recorded
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +37,8 @@ def test_made_once():
         calls.append(folder)
         (folder / "x").write_text("1")
 
-    first, second = (store.made("runs", "k", make) for _ in range(2))
-    assert first == second == store.place("runs", "k")
+    first, second = (store.get_or_make("runs", "k", make) for _ in range(2))
+    assert first == second == store.path_of("runs", "k")
     assert (first / "x").read_text() == "1"
     assert len(calls) == 1
 
@@ -48,10 +49,10 @@ def test_what_failed_is_not_published_and_is_there_for_the_next_try():
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        store.made("runs", "k", fail)
-    assert not store.place("runs", "k").exists()
+        store.get_or_make("runs", "k", fail)
+    assert not store.path_of("runs", "k").exists()
     seen = []
-    store.made("runs", "k", lambda folder: seen.append((folder / "checkpoint").read_text()))
+    store.get_or_make("runs", "k", lambda folder: seen.append((folder / "checkpoint").read_text()))
     assert seen == ["half"]
 
 
@@ -65,7 +66,7 @@ def make(folder):
         handle.write("made\\n")
     time.sleep(0.5)
 
-store.made("runs", "k", make)
+store.get_or_make("runs", "k", make)
 """
 
 
@@ -79,7 +80,7 @@ def test_processes_that_ask_at_once_make_it_once(tmp_path):
 def test_a_store_that_cannot_be_written_is_one_clear_error(tmp_path):
     (tmp_path / "data").write_text("a file where the folder should be")
     with pytest.raises(DnakitError, match=r"^cannot write to data/runs: .*DNAKIT_DATA[^\n]*$"):
-        store.made("runs", "k", lambda folder: None)
+        store.get_or_make("runs", "k", lambda folder: None)
 
 
 @pytest.mark.parametrize(
@@ -95,8 +96,17 @@ def test_a_full_disk_is_one_clear_error(error):
         raise error
 
     with pytest.raises(DnakitError, match=r"^cannot write to data/runs: .*(No space left|write failed)[^\n]*$"):
-        store.made("runs", "k", full)
-    assert not store.place("runs", "k").exists()
+        store.get_or_make("runs", "k", full)
+    assert not store.path_of("runs", "k").exists()
+
+
+def test_a_full_disk_is_told_once_however_deep_it_was_met():
+    def corpus(folder: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(DnakitError) as refused:
+        store.get_or_make("runs", "k", lambda folder: store.get_or_make("corpora", "c", corpus))
+    assert str(refused.value).count("cannot write") == 1
 
 
 def finished_run(simulated: bool) -> Path:
@@ -106,7 +116,7 @@ def finished_run(simulated: bool) -> Path:
         (folder / "model").mkdir()
         (folder / "model" / "model.safetensors").write_text("weights")
 
-    return store.made("runs", f"simulated {simulated}", make)
+    return store.get_or_make("runs", f"simulated {simulated}", make)
 
 
 def test_recording_takes_the_small_files_and_replaces_the_old(tmp_path):
@@ -127,6 +137,6 @@ def test_simulated_runs_are_not_recorded():
 def test_a_thesis_run_stands_before_a_laptop_run(tmp_path):
     for profile, name in (("laptop", "a"), ("laptop", "b"), ("thesis", "a")):
         store.record(finished_run(False), name, profile, "02")
-    found = store.recorded("02")
-    assert {name: path.parent.name for name, path in found.items()} == {"a": "thesis", "b": "laptop"}
-    assert store.recorded("01") == {}
+    found = recorded("02")
+    assert {name: run.folder.parent.name for name, run in found.items()} == {"a": "thesis", "b": "laptop"}
+    assert len(recorded("01")) == 0
