@@ -23,8 +23,9 @@ from transformers import PreTrainedModel
 
 from dnakit import metrics
 from dnakit.models import device
-from dnakit.tokens.samples import MASK, PAD, framed, mask_tokens, sample_bounds
-from dnakit.tokens.tokenizer import DnaTokenizer
+from dnakit.tokens.rows import sample_bounds
+from dnakit.tokens.samples import framed, mask_tokens
+from dnakit.tokens.tokenizer import MASK, PAD, DnaTokenizer
 
 BATCH = 16  # samples; their masked positions, about 500, times the vocabulary are the logits held at a time
 TOP = 5

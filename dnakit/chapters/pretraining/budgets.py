@@ -1,171 +1,224 @@
-"""How far the small Longformer stays behind methods that need no training loop, as its data and epochs grow.
+"""How far the small Longformer stays behind methods without a training loop, as its genomes and epochs grow.
 
-Chapter 2's trials train the 9-mer row of Table 5.1 again on another budget or from other fresh weights. All of them are
-measured on the far ruler, whole families that no training saw, beside the lookups and the context models.
+The budgets of chapter 2 train the 9-mer row of Table 5.1 again, on other genomes, for other epochs, or from other
+initial weights. All are measured on the held-out set ``far``, families that no training saw, beside lookups and context
+models that learned from the same genomes.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
-from dnakit import store
-from dnakit.chapters.pretraining.runs import READING, SIMPLE
-from dnakit.report import display as report
+from dnakit.chapters.pretraining.measurements import MODEL_MEASURED, SIMPLE
+from dnakit.chapters.pretraining.parameters import NINE_MER
+from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.style import color
 
-ROW = "longformer-9-mer-mlm"  # what is tried again
 AS_ROW = "the row of Table 5.1"
 PART = "far"
-MASKED, BITS = "masked tokens", "bits per base"  # columns of `table`
-LOOKUPS = ("commonest", "neighbours, as seen", "12 bp, as seen")
-CONTEXTS = ("order 2", "mixed orders", "two-sided")
-SHADES = ("#b0b0b0", "#7a7a7a", "#222222")  # of the simple methods, worst to best
-COLOR = report.color("9-mer")
-FACES = {"random": "none", "informed": COLOR}  # of a trial's mark, by its fresh weights
-BESIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 9, "annotation_clip": False}
+MASKED, BITS = "masked tokens right", "bits per base"  # columns of `table`, panels of the figures
+LOOKUP, TWO_SIDED = "12 bp looked up", "two-sided"
+METHODS = {  # simple methods in each panel, worst to best
+    MASKED: ["commonest", "neighbours, as seen", "12 bp, as seen"],
+    BITS: ["order 2", "mixed orders", "two-sided"],
+}
+SHADES = ("#b0b0b0", "#7a7a7a", "#222222")
 
 
-def trials(folders: Mapping[str, Path]) -> dict[str, tuple[dict[str, Any], pd.DataFrame]]:
-    """Record and history of the row and of its trials, among finished runs, by name; who saw fewest samples first."""
-    found = {}
-    for name, folder in folders.items():
-        about = store.read_json(folder / "run.json")
-        parameters, corpus = about["parameters"], about.get("corpus", {})
-        tried = (parameters.get("architecture"), parameters.get("head"), corpus.get("tokenization"))
-        if tried == ("longformer", "mlm", "9-mer") and not corpus["piece"]:
-            found[AS_ROW if name == ROW else name] = (about, pd.read_csv(folder / "history.csv"))
-    return dict(sorted(found.items(), key=lambda each: samples_seen(*each[1])))
+def of_budgets(done: Finished) -> Finished:
+    """The row and its budgets, what was measured of them, and the simple methods of mitochondria."""
+    names = {NINE_MER if name == AS_ROW else name for name in trained(done)}
+    wanted = names | {f"{MODEL_MEASURED}{name}" for name in names}
+    return done.only(lambda run: run.name in wanted or run.name.startswith(f"{SIMPLE}mitochondria"))
 
 
-def samples_seen(about: Mapping[str, Any], history: pd.DataFrame) -> int:
+def trained(done: Finished) -> dict[str, FinishedRun]:
+    """The row and its budgets by name, those that saw fewest samples first."""
+    found = {AS_ROW if run.name == NINE_MER else run.name: run for run in done.values() if _is_nine_mer(run)}
+    return dict(sorted(found.items(), key=lambda each: samples_seen(each[1])))
+
+
+def _is_nine_mer(run: FinishedRun) -> bool:
+    paths = ("parameters.architecture", "parameters.head", "corpus.tokenization", "corpus.piece")
+    return tuple(run.value(f"record.{path}") for path in paths) == ("longformer", "mlm", "9-mer", 0)
+
+
+def samples_seen(run: FinishedRun) -> int:
     """Samples that a training saw, over all its epochs."""
-    return about["samples"]["train"] * len(history)
+    return run.record["samples"]["train"] * run.record["parameters"]["epochs"]
 
 
-def reached(found: Mapping[str, tuple[dict[str, Any], pd.DataFrame]], weights: str) -> str:
-    """Budget and final masked loss on the far ruler of the shortest training from such fresh weights, in words."""
-    about, history = next(each for each in found.values() if fresh_weights(each[0]) == weights)
-    return f"{history[f'{PART}_masked_loss'].iloc[-1]:.2f} nats after {samples_seen(about, history):,} samples"
+def initial_weights(run: FinishedRun) -> str:
+    """The kind of weights that a training began with, from its record."""
+    return run.record["parameters"].get("fresh_weights", "random")
 
 
-def fresh_weights(about: Mapping[str, Any]) -> str:
-    """Which fresh weights a training began with, from its record."""
-    return about["parameters"].get("fresh_weights", "random")
+def simple_methods(done: Finished) -> pd.DataFrame:
+    """What methods without a training loop reach on the set far, a row for each number of mitochondria learned from."""
+    found = {}
+    for run in done.values():
+        if run.name.startswith(f"{SIMPLE}mitochondria"):
+            scores = run.metrics[PART]
+            reached = {method: scores["masked"][method]["top1"] for method in METHODS[MASKED]}
+            reached |= {method: scores["bits_per_base"][method] for method in METHODS[BITS]}
+            found[run.record["genomes"]["train"]] = reached
+    return pd.DataFrame.from_dict(found, orient="index").sort_index()
 
 
-def simple_methods(folders: Mapping[str, Path]) -> pd.DataFrame:
-    """What methods without a training loop reach on the far ruler: a row for each number of mitochondria learned from.
-
-    Columns are the shares of masked tokens that `LOOKUPS` name right, and the bits per base of `CONTEXTS`.
-    """
-    rows = {}
-    for name, folder in folders.items():
-        if name.startswith(f"{SIMPLE}mitochondria"):
-            count = store.read_json(folder / "run.json")["genomes"]["train"]
-            scores = store.read_json(folder / "metrics.json")[PART]
-            rows[count] = {method: scores["masked"][method]["top1"] for method in LOOKUPS}
-            rows[count] |= {method: scores["bits_per_base"][method] for method in CONTEXTS}
-    return pd.DataFrame.from_dict(rows, orient="index").sort_index()
-
-
-def table(folders: Mapping[str, Path]) -> pd.DataFrame:
-    """What each trial learned from and reached on the far ruler, beside simple methods that learned from the same."""
-    simple, rows = simple_methods(folders), {}
-    for name, (about, history) in trials(folders).items():
-        scores, genomes = store.read_json(_reading(folders, name) / "metrics.json")[PART], about["genomes"]["train"]
-        rows[name] = {
-            "fresh weights": fresh_weights(about),
+def table(done: Finished) -> pd.DataFrame:
+    """What each budget learned from and reached on the set far, beside simple methods that learned from the same."""
+    simple, found = simple_methods(done), {}
+    for name, run in trained(done).items():
+        scores, genomes = _measured(done, name).metrics[PART], run.record["genomes"]["train"]
+        found[name] = {
+            "initial weights": initial_weights(run),
             "genomes": genomes,
-            "samples seen": samples_seen(about, history),
+            "epochs": run.record["parameters"]["epochs"],
+            "samples seen": samples_seen(run),
             MASKED: scores["masked_accuracy"],
-            "12 bp looked up": simple.loc[genomes, "12 bp, as seen"],
+            LOOKUP: simple.loc[genomes, "12 bp, as seen"],
             BITS: scores["bits_per_base"],
-            "two-sided": simple.loc[genomes, "two-sided"],
+            TWO_SIDED: simple.loc[genomes, "two-sided"],
         }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("trial")
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis("budget")
 
 
-def draw_samples(folders: Mapping[str, Path]) -> Figure:
-    """Masked accuracy and bits per base on the far ruler by samples seen; lines for methods of the row's genomes."""
-    found = trials(folders)
-    simple = simple_methods(folders).loc[found[AS_ROW][0]["genomes"]["train"]]
-    figure, (accuracy, bits) = _panels()
-    for rank, (name, (about, history)) in enumerate(found.items()):  # shorter ones over longer ones that begin alike
-        style: dict[str, Any] = {"marker": "o", "markersize": 4, "zorder": 3 - rank / len(found)}
-        sums = pd.read_csv(_reading(folders, name) / "bits.csv").query("ruler == @PART")
-        seen = history.epoch * about["samples"]["train"]
-        accuracy.plot(seen, history[f"{PART}_masked_accuracy"], **style, label=name)
-        nats_a_base = history[f"{PART}_masked_loss"] * sums.masked.sum() / sums.bases.sum()
-        bits.plot(seen, nats_a_base / np.log(2), **style)
-    _lines(accuracy, simple[list(LOOKUPS)])
-    _lines(bits, simple[list(CONTEXTS)])
-    for axis in (accuracy, bits):
-        axis.set_xlabel("samples seen in training")
-        axis.set_xlim(left=0)
-        axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        axis.xaxis.set_major_formatter("{x:,.0f}")
-    figure.legend(loc="outside lower center", ncols=3)
-    return figure
+def shortest(done: Finished) -> pd.DataFrame:
+    """The shortest training from each kind of initial weights: its samples, and its final loss (nats per masked token)."""
+    found: dict[str, dict[str, float]] = {}
+    for run in trained(done).values():
+        loss = run.frame("history.csv")[f"{PART}_masked_loss"].iloc[-1]
+        found.setdefault(initial_weights(run), {"samples seen": samples_seen(run), "loss": loss})
+    return pd.DataFrame.from_dict(found, orient="index").astype({"samples seen": int})
 
 
-def draw_genomes(folders: Mapping[str, Path]) -> Figure:
-    """Masked accuracy and bits per base on the far ruler by training genomes: trials, and simple methods of the same.
-
-    Beside a trial stands how many thousand samples it saw.
-    """
-    simple, reached = simple_methods(folders), table(folders)
-    figure, axes = _panels()
-    for axis, methods, measure in zip(axes, (LOOKUPS, CONTEXTS), (MASKED, BITS), strict=True):
-        for method, shade in zip(methods, SHADES, strict=True):
-            axis.plot(simple.index, simple[method], color=shade, marker=".", linewidth=1.2)
-            axis.annotate(method, (simple.index[-1], simple[method].iloc[-1]), (6, 0), **BESIDE, color=shade)
-        for weights, face in FACES.items():
-            rows = reached[reached["fresh weights"] == weights]
-            axis.scatter(
-                rows.genomes,
-                rows[measure],
-                28,
-                facecolor=face,
-                edgecolor=COLOR,
-                zorder=3,
-                label=f"{weights} fresh weights",
-            )
-            for _, row in rows.iterrows():
-                seen = f"{row['samples seen'] / 1000:.3g}"
-                axis.annotate(seen, (row.genomes, row[measure]), (6, 0), **BESIDE, color=COLOR)
-        axis.set_xscale("log")
-        axis.set_xticks(simple.index, [f"{count:,}" for count in simple.index], fontsize=8)
-        axis.xaxis.set_minor_locator(NullLocator())
-        axis.set_xlabel("genomes learned from")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return figure
+def curves(done: Finished) -> pd.DataFrame:
+    """What each training reached on the set far after each epoch: ``training``, ``samples seen``, ``panel``, ``value``."""
+    frames = []
+    for name, run in trained(done).items():
+        history = run.frame("history.csv")
+        masked = _measured(done, name).frame("bits.csv").query("ruler == @PART")[["masked", "bases"]].sum()
+        nats_per_base = history[f"{PART}_masked_loss"] * masked["masked"] / masked["bases"]
+        reached = {
+            "training": name,
+            "samples seen": history.epoch * run.record["samples"]["train"],
+            MASKED: history[f"{PART}_masked_accuracy"],
+            BITS: nats_per_base / np.log(2),
+        }
+        frames.append(pd.DataFrame(reached).melt(["training", "samples seen"], var_name="panel"))
+    return pd.concat(frames, ignore_index=True)
 
 
-def _panels() -> tuple[Figure, tuple[Axes, Axes]]:
-    """Two panels side by side: shares on a logarithmic axis, and bits per base."""
-    figure, (accuracy, bits) = plt.subplots(1, 2, figsize=(8.2, 3.8), sharex=True)
-    accuracy.set_yscale("log")
-    accuracy.yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
-    accuracy.yaxis.set_minor_formatter(NullFormatter())
-    accuracy.set_title("masked tokens right")
-    bits.set_title("bits per base")
-    return figure, (accuracy, bits)
+def by_samples(done: Finished) -> sns.FacetGrid:
+    """Masked tokens and bits per base by samples seen, a line for each training; dotted: simple methods."""
+    row = trained(done)[AS_ROW].record["genomes"]["train"]
+    levels = simple_methods(done).loc[row]
+    grid = sns.relplot(
+        curves(done),
+        kind="line",
+        x="samples seen",
+        y="value",
+        hue="training",
+        style="training",
+        dashes=False,
+        markers=["o"] * len(trained(done)),
+        markeredgewidth=0,
+        col="panel",
+        col_order=list(METHODS),
+        height=3.3,
+        aspect=0.95,
+        facet_kws={"sharey": False, "legend_out": True},
+    )
+    for panel, axes in _finished(grid, "samples seen in training").items():
+        axes.set_xlim(left=0)
+        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        for method, shade in zip(METHODS[panel], SHADES, strict=True):
+            axes.axhline(levels[method], color=shade, linewidth=1, linestyle=(0, (1, 1.5)))
+            _note(axes, method, (axes.get_xlim()[1], levels[method]), shade)
+    return _legend_below(grid, 3)
 
 
-def _reading(folders: Mapping[str, Path], name: str) -> Path:
-    """Where a trial was measured on the rulers."""
-    return folders[f"{READING}{ROW if name == AS_ROW else name}"]
+def by_genomes(done: Finished) -> sns.FacetGrid:
+    """Masked tokens and bits per base by training genomes: lines for simple methods, points for trainings."""
+    simple, reached = simple_methods(done).rename_axis("genomes"), table(done)
+    shades = {name: shade for names in METHODS.values() for name, shade in zip(names, SHADES, strict=True)}
+    lines = pd.concat(
+        [
+            simple[names].melt(ignore_index=False, var_name="method").assign(panel=name)
+            for name, names in METHODS.items()
+        ]
+    ).reset_index()
+    grid = sns.relplot(
+        lines,
+        kind="line",
+        x="genomes",
+        y="value",
+        hue="method",
+        palette=shades,
+        marker=".",
+        linewidth=1.2,
+        legend=False,
+        col="panel",
+        col_order=list(METHODS),
+        height=3.3,
+        aspect=1.1,
+        facet_kws={"sharey": False},
+    )
+    for panel, axes in _finished(grid, "training genomes").items():
+        axes.set_xscale("log")
+        axes.set_xticks(simple.index, [f"{count:,}" for count in simple.index], fontsize=8)
+        axes.xaxis.set_minor_locator(NullLocator())
+        _draw_trainings(axes, reached, panel)
+        for method in METHODS[panel]:
+            _note(axes, method, (simple.index[-1], simple[method].iloc[-1]), shades[method])
+    return grid
 
 
-def _lines(axis: Axes, levels: pd.Series) -> None:
-    """A dotted line across for each method, named at its right end."""
-    grey = report.STYLE["axes.edgecolor"]
-    for name, level in levels.items():
-        axis.axhline(level, color=grey, linewidth=1, linestyle=(0, (1, 1.5)))
-        axis.annotate(str(name), (1, level), (4, 0), xycoords=("axes fraction", "data"), **BESIDE, color=grey)
+def _draw_trainings(axes: Axes, reached: pd.DataFrame, panel: str) -> None:
+    """A point for each training, hollow where it began with random weights, and the samples that it saw."""
+    sns.scatterplot(
+        reached,
+        x="genomes",
+        y=panel,
+        style="initial weights",
+        style_order=["informed", "random"],
+        markers={"informed": "o", "random": "X"},
+        color=color("9-mer"),
+        s=45,
+        zorder=3,
+        legend="brief" if panel == MASKED else False,
+        ax=axes,
+    )
+    axes.set(xlabel="training genomes", ylabel="")
+    for _, row in reached.iterrows():
+        _note(axes, f"{row['samples seen']:,} samples", (row.genomes, row[panel]), color("9-mer"), size=7)
+
+
+def _measured(done: Finished, name: str) -> FinishedRun:
+    """What was measured of a training."""
+    return done[f"{MODEL_MEASURED}{NINE_MER if name == AS_ROW else name}"]
+
+
+def _finished(grid: sns.FacetGrid, x_label: str) -> dict[str, Axes]:
+    """Titles and axes alike in both figures: shares on a logarithmic axis, and bits per base."""
+    grid.set_titles("{col_name}").set_axis_labels(x_label, "")
+    shares = grid.axes_dict[MASKED]
+    shares.set_yscale("log")
+    shares.yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
+    shares.yaxis.set_minor_formatter(NullFormatter())
+    return grid.axes_dict
+
+
+def _legend_below(grid: sns.FacetGrid, columns: int) -> sns.FacetGrid:
+    sns.move_legend(grid, "upper center", bbox_to_anchor=(0.45, 0.02), ncol=columns, title=None)
+    return grid
+
+
+def _note(axes: Axes, text: str, at: tuple[float, float], shade: str, size: int = 9) -> None:
+    """A word to the right of a place."""
+    axes.annotate(
+        text, at, (5, 0), textcoords="offset points", va="center", fontsize=size, color=shade, annotation_clip=False
+    )

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from dnakit.data.bases import UNKNOWN, codes, kmer_numbers
 from dnakit.project import DnakitError
-from dnakit.tokens.tokenizer import SPECIAL_TOKENS, DnaTokenizer
+from dnakit.tokens.tokenizer import MASK, PAD, SPECIAL_TOKENS, DnaTokenizer
 
-PAD, MASK = SPECIAL_TOKENS.index("<pad>"), SPECIAL_TOKENS.index("<mask>")
 BEST = 5  # candidates kept, for the top-5 accuracy
 REACH = 12  # the widest window
 LONGEST_EXACT = 27  # letters of five kinds that fit a number of 64 bits

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dnakit.chapters.pretraining.parameters import NINE_MER, Parameters
 from dnakit.chapters.pretraining.trainings import LANGUAGES, PretrainingRun
 from dnakit.run import Outcome, Run
-from dnakit.tokens.corpus import RULERS, Corpus, CorpusParameters, corpus_key, documents, prepare
+from dnakit.tokens.corpus import HELD_OUT, Corpus, CorpusParameters, corpus_key, documents, prepare
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +112,7 @@ class SimpleMethods(Measurement):
         """Write ``bits.csv``: bits per base of each held-out genome by method."""
         from dnakit.chapters.pretraining import simple_methods
 
-        genomes = self.genomes(corpus, "train", "validation", *RULERS)
+        genomes = self.genomes(corpus, "train", "validation", *HELD_OUT)
         bits, results = simple_methods.measure(corpus, genomes, self.parameters.seed)
         _write(bits, folder / "bits.csv", float_format="%.5g")
         return results
@@ -151,9 +151,9 @@ class ModelMeasurement(Measurement):
         from dnakit.models.build import load
         from dnakit.tokens.tokenizer import load_tokenizer
 
-        genomes, path = self.genomes(corpus, *RULERS), self.trained.folder() / "model"
+        genomes, path = self.genomes(corpus, *HELD_OUT), self.trained.folder() / "model"
         model, tokenizer, seed = load(path), load_tokenizer(path), self.parameters.seed
-        sums = {part: bits_per_base.measure(model, tokenizer, genomes[part], seed) for part in RULERS}
+        sums = {part: bits_per_base.measure(model, tokenizer, genomes[part], seed) for part in HELD_OUT}
         frame = pd.concat([each.reset_index().assign(ruler=part) for part, each in sums.items()])
         _write(frame.round({"nats": 3}), folder / "bits.csv")
         return {part: bits_per_base.summarise(each) for part, each in sums.items()}
@@ -175,8 +175,8 @@ class GenomeMap(ModelMeasurement):
         from dnakit.chapters.pretraining import genome_map
         from dnakit.data import sources, taxonomy
 
-        found = self.genomes(corpus, *RULERS)
-        genomes = {name: letters for part in RULERS for name, letters in found[part].items()}
+        found = self.genomes(corpus, *HELD_OUT)
+        genomes = {name: letters for part in HELD_OUT for name, letters in found[part].items()}
         lineages = taxonomy.lineages(sources.fetch(self.parameters.taxonomy))
         path, weights = self.trained.folder() / "model", self.trained.parameters.initial_weights
         points, scores = genome_map.measure(path, genomes, lineages, self.parameters.seed, weights)

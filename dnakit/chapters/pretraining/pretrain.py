@@ -55,7 +55,7 @@ def samples_of(run: PretrainingRun, corpus: Corpus) -> dict[str, MlmSamples]:
 
 
 def _record(run: PretrainingRun, corpus: Corpus, samples: dict[str, MlmSamples], seconds: float) -> dict[str, Any]:
-    tokens = len(corpus.ids("train")) * run.settings["epochs"]
+    tokens = corpus.sizes["tokens"]["train"] * run.settings["epochs"]
     return {
         "parameters": run.settings,
         "corpus": run.corpus.named() | {"key": corpus.folder.name},
@@ -108,7 +108,7 @@ def summarise(counts: np.ndarray) -> dict[str, float]:
 def predictions(model: PreTrainedModel, samples: MlmSamples, tokenizer: DnaTokenizer) -> pd.DataFrame:
     """Seen, true and predicted token at some places of some samples: ``sample``, ``seen``, ``true``, ``predicted``."""
     rows = []
-    long = np.flatnonzero(np.diff(samples.bounds, axis=1)[:, 0] >= EXAMPLE_TOKENS.stop)
+    long = np.flatnonzero(samples.lengths >= EXAMPLE_TOKENS.stop)
     for number in long[np.linspace(0, len(long) - 1, min(EXAMPLES, len(long))).astype(int)]:
         sample = samples[int(number)]
         with torch.no_grad():

@@ -9,8 +9,9 @@ import pandas as pd
 from dnakit.chapters.pretraining import lookups, markov
 from dnakit.chapters.pretraining.lookups import TokenLookups
 from dnakit.chapters.pretraining.shared_words import shared_words
-from dnakit.tokens.corpus import RULERS, Corpus
-from dnakit.tokens.samples import PAD, MlmSamples
+from dnakit.tokens.corpus import HELD_OUT, Corpus
+from dnakit.tokens.samples import MlmSamples
+from dnakit.tokens.tokenizer import PAD
 
 ORDERS = (2, 8, 12)  # of the Markov models shown beside the best
 AS_SEEN = ("neighbours", "12 bp")  # lookups that are also scored without the bases that masks hide
@@ -47,7 +48,7 @@ def measure(
     orders = {str(order): bits for order, (bits, _) in fixed.validation_bits.items()}
     results: dict[str, Any] = {"best_order": fixed.order, "orders": orders}
     frames = []
-    for part in RULERS:
+    for part in HELD_OUT:
         held_out = [*genomes[part].values()]
         by_genome = {
             "mixed orders": two_sided.before.bits_by_genome(held_out),
