@@ -1,22 +1,33 @@
+import base64
 import csv
 import io
+import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import seaborn as sns
 from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.formatters import DisplayFormatter
+from nbformat import v4
 from PIL import Image
 
 from dnakit import metrics
 from dnakit.project import DnakitError, root
-from dnakit.report import display as report
-from dnakit.report import tables
+from dnakit.report import display, style, tables
+from dnakit.report.display import figure, prose, show, table
+from dnakit.report.figures import curves
+from dnakit.report.finished import Finished
+from dnakit.report.thesis import beside, thesis_table
 
 KEYS = ["model", "tokenizer"]
 
@@ -67,7 +78,7 @@ cells = st.one_of(st.none(), st.floats(-1e6, 1e6), st.integers(-(10**6), 10**6),
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=6))
 def test_every_cell_stands_in_its_place(rows):
     frame = pd.DataFrame(rows, columns=["<one>", "two"], dtype=object)
-    grid = Grid(report.table(frame, "caption").html).rows
+    grid = Grid(table(frame, "caption").html).rows
     assert grid[0] == ["<one>", "two"]
     for row, shown in zip(rows, grid[1:], strict=True):
         for value, text in zip(row, shown, strict=True):
@@ -80,27 +91,27 @@ def test_every_cell_stands_in_its_place(rows):
 
 
 def test_numbers_have_the_digits_asked_for():
-    shown = report.table(values(accuracy=[0.88751, np.nan]), "caption", formats={"accuracy": ".4f"})
+    shown = table(values(accuracy=[0.88751, np.nan]), "caption", formats={"accuracy": ".4f"})
     assert [row[2] for row in Grid(shown.html).rows[1:]] == ["0.8875", "–"]
-    assert "| 0.8875 |" in shown.markdown
+    assert "| 0.8875 |" in shown.text
 
 
 def test_whole_numbers_stay_whole_beside_a_missing_one():
     this = values(genomes=[12345, 2000]).iloc[:1]
-    shown = report.table(report.beside(values(genomes=[1, 2]), None, this, KEYS), "caption")
+    shown = table(beside(values(genomes=[1, 2]), None, this, KEYS), "caption")
     assert [row[2:] for row in Grid(shown.html).rows[2:]] == [["1", "12,345"], ["2", "–"]]
 
 
 def test_a_format_for_no_column_is_refused():
     with pytest.raises(DnakitError, match="acuracy"):
-        report.table(values(accuracy=0.5), "caption", formats={"acuracy": ".4f"})
+        table(values(accuracy=0.5), "caption", formats={"acuracy": ".4f"})
 
 
 def test_sources_stand_side_by_side_under_their_names():
     recorded = values(accuracy=[0.1, 0.2]).iloc[::-1]
     this = pd.DataFrame({"model": ["Longformer", "ELMo"], "tokenizer": "9-mer", "accuracy": [0.7, 0.8]})
-    frame = report.beside(values(accuracy=[0.3, 0.4]), recorded, this, KEYS)
-    grid = Grid(report.table(frame, "caption", formats={"accuracy": ".1f"}).html).rows
+    frame = beside(values(accuracy=[0.3, 0.4]), recorded, this, KEYS)
+    grid = Grid(table(frame, "caption", formats={"accuracy": ".1f"}).html).rows
     assert grid == [
         ["model", "tokenizer", "thesis", "recorded", "this run"],
         ["model", "tokenizer", "accuracy", "accuracy", "accuracy"],
@@ -112,8 +123,8 @@ def test_sources_stand_side_by_side_under_their_names():
 
 def test_nothing_recorded_yet_shows_as_missing_and_none_leaves_the_group_out():
     thesis = values(accuracy=[0.3, 0.4])
-    assert set(report.beside(thesis, thesis.iloc[:0], None, KEYS).columns.get_level_values(0)) == {"thesis", "recorded"}
-    assert report.beside(thesis, thesis.iloc[:0], None, KEYS)["recorded"].isna().all(axis=None)
+    assert set(beside(thesis, thesis.iloc[:0], None, KEYS).columns.get_level_values(0)) == {"thesis", "recorded"}
+    assert beside(thesis, thesis.iloc[:0], None, KEYS)["recorded"].isna().all(axis=None)
 
 
 @pytest.mark.parametrize(
@@ -122,63 +133,74 @@ def test_nothing_recorded_yet_shows_as_missing_and_none_leaves_the_group_out():
 )
 def test_frames_that_cannot_be_matched_are_refused(frame, message):
     with pytest.raises(DnakitError, match=message):
-        report.beside(values(accuracy=1), None, frame, KEYS)
+        beside(values(accuracy=1), None, frame, KEYS)
 
 
 def test_a_table_carries_number_caption_and_provenance_in_both_forms():
-    shown = report.table(values(accuracy=0.5), "All <tokens> & more.", "5.1", "smoke · simulated")
-    for text in (shown.html, shown.markdown):
+    shown = table(values(accuracy=0.5), "All <tokens> & more.", "5.1", "smoke · simulated")
+    for text in (shown.html, shown.text):
         assert "Table 5.1 (thesis)." in text
         assert "smoke · simulated" in text
     assert "All &lt;tokens&gt; &amp; more." in shown.html
-    assert "All <tokens> & more." in shown.markdown
+    assert "All <tokens> & more." in shown.text
 
 
 def test_the_same_table_is_the_same_text_for_the_notebook():
-    bundles = [DisplayFormatter().format(report.table(values(accuracy=0.5), "c", "B.1", "p"))[0] for _ in range(2)]
+    bundles = [DisplayFormatter().format(table(values(accuracy=0.5), "c", "B.1", "p"))[0] for _ in range(2)]
     assert bundles[0] == bundles[1]
     assert bundles[0].keys() == {"text/html", "text/plain"}
 
 
 def drawn(size=(7.0, 3.9)):
-    report.figure_style()
-    fig, axes = plt.subplots(figsize=size)
-    for i, (name, colour) in enumerate(report.PALETTE.items()):
-        noise = np.random.default_rng(i).normal(0, 0.03, 50)
-        axes.plot(np.arange(50), np.exp(-np.arange(50) / (5 + i)) + noise, color=colour, label=name)
-    axes.legend()
+    with style.theme():
+        fig, axes = plt.subplots(figsize=size)
+        for i, (name, colour) in enumerate(style.PALETTE.items()):
+            noise = np.random.default_rng(i).normal(0, 0.03, 50)
+            axes.plot(np.arange(50), np.exp(-np.arange(50) / (5 + i)) + noise, color=colour, label=name)
+        axes.legend()
     return fig
+
+
+def pixels(shown):
+    """The image of a shown figure, opened."""
+    data = re.search(r'src="data:image/png;base64,([^"]*)"', shown.html)[1]
+    return Image.open(io.BytesIO(base64.b64decode(data)))
 
 
 def test_the_same_drawing_is_the_same_small_png_and_the_figure_is_closed():
     before = plt.get_fignums()
-    pictures = [report.figure(drawn(), "Loss.", "5.1", "smoke · simulated") for _ in range(2)]
-    assert pictures[0] == pictures[1]
-    assert len(pictures[0].png) < 60_000
+    shown = [figure(drawn(), "Loss.", "5.1", "smoke · simulated") for _ in range(2)]
+    assert shown[0] == shown[1]
     assert plt.get_fignums() == before
-    assert not re.search(rb"matplotlib|20\d\d", pictures[0].png[:200])
+    data, _ = style.png(drawn())
+    assert len(data) < 60_000
+    assert not re.search(rb"matplotlib|20\d\d", data[:200])
+
+
+def test_a_matplotlibrc_of_the_user_changes_no_figure(tmp_path):
+    (tmp_path / "matplotlibrc").write_text("axes.facecolor: red\nfont.size: 40\nsavefig.transparent: True\n")
+    ours, _ = style.png(drawn())
+    with mpl.rc_context(fname=tmp_path / "matplotlibrc"):
+        assert mpl.rcParams["font.size"] == 40
+        theirs, _ = style.png(drawn())
+        assert mpl.rcParams["font.size"] == 40  # outside the theme the user's own settings stand
+    assert theirs == ours
 
 
 def test_a_lone_mark_keeps_its_colour():
-    report.figure_style()
-    figure, axes = plt.subplots()
-    axes.plot(range(9), color="#222222")
-    axes.plot([4], [2], "o", color=report.PALETTE["9-mer"])
-    with Image.open(io.BytesIO(report.figure(figure, "A mark.").png)) as image:
-        pixels = np.asarray(image.convert("RGB"), int)
-    wanted = [int(report.PALETTE["9-mer"][at : at + 2], 16) for at in (1, 3, 5)]
-    assert (np.abs(pixels - wanted).max(-1) <= 8).sum() > 10
+    with style.theme():
+        fig, axes = plt.subplots()
+        axes.plot(range(9), color="#222222")
+        axes.plot([4], [2], "o", color=style.PALETTE["9-mer"])
+    colours = np.asarray(pixels(figure(fig, "A mark.")).convert("RGB"), int)
+    wanted = [int(style.PALETTE["9-mer"][at : at + 2], 16) for at in (1, 3, 5)]
+    assert (np.abs(colours - wanted).max(-1) <= 8).sum() > 10
 
 
-def test_a_figure_is_shown_as_an_image_with_alternative_text_then_its_caption(monkeypatch):
-    shown = []
-    monkeypatch.setattr(report, "display", shown.append)
-    report.figure(drawn(), "Loss <all>.", "5.1", "smoke · simulated")._ipython_display_()
-    image, caption = shown
-    _, metadata = image._repr_mimebundle_()
-    assert metadata["image/png"]["alt"] == "Figure 5.1 (thesis). Loss <all>."
-    assert "Loss &lt;all&gt;." in caption.data
-    assert "smoke · simulated" in caption.data
+def test_a_figure_is_an_image_with_alternative_text_above_its_caption():
+    shown = figure(drawn(), 'Loss <all> & "some".', "5.1", "smoke · simulated").html
+    assert 'alt="Figure 5.1 (thesis). Loss &lt;all&gt; &amp; &quot;some&quot;."' in shown
+    assert shown.index("<img") < shown.index("dnakit-caption") < shown.index("smoke · simulated")
 
 
 def test_the_text_of_a_figure_is_nine_points_or_more():
@@ -191,40 +213,186 @@ def test_the_text_of_a_figure_is_nine_points_or_more():
 
 def test_each_tokenizer_has_a_colour_with_contrast_on_white():
     def luminance(colour):
-        linear = [
-            c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in plt.matplotlib.colors.to_rgb(colour)
-        ]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in mpl.colors.to_rgb(colour)]
         return float(np.dot([0.2126, 0.7152, 0.0722], linear))
 
-    assert len(set(report.PALETTE.values())) == 4
-    assert min(1.05 / (luminance(colour) + 0.05) for colour in report.PALETTE.values()) >= 3
+    assert len(set(style.PALETTE.values())) == 4
+    assert min(1.05 / (luminance(colour) + 0.05) for colour in style.PALETTE.values()) >= 3
 
 
 def test_the_png_has_more_pixels_than_the_page_shows():
-    picture = report.figure(drawn(), "Loss.")
-    assert Image.open(io.BytesIO(picture.png)).width > picture.width == 700
+    shown = figure(drawn(), "Loss.")
+    assert pixels(shown).width == pytest.approx(1.1 * int(re.search(r'width="(\d+)"', shown.html)[1]), abs=1)
 
 
 def test_the_small_png_keeps_the_palette():
-    colours = {
-        colour for _, colour in Image.open(io.BytesIO(report.figure(drawn(), "Loss.").png)).convert("RGB").getcolors()
-    }
-    for wanted in report.PALETTE.values():
+    colours = {colour for _, colour in pixels(figure(drawn(), "Loss.")).convert("RGB").getcolors()}
+    for wanted in style.PALETTE.values():
         rgb = np.array([int(wanted[i : i + 2], 16) for i in (1, 3, 5)])
         assert min(np.abs(rgb - colour).max() for colour in colours) <= 3
 
 
-def test_provenance_says_simulated_in_words():
-    line = report.provenance("smoke", "mitochondria (120 genomes)", True, ["3f2a9c1b77"], seed=1, device="cpu")
-    assert line == "smoke · simulated mitochondria (120 genomes) · run 3f2a9c1b · seed 1 · cpu"
-    assert report.provenance("laptop", "mitochondria", False) == "laptop · real mitochondria"
-    assert "seed 0" in report.provenance("laptop", "mitochondria", False, ["a", "b"], seed=0)
+# ---- finished runs: recorded first, this run's below
+
+
+def finished(folder, label="recorded", simulated=False, **accuracies):
+    """Finished runs with one number each."""
+    for name, accuracy in accuracies.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        environment = {"commit": "abc", "torch": "2.13", "processor": "a processor"}
+        record = {"key": f"key-of-{name}", "simulated": simulated, "source": "some genomes", "source_sha256": "0123"}
+        record |= {"parameters": {"seed": 1}, "environment": environment, "device": "cpu", "genomes": {"train": 9}}
+        (folder / name / "run.json").write_text(json.dumps(record))
+        (folder / name / "metrics.json").write_text(json.dumps({"accuracy": accuracy}))
+    profile = "smoke" if simulated else "laptop"
+    return Finished(label, profile, {name: folder / name for name in accuracies})
+
+
+def accuracies(done):
+    return done.table({"accuracy": "metrics.accuracy"})
+
+
+def bars(done):
+    return sns.catplot(accuracies(done).reset_index(), kind="bar", x="run", y="accuracy", height=2)
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    outputs = []
+    monkeypatch.setattr(display, "display", outputs.append)
+    return outputs
+
+
+def parts(output):
+    """What a page shows of the recorded runs, and of this run."""
+    outside, rest = output.html.split(display.THIS_RUN)
+    inside, after = rest.split(display.END_OF_THIS_RUN)
+    assert after.strip() == ""
+    return outside, inside
+
+
+def test_the_recorded_table_stands_first_beside_the_thesis_and_this_run_s_below_it(tmp_path, displayed):
+    recorded = finished(tmp_path / "recorded", a=0.25, b=0.5)
+    here = finished(tmp_path / "here", "this run", simulated=True, a=0.75)
+    thesis = pd.DataFrame({"run": ["b", "a"], "accuracy": [0.9, 0.8]})
+    show(accuracies, recorded, here, "Accuracies.", "5.1", thesis, ["run"], {"accuracy": ".2f"})
+    first, second = parts(displayed[0])
+    assert Grid(first).rows == [
+        ["run", "thesis", "recorded"],
+        ["run", "accuracy", "accuracy"],
+        ["b", "0.90", "0.50"],
+        ["a", "0.80", "0.25"],
+    ]
+    assert Grid(second).rows == [["run", "accuracy"], ["a", "0.75"]]
+    assert "This run (smoke, simulated data)" in second
+    assert '<details class="dnakit-this-run">' in second
+
+
+def test_this_run_is_open_where_its_data_are_real_and_folded_where_they_are_simulated(tmp_path, displayed):
+    recorded = finished(tmp_path / "recorded", a=0.25)
+    for simulated in (False, True):
+        here = finished(tmp_path / f"here-{simulated}", "this run", simulated, a=0.75)
+        show(accuracies, recorded, here, "Accuracies.")
+    assert [" open>" in output.html for output in displayed] == [True, False]
+
+
+def test_this_run_s_figure_is_an_image_inside_the_fold(tmp_path, displayed):
+    recorded = finished(tmp_path / "recorded", a=0.25)
+    here = finished(tmp_path / "here", "this run", simulated=True, a=0.75)
+    before = plt.get_fignums()
+    show(bars, recorded, here, "Bars.")
+    for part, alternative in zip(
+        parts(displayed[0]), ("Bars.", "This run (smoke, simulated data): Bars."), strict=True
+    ):
+        assert part.count("<img") == 1
+        assert f'alt="{alternative}"' in part
+    assert plt.get_fignums() == before
+
+
+def test_without_recorded_runs_this_run_stands_alone_and_without_any_that_is_an_error(tmp_path, displayed):
+    nothing = Finished("recorded", "", {})
+    here = finished(tmp_path, "this run", simulated=True, a=0.75)
+    thesis = pd.DataFrame({"run": ["a"], "accuracy": [0.9]})
+    show(accuracies, nothing, here, "Accuracies.", thesis=thesis, on=["run"])
+    before, alone = parts(displayed[0])
+    assert before == ""
+    assert Grid(alone).rows[0] == ["run", "thesis", "this run"]
+    assert '<details class="dnakit-this-run"' not in alone
+    with pytest.raises(DnakitError, match=r"no finished run.*Accuracies"):
+        show(accuracies, nothing, nothing, "Accuracies.")
+
+
+def test_provenance_is_one_short_line_with_the_rest_behind_a_fold(tmp_path):
+    done = finished(tmp_path, a=0.25, b=0.5)
+    assert done.provenance == "recorded · laptop · some genomes, real · seed 1 · 2 runs"
+    shown = table(accuracies(done), "Accuracies.", provenance=done)
+    line, fold = shown.html.split("</summary>")
+    assert line.endswith(done.provenance)
+    for fact in ("sha256 0123", "commit abc", "a processor", "cpu", "key-of-a", "key-of-b", "9 genomes"):
+        assert fact in fold
+        assert fact not in shown.text
+
+
+def test_simulated_data_are_said_to_be_so(tmp_path):
+    assert "some genomes, simulated" in finished(tmp_path, simulated=True, a=0.25).provenance
+
+
+CELL = """\
+from pathlib import Path
+
+from dnakit.report.display import show
+from dnakit.report.finished import Finished
+
+recorded, here = (Finished(name, "", {{"a": Path({folder!r}, name, "a")}}) for name in ("recorded", "here"))
+show(lambda done: done.table({{"accuracy": "metrics.accuracy"}}), recorded, here, "Accuracies.")
+"""
+
+
+def test_nbval_compares_recorded_numbers_and_not_those_of_this_run(tmp_path, displayed):
+    notebook = v4.new_notebook()
+    for number, changed in enumerate(("recorded", "here"), start=1):
+        folder = tmp_path / changed
+        runs = [finished(folder / part, part, part == "here", a=0.25) for part in ("recorded", "here")]
+        show(accuracies, *(Finished(run.label, "", run.folders) for run in runs), "Accuracies.")
+        cell = v4.new_code_cell(CELL.format(folder=str(folder)), execution_count=number)
+        cell.outputs = [v4.new_output("display_data", displayed.pop()._repr_mimebundle_())]
+        notebook.cells.append(cell)
+        (folder / changed / "a" / "metrics.json").write_text('{"accuracy": 0.75}')
+    nbformat.write(notebook, tmp_path / "two.ipynb")
+    sanitize = Path(__file__).with_name("nbval.cfg")
+    options = [
+        "--nbval",
+        "--nbval-current-env",
+        "--nbval-sanitize-with",
+        str(sanitize),
+        "-p",
+        "no:cacheprovider",
+        "-rA",
+    ]
+    command = [sys.executable, "-m", "pytest", "--rootdir", str(tmp_path), *options, str(tmp_path)]
+    told = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False).stdout
+    assert re.findall(r"(PASSED|FAILED) two\.ipynb::Cell (\d)", told) == [("PASSED", "1"), ("FAILED", "0")], told
+
+
+def test_curves_mark_the_thesis_s_final_values_at_the_right_edge_of_their_panel():
+    histories = pd.DataFrame(
+        {"epoch": [1, 2] * 2, "loss": [4.0, 3.0, 4.0, 2.0], "words": "6-mer", "tasks": list("aabb")}
+    )
+    thesis = pd.DataFrame({"loss": [1.5], "words": ["6-mer"], "tasks": ["b"]})
+    with style.theme():
+        grid = curves(histories, "loss", "loss (nats)", "words", col="tasks", palette=style.PALETTE, thesis=thesis)
+    marks = {name: [line for line in axes.lines if line.get_marker() == "D"] for name, axes in grid.axes_dict.items()}
+    assert marks["a"] == []
+    assert [line.get_ydata()[0] for line in marks["b"]] == [1.5]
+    assert marks["b"][0].get_xdata()[0] > 2
+    assert grid.axes.flat[0].get_ylabel() == "loss (nats)"
+    plt.close(grid.figure)
 
 
 def test_prose_takes_its_numbers_from_the_run():
-    assert report.prose("Accuracy is {a:.2f}.", a=0.8875).data == "Accuracy is 0.89."
+    assert prose("Accuracy is {a:.2f}.", a=0.8875).data == "Accuracy is 0.89."
     with pytest.raises(DnakitError, match="'b'"):
-        report.prose("{b}", a=1)
+        prose("{b}", a=1)
 
 
 TABLES = sorted((root() / "data" / "thesis").glob("table_*.csv"))
@@ -240,14 +408,14 @@ def printed(number):
 def test_all_eight_tables_are_there():
     assert len(TABLES) == 8
     for number in ["5.1", "5.2", "5.3", "5.4", "B.1", "B.2", "B.3", "B.4"]:
-        assert len(report.thesis_table(number)) == len(printed(number))
+        assert len(thesis_table(number)) == len(printed(number))
     with pytest.raises(DnakitError, match=r"no table '5\.9'"):
-        report.thesis_table("5.9")
+        thesis_table("5.9")
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_published_values_lie_where_their_measure_can(path: Path):
-    frame = report.thesis_table(path.stem.removeprefix("table_").replace("_", "."))
+    frame = thesis_table(path.stem.removeprefix("table_").replace("_", "."))
     for column in frame.select_dtypes(float):
         present = frame[column].dropna()
         if re.search("accuracy|precision|recall|AUC", column):
@@ -279,7 +447,7 @@ def test_skill_of_the_published_accuracies(accuracy, skill):
 
 
 def test_longalbert_on_9_and_12_mers_has_no_skill():
-    frame = report.thesis_table("5.1").query("model == 'Longalbert' and language == 'mitochondrial'")
+    frame = thesis_table("5.1").query("model == 'Longalbert' and language == 'mitochondrial'")
     assert metrics.skill(frame.set_index("tokenizer").accuracy[["9-mer", "12-mer"]].max()) < 0.002
 
 
@@ -297,7 +465,7 @@ def test_baselines_of_appendix_b_are_the_rows_of_chapter_5():
 
 
 def test_splits_add_up():
-    sizes = report.thesis_table("dataset_sizes")
+    sizes = thesis_table("dataset_sizes")
     total = sizes.genomes * sizes.resamplings
     assert (sizes.train + sizes.validation + sizes.test == total).all()
     assert (100 * sizes.train == 81 * total).all()
@@ -305,7 +473,7 @@ def test_splits_add_up():
 
 
 def test_every_number_of_the_tables_is_a_claim_with_the_same_digits():
-    claims = report.thesis_table("claims")
+    claims = thesis_table("claims")
     assert claims.id.is_unique
     text = {"language", "model", "tokenizer", "tasks", "species", "description", "pretraining", "split"}
     for path in TABLES:
@@ -317,7 +485,7 @@ def test_every_number_of_the_tables_is_a_claim_with_the_same_digits():
 
 
 def test_quotations_are_short_and_findings_belong_to_a_chapter():
-    claims = report.thesis_table("claims")
+    claims = thesis_table("claims")
     assert all(len(quote.split()) < 20 for claim in claims.claim for quote in re.findall("“([^”]*)”", claim))
     assert set(claims.kind) == {"number", "finding"}
     assert claims.value[claims.kind == "number"].notna().all()

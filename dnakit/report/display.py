@@ -3,14 +3,14 @@
 `show` is what a notebook calls: the recorded result first, this run's below it. The styles of the classes used here are
 in ``book/_static/report.css``; without them (JupyterLab) the same HTML reads as a plain table.
 
-Under nbval the text of a recorded result is compared; what stands between the two markers is not (see
-``notebooks/nbval.cfg``), and neither are the pixels of a figure.
+Under nbval a recorded result is compared; what stands between the two markers and the pixels of a figure are not (see
+``tests/nbval.cfg``).
 """
 
 import base64
 import html
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -25,36 +25,23 @@ from dnakit.report.style import png, theme
 from dnakit.report.tables import MISSING
 from dnakit.report.thesis import beside
 
-THIS_RUN, END_OF_THIS_RUN = "<!-- this run -->", "<!-- end of this run -->"  # notebooks/nbval.cfg names them too
+THIS_RUN, END_OF_THIS_RUN = "<!-- this run -->", "<!-- end of this run -->"  # tests/nbval.cfg names them too
 
 Make = Callable[[Finished], Any]  # returns a DataFrame, a Figure, or one of seaborn's grids
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table as HTML, for the book and JupyterLab, and as Markdown for anything else. Made by `table`."""
+class Shown:
+    """A table or figure as HTML, for the book and JupyterLab, and as text for anything else.
+
+    A figure is an ``<img>`` with an alternative text: as an output of its own a book would show it without one.
+    """
 
     html: str
     text: str
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/html": self.html, "text/plain": self.text}
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure as one PNG output and its caption as one HTML output below it. Made by `figure`."""
-
-    png: bytes
-    width: int  # in pixels of the page; the PNG has more, for sharp screens
-    alternative: str  # for who cannot see it
-    html: str
-    text: str
-
-    def _ipython_display_(self) -> None:
-        image = {"image/png": _base64(self.png), "text/plain": self.alternative}
-        display(image, raw=True, metadata={"image/png": {"alt": self.alternative, "width": self.width}})
-        display({"text/html": self.html, "text/plain": self.text}, raw=True)
 
 
 def show(
@@ -97,16 +84,21 @@ def show(
     if first is None and second is None:
         raise DnakitError(f"no finished run holds what this caption describes: {caption}")
     if first is None:
-        frame = beside(thesis, None, second, on) if thesis is not None else second
-        alone = _output(frame, caption, number, here, formats)
-        display(replace(alone, html=_marked(alone.html), text=_marked(alone.text)))
+        alone = _output(_beside(thesis, None, second, on), caption, number, here, formats)
+        display(Shown(_marked(alone.html), _marked(alone.text)))
         return
-    frame = beside(thesis, first, None, on) if thesis is not None else first
-    shown = _output(frame, caption, number, recorded, formats)
+    shown = _output(_beside(thesis, first, None, on), caption, number, recorded, formats)
     if second is not None:
-        fold, text = _fold(second, here, caption, formats)
-        shown = replace(shown, html=shown.html + _marked(fold), text=f"{shown.text}\n\n{_marked(text)}")
+        fold = _fold(second, here, caption, formats)
+        shown = Shown(shown.html + _marked(fold.html), f"{shown.text}\n\n{_marked(fold.text)}")
     display(shown)
+
+
+def _beside(thesis: pd.DataFrame | None, recorded: Any, this_run: Any, on: Sequence[str]) -> Any:
+    """The thesis's values beside one of the two, where there are any."""
+    if thesis is None:
+        return this_run if recorded is None else recorded
+    return beside(thesis, recorded, this_run, on)
 
 
 def _made(make: Make, done: Finished) -> Any:
@@ -118,32 +110,26 @@ def _made(make: Make, done: Finished) -> Any:
     return None if isinstance(result, pd.DataFrame) and result.empty else result
 
 
-def _output(
-    result: Any, caption: str, number: str | None, provenance: Finished, formats: Mapping[str, str] | None
-) -> Table | Picture:
+def _output(result: Any, caption: str, number: str | None, done: Finished, formats: Mapping[str, str] | None) -> Shown:
     if isinstance(result, pd.DataFrame):
-        return table(result, caption, number, provenance, _known(formats, result))
-    return figure(result.figure, caption, number, provenance)
+        return table(result, caption, number, done, _known(formats, result))
+    return figure(result.figure, caption, number, done)
 
 
-def _fold(result: Any, here: Finished, caption: str, formats: Mapping[str, str] | None) -> tuple[str, str]:
-    """The table or figure of this run behind a line to click, as HTML and as text."""
-    data = "simulated" if here.simulated else "real"
-    title = f"This run ({here.profile}, {data} data)"
+def _fold(result: Any, here: Finished, caption: str, formats: Mapping[str, str] | None) -> Shown:
+    """The table or figure of this run behind a line to click."""
+    title = f"This run ({here.profile}, {'simulated' if here.simulated else 'real'} data)"
     if isinstance(result, pd.DataFrame):
         content, text = tables.render(result, _known(formats, result))
         content = f'<div class="dnakit-scroll">\n{content}</div>\n'
     else:
-        image, width = _drawn(result.figure)
-        alternative = html.escape(f"{title}: {caption}", quote=True)
-        content = f'<img alt="{alternative}" width="{width}" src="data:image/png;base64,{_base64(image)}">\n'
-        text = "a figure"
+        content, text = _image(result.figure, f"{title}: {caption}"), "a figure"
     opened = "" if here.simulated else " open"
     fold = (
         f'<details class="dnakit-this-run"{opened}>\n<summary>{html.escape(title)}</summary>\n'
         f'<div class="dnakit-output">\n{content}{_provenance(here)}</div>\n</details>'
     )
-    return fold, f"{title}\n\n{text}\n\n{_line(here)}"
+    return Shown(fold, f"{title}\n\n{text}\n\n{_line(here)}")
 
 
 def _known(formats: Mapping[str, str] | None, frame: pd.DataFrame) -> dict[str, str]:
@@ -162,7 +148,7 @@ def table(
     number: str | None = None,
     provenance: Finished | str = "",
     formats: Mapping[str, str] | None = None,
-) -> Table:
+) -> Shown:
     """Show a frame as a table of the book.
 
     Parameters
@@ -182,7 +168,7 @@ def table(
 
     Returns
     -------
-    Table
+    Shown
 
     Raises
     ------
@@ -194,27 +180,28 @@ def table(
     as_html, as_markdown = tables.render(frame, formats or {})
     scroll = f'<div class="dnakit-scroll">\n{as_html}</div>\n'
     lines = [_title("Table", number) + caption, "", as_markdown, *(["", _line(provenance)] if provenance else [])]
-    return Table(
+    return Shown(
         f'<div class="dnakit-output">\n{_caption("Table", number, caption)}{scroll}{_provenance(provenance)}</div>\n',
         "\n".join(lines),
     )
 
 
-def figure(fig: Figure, caption: str, number: str | None = None, provenance: Finished | str = "") -> Picture:
+def figure(fig: Figure, caption: str, number: str | None = None, provenance: Finished | str = "") -> Shown:
     """Show a matplotlib figure of the book, with its caption and provenance below, and close it.
 
-    The parameters are those of `table`. The PNG carries no version or date: the same drawing gives the same bytes.
+    The parameters are those of `table`. The same drawing gives the same text: see `dnakit.report.style.png`.
     """
-    image, width = _drawn(fig)
-    below = f"{_caption('Figure', number, caption)}{_provenance(provenance)}"
     text = _title("Figure", number) + caption
-    return Picture(image, width, text, f'<div class="dnakit-output">\n{below}</div>\n', text)
+    below = f"{_caption('Figure', number, caption)}{_provenance(provenance)}"
+    lines = [text, *(["", _line(provenance)] if provenance else [])]
+    return Shown(f'<div class="dnakit-output">\n{_image(fig, text)}{below}</div>\n', "\n".join(lines))
 
 
-def _drawn(fig: Figure) -> tuple[bytes, int]:
-    drawn = png(fig)
+def _image(fig: Figure, alternative: str) -> str:
+    data, width = png(fig)
     plt.close(fig)
-    return drawn
+    source = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    return f'<img alt="{html.escape(alternative)}" width="{width}" src="{source}">\n'
 
 
 def prose(template: str, **values: object) -> Markdown:
@@ -258,10 +245,6 @@ def _provenance(provenance: Finished | str) -> str:
         return f'<p class="dnakit-provenance">{line}</p>\n' if line else ""
     facts = "".join(f"<dt>{name}</dt><dd>{html.escape(value)}</dd>\n" for name, value in provenance.facts().items())
     return f'<details class="dnakit-provenance">\n<summary>{line}</summary>\n<dl>\n{facts}</dl>\n</details>\n'
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
 
 
 # ---- for the chapters that are not converted yet

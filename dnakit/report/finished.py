@@ -42,7 +42,7 @@ class FinishedRun:
     def value(self, path: str) -> Any:
         """A number or text by its path, such as ``metrics.test.loss`` or ``record.parameters.seed``; None if absent."""
         first, *rest = path.split(".")
-        found: Any = {"metrics": self.metrics, "record": self.record}[first]
+        found: Any = self.metrics if first == "metrics" else self.record
         for part in rest:
             found = found.get(part) if isinstance(found, Mapping) else None
         return found
