@@ -1,21 +1,21 @@
-"""From genomes to tokens: which genomes, which split, which words.
+"""From genomes to samples: which genomes, which split, which tokenizer.
 
-Thesis section 4.2.1. A *corpus* is a tokenizer, learned from the training genomes, and the token ids of every split,
-kept in flat files that are mapped rather than loaded; `dnakit.tokens.samples` cuts them.
+Thesis section 4.2.1. A *corpus* is a tokenizer, learned from the training genomes, and the samples of every split as
+token ids: a ``datasets.DatasetDict`` on disk (`dnakit.tokens.rows`), which ``datasets.load_from_disk`` opens.
+`dnakit.tokens.samples` frames and masks them.
 
 A nuclear genome's chromosomes are cut into pieces, and a piece takes the place of a genome in all this.
 
-Beside the thesis's random splits a corpus may set two *rulers* aside, the same genomes for every tokenization of the
-same source: ``near``, drawn at random like a test split, so that relatives of its genomes are in training, and
-``far``, whole families (of a nuclear genome: chromosomes) of which training sees nothing.
+Beside the thesis's random splits a corpus may hold out two more sets of genomes, the same for every tokenization of the
+same source: ``near``, drawn at random like a test split, so that relatives of its genomes are in training, and ``far``,
+whole families (of a nuclear genome: chromosomes) of which training sees nothing.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -24,6 +24,7 @@ from dnakit import store
 from dnakit.data import sources, taxonomy
 from dnakit.data.formats import Record, read_fasta
 from dnakit.project import DnakitError, checked
+from dnakit.tokens import rows
 from dnakit.tokens.tokenizer import (
     SPECIAL_TOKENS,
     DnaTokenizer,
@@ -33,9 +34,14 @@ from dnakit.tokens.tokenizer import (
     train_tokenizer,
 )
 
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+    from pyarrow import ChunkedArray
+
 RECIPE = "corpora 2"  # goes into every corpus key; raise it when the same parameters come to mean other tokens
 SPLITS = ("train", "validation", "test")
-RULERS = ("near", "far")
+HELD_OUT = ("near", "far")
+SHELF = "datasets"  # of the store; the folders of ``corpora``, written in another format, are never opened
 HELD_OUT_RANK = "family"
 FEWEST_GENOMES = 10
 BPE_BASES = 100_000_000  # BPE learns from at most so much sequence, taken evenly, so that hg38 needs no more memory
@@ -50,8 +56,8 @@ class CorpusParameters(BaseModel):
     chromosomes of about 15 kb; RefSeq also holds plant mitochondria of several Mb). With a `piece` (bases) the records
     of the sources are chromosomes, cut into pieces, and `genomes` counts these (0: all there are).
 
-    `ruler_genomes` are set aside for each ruler. The far one takes whole families by the lineages in `taxonomy` (a
-    source of such), or of a nuclear genome the chromosomes `far_chromosomes`.
+    `ruler_genomes` are held out for each of ``near`` and ``far``. ``far`` takes whole families by the lineages in
+    `taxonomy` (a source of such), or of a nuclear genome the chromosomes `far_chromosomes`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -148,21 +154,32 @@ class Corpus:
 
     @cached_property
     def genomes(self) -> dict[str, list[str]]:
-        """Names of the genomes of each split and ruler."""
+        """Names of the genomes of each split, ``near`` and ``far`` included."""
         return store.read_json(self.folder / "genomes.json")
 
     @cached_property
     def sizes(self) -> dict[str, dict[str, int]]:
-        """Bases read and words cut, over all passes: ``sizes["words"]["train"]``."""
+        """Bases read, words cut and tokens, over all passes: ``sizes["words"]["train"]``."""
         return store.read_json(self.folder / "sizes.json")
 
+    @cached_property
+    def dataset(self) -> "DatasetDict":
+        """The samples of all splits, as ``datasets.load_from_disk(folder)`` opens them."""
+        return rows.load(self.folder)
+
+    def token_ids(self, part: str) -> "ChunkedArray":
+        """Token ids of a split by sample: ``token_ids("train")[7].values.to_numpy()``; uint16, mapped from disk."""
+        return self.dataset[part].data.column("token_ids")
+
     def ids(self, part: str) -> np.ndarray:
-        """All token ids of a split, one document after the other; uint16, mapped from disk."""
-        return np.memmap(self.folder / f"{part}.ids", np.uint16, mode="r")
+        """All token ids of a split, one document after the other; uint16, copied where they are many."""
+        return rows.joined(self.token_ids(part))
 
     def ends(self, part: str) -> np.ndarray:
-        """Where each document (one pass over one genome) ends in `ids`."""
-        return np.load(self.folder / f"{part}.ends.npy")
+        """Where each document (one pass over one genome) ends in `ids`; a pass without tokens is none."""
+        starts = self.dataset[part].data.column("start").to_numpy()
+        ends = np.cumsum(rows.lengths(self.token_ids(part)))
+        return ends[np.append(starts[1:] == 0, True)]
 
 
 def prepare(parameters: CorpusParameters) -> Corpus:
@@ -171,10 +188,10 @@ def prepare(parameters: CorpusParameters) -> Corpus:
     Raises
     ------
     DnakitError
-        If the source cannot be had, or holds fewer genomes than asked for.
+        If a source cannot be had, two sources hold records of one name, or they hold fewer genomes than asked for.
     """
     made_key = corpus_key(parameters)
-    return Corpus(store.made("corpora", made_key, lambda folder: _fill(folder, parameters)))
+    return Corpus(store.get_or_make(SHELF, made_key, lambda folder: _fill(folder, parameters)))
 
 
 def corpus_key(parameters: CorpusParameters) -> str:
@@ -185,7 +202,7 @@ def corpus_key(parameters: CorpusParameters) -> str:
 
 def documents(parameters: CorpusParameters) -> Iterator[Record]:
     """The genomes, or pieces of chromosomes, a corpus may draw from, one record of the sources in memory at a time."""
-    for record in chain.from_iterable(read_fasta(sources.fetch(source)) for source in parameters.sources):
+    for record in _records(parameters.sources):
         if not parameters.piece:
             if len(record.sequence) <= parameters.longest_genome:
                 yield record
@@ -194,6 +211,20 @@ def documents(parameters: CorpusParameters) -> Iterator[Record]:
             piece = record.sequence[start : start + parameters.piece]
             if sum(map(piece.count, b"ACGT")) >= KNOWN_SHARE * parameters.piece:
                 yield Record(f"{record.name}:{start}", "", piece)
+
+
+def _records(names: list[str]) -> Iterator[Record]:
+    """All records of these sources; a name in two of them is refused, because names tell genomes apart."""
+    source_of: dict[str, int] = {}
+    for number, name in enumerate(names):
+        for record in read_fasta(sources.fetch(name)):
+            first = source_of.setdefault(record.name, number)
+            if first != number:
+                raise DnakitError(
+                    f"{Path(names[first]).name} and {Path(name).name} both hold a record named {record.name!r}; "
+                    "give every record of the sources a name of its own, or leave one source out"
+                )
+            yield record
 
 
 def _fill(folder: Path, parameters: CorpusParameters) -> None:
@@ -209,13 +240,13 @@ def _fill(folder: Path, parameters: CorpusParameters) -> None:
 
 
 def _choose(parameters: CorpusParameters) -> dict[str, dict[str, int]]:
-    """Names and lengths of the genomes of each split and ruler."""
+    """Names and lengths of the genomes of each split."""
     lengths = {record.name: len(record.sequence) for record in documents(parameters)}
-    rulers, free = _set_aside(list(lengths), parameters)
+    held_out, free = _hold_out(list(lengths), parameters)
     wanted = parameters.genomes or max(FEWEST_GENOMES, len(free))
     if len(free) < wanted:
         where = ", ".join(Path(source).name for source in parameters.sources)
-        aside = f" beside its rulers ({len(lengths) - len(free):,} set aside)" if parameters.ruler_genomes else ""
+        aside = f" besides {len(lengths) - len(free):,} held out" if parameters.ruler_genomes else ""
         what = (
             f"pieces of {parameters.piece:,} bases"
             if parameters.piece
@@ -227,12 +258,12 @@ def _choose(parameters: CorpusParameters) -> dict[str, dict[str, int]]:
         )
     rng = np.random.default_rng(parameters.seed)
     names = np.array(free)[np.sort(rng.permutation(len(free))[:wanted])]
-    parts = {part: names[rows].tolist() for part, rows in split(len(names), rng).items()} | rulers
+    parts = {part: names[rows].tolist() for part, rows in split(len(names), rng).items()} | held_out
     return {part: {name: lengths[name] for name in members} for part, members in parts.items()}
 
 
-def _set_aside(names: list[str], parameters: CorpusParameters) -> tuple[dict[str, list[str]], list[str]]:
-    """Names of each ruler, and those left for the splits; the same for every tokenization and number of genomes."""
+def _hold_out(names: list[str], parameters: CorpusParameters) -> tuple[dict[str, list[str]], list[str]]:
+    """Names of ``near`` and ``far``, and those left; the same for every tokenization and number of genomes."""
     count = parameters.ruler_genomes
     if not count:
         return {}, names
@@ -246,7 +277,7 @@ def _set_aside(names: list[str], parameters: CorpusParameters) -> tuple[dict[str
         far, rest = taxonomy.hold_out(names, lineages, HELD_OUT_RANK, count, rng)
     if not far:
         missing = "'far_chromosomes'" if parameters.piece else f"a {HELD_OUT_RANK} in 'taxonomy'"
-        raise DnakitError(f"no genome is left for the far ruler: none of the source has {missing}")
+        raise DnakitError(f"no genome can be held out as 'far': none of the sources has {missing}")
     near = set(rng.permutation(np.array(rest))[:count].tolist())
     return {"near": sorted(near), "far": sorted(far)}, [name for name in names if name in set(rest) - near]
 
@@ -273,36 +304,28 @@ def _texts(names: set[str], bases: int, parameters: CorpusParameters) -> Iterato
 def _encode(
     folder: Path, membership: dict[str, str], tokenizer: DnaTokenizer, parameters: CorpusParameters
 ) -> dict[str, dict[str, int]]:
-    """Write `<part>.ids` and `<part>.ends.npy`, one genome in memory at a time; return bases and words by split."""
-    parts = list(dict.fromkeys(membership.values()))
-    files = {part: (folder / f"{part}.ids").open("wb") for part in parts}
-    ends: dict[str, list[int]] = {part: [0] for part in parts}
-    sizes = {"bases": dict.fromkeys(parts, 0), "words": dict.fromkeys(parts, 0)}
+    """Write the samples, one genome in memory at a time; return bases, words and tokens by split."""
+    parts = [part for part in (*SPLITS, *HELD_OUT) if part in membership.values()]
+    writer = rows.RowWriter(folder, parts)
+    sizes = {count: dict.fromkeys(parts, 0) for count in ("bases", "words", "tokens")}
     known = set()
     rng = np.random.default_rng([parameters.seed, 2])
     for record in documents(parameters):
         if record.name not in membership:
             continue
         part = membership[record.name]
-        for ids, words in _documents(record, tokenizer, parameters, rng):
-            files[part].write(ids.astype(np.uint16).tobytes())
-            ends[part].append(ends[part][-1] + len(ids))
-            sizes["bases"][part] += len(record.sequence)
-            sizes["words"][part] += words
+        for number, (ids, words) in enumerate(_passes(record, tokenizer, parameters, rng)):
+            writer.write(part, record.name, number, ids)
+            for count, value in (("bases", len(record.sequence)), ("words", words), ("tokens", len(ids))):
+                sizes[count][part] += value
             if (ids >= len(SPECIAL_TOKENS)).any():
                 known.add(part)
-    for part in parts:
-        files[part].close()
-        np.save(folder / f"{part}.ends.npy", np.array(ends[part][1:]))
-        if part not in known:
-            raise DnakitError(
-                f"{', '.join(parameters.sources)}: the {part} genomes give no tokens: they hold no known bases, or are "
-                f"too short for {parameters.tokenization} words"
-            )
+    _refuse_without_tokens([part for part in parts if part not in known], parameters)
+    writer.save()
     return sizes
 
 
-def _documents(
+def _passes(
     record: Record, tokenizer: DnaTokenizer, parameters: CorpusParameters, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, int]]:
     """Token ids of each pass over a genome, and the number of its words."""
@@ -312,3 +335,12 @@ def _documents(
     for _ in range(parameters.passes):
         words = list(bigbird_words(record.sequence, rng))
         yield tokenizer.encode_words(words), len(words)
+
+
+def _refuse_without_tokens(parts: list[str], parameters: CorpusParameters) -> None:
+    """One line where a split has nothing that a model could learn or be tested on."""
+    if parts:
+        raise DnakitError(
+            f"{', '.join(parameters.sources)}: the {parts[0]} genomes give no tokens: they hold no known bases, or are "
+            f"too short for {parameters.tokenization} words"
+        )

@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from dnakit.tokens.corpus import RULERS, SPLITS, Corpus
-from dnakit.tokens.tokenizer import SPECIAL_TOKENS
+from dnakit.tokens.corpus import HELD_OUT, SPLITS, Corpus
+from dnakit.tokens.rows import lengths
+from dnakit.tokens.tokenizer import CLS, MASK, PAD, SAMPLE_LENGTH, SEP, SPECIAL_TOKENS
 
-SAMPLE_LENGTH = 256  # thesis 4.1.3, <cls> and <sep> included
-CLS, PAD, SEP, UNK, MASK = range(len(SPECIAL_TOKENS))
 IGNORED = -100  # the label PyTorch's losses skip
 MASK_PROBABILITY = 0.15  # BERT's defaults, thesis 4.2.1: of the selected tokens 80% become <mask>,
 MASKED_SHARE, RANDOM_SHARE = 0.8, 0.1  # 10% a random token, 10% stay
@@ -46,23 +45,24 @@ class MlmSamples(Dataset):
         labelled: Literal["all", "selected"],
         seed: int,
     ) -> None:
-        self.ids, self.labelled, self.seed = corpus.ids(part), labelled, seed
+        self.token_ids, self.labelled, self.seed = corpus.token_ids(part), labelled, seed
         self.dynamic = masking == "dynamic"
-        self.stream = (*SPLITS, *RULERS).index(part)
+        self.stream = (*SPLITS, *HELD_OUT).index(part)
         self.vocab_size = len(corpus.tokenizer)
-        bounds = sample_bounds(corpus.ends(part))
-        self.bounds = bounds[np.diff(bounds, axis=1)[:, 0] >= self.shortest]
+        tokens = lengths(self.token_ids)
+        self.rows = np.flatnonzero(tokens >= self.shortest)  # of the corpus, one a sample
+        self.lengths = tokens[self.rows]  # tokens of each sample
         self.epoch = 0
 
     def __len__(self) -> int:
-        return len(self.bounds)
+        return len(self.rows)
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([self.seed, self.stream, self.epoch if self.dynamic else 0, number])
         return self._masked(framed([self._tokens(number)]), rng)
 
     def _tokens(self, number: int) -> np.ndarray:
-        return self.ids[slice(*self.bounds[number])]
+        return self.token_ids[int(self.rows[number])].values.to_numpy()
 
     def _masked(self, true: np.ndarray, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         seen, selected = mask_tokens(true, self.vocab_size, rng)
@@ -107,18 +107,6 @@ def framed(sentences: list[np.ndarray]) -> np.ndarray:
     tokens = [[CLS], *(part for sentence in sentences for part in (sentence, [SEP]))]
     ids = np.concatenate([np.asarray(part, np.int64) for part in tokens])
     return np.pad(ids, (0, SAMPLE_LENGTH - len(ids)), constant_values=PAD)
-
-
-def sample_bounds(ends: np.ndarray) -> np.ndarray:
-    """Start and end of each sample in a split's ids, shape (samples, 2): up to 254 tokens of one document."""
-    step = SAMPLE_LENGTH - 2
-    starts = np.concatenate([[0], ends[:-1]])
-    return np.concatenate(
-        [
-            np.stack([at := np.arange(start, end, step), np.minimum(at + step, end)], axis=1)
-            for start, end in zip(starts, ends, strict=True)
-        ]
-    )
 
 
 def mask_tokens(true: np.ndarray, vocab_size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from dnakit.tokens.corpus import Corpus
-from dnakit.tokens.samples import UNK, sample_bounds
+from dnakit.tokens.rows import sample_bounds
 from dnakit.tokens.tokenizer import SPECIAL_TOKENS, DnaTokenizer
 
 SHIFTED_GENOMES = 10  # over which the effect of one missing base is measured
