@@ -22,7 +22,7 @@ import torch
 from benchmarks import inference, length, tokenization, training_step
 from benchmarks.timing import machine, tell
 from dnakit import store
-from dnakit.chapters.architectures import results as speed
+from dnakit.chapters.architectures import results as architectures
 from dnakit.project import root
 
 PARTS = {
@@ -42,7 +42,7 @@ def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description="Speed and memory, beside peers.")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, in seconds: whether it runs, not how fast")
-    parser.add_argument("--output", type=Path, default=root() / speed.RESULTS, help="default: %(default)s")
+    parser.add_argument("--output", type=Path, default=root() / architectures.RESULTS, help="default: %(default)s")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.part:
@@ -50,7 +50,7 @@ def main() -> None:
         return
     results = rounded(measure(chosen.quick))
     store.write_json(chosen.output, results)
-    print(speed.table(results).to_string(float_format="{:.3g}".format))
+    print(architectures.table(results).to_string(float_format="{:.3g}".format))
     print(f"written to {chosen.output}")
     if results["failed"]:
         sys.exit(f"not measured: {'; '.join(results['failed'])}")

@@ -13,11 +13,11 @@
 # ---
 
 # %% [markdown]
-# # The architectures, exact and fast
+# # 8 Architectures
 #
-# *Thesis section 4.1 and Appendix B.1.* The thesis trains a small Longformer {cite}`beltagy2020longformer`, a
-# "Longalbert" (Albert {cite}`lan2020albert` with Longformer's attention), a larger Longformer, and ELMo
-# {cite}`peters2018elmo`. This book computes the same models, weight for weight, with less work.
+# *Thesis section 4.1 and Appendix B.1.* The thesis trains four models: a small Longformer {cite}`beltagy2020longformer`; a
+# "Longalbert", which is an Albert {cite}`lan2020albert` with the attention of Longformer; a larger Longformer; and ELMo
+# {cite}`peters2018elmo`. This book computes the same models with less work.
 #
 # **The question of this chapter:** what are these models, are ours the same as the published ones, and what do they cost?
 
@@ -27,12 +27,10 @@ import tempfile
 import torch
 from transformers import LongformerForMaskedLM
 
-from dnakit.chapters.architectures import results as speed
-from dnakit.models import build as models
-from dnakit.report.display import figure, figure_style, table
-
-torch.manual_seed(1)
-figure_style()
+from dnakit.chapters.architectures import results
+from dnakit.chapters.chapter import open_chapter
+from dnakit.models.build import build, describe
+from dnakit.report.display import figure, table
 
 # %% [markdown]
 # ## Parameters
@@ -41,32 +39,38 @@ figure_style()
 profile = "smoke"  # a name only: all profiles show the same
 vocab_size = 30_000  # tokens (thesis: 30,000 for all but 6-mers)
 
+# %% tags=["remove-cell"]
+chapter = open_chapter("08_architectures", globals())
+measured = results.results()
+machine = results.provenance(measured)
+
 # %% [markdown]
-# ## What they are
+# ## The models
 #
-# What the thesis leaves open is the default of the `transformers` library {cite}`wolf2020transformers`: a feed-forward
-# layer of 3,072 for the Longformer, of 16,384 for Albert (the thesis's "16384-dimensional intermediate input embedding"
-# is read as this one). The Longalbert thereby has *more* parameters than the Longformer, and "excessive reduction of
-# parameters" cannot explain its overfitting.
+# Where the thesis leaves a size open, the default of the `transformers` library {cite}`wolf2020transformers` stands: a
+# feed-forward layer of 3,072 for the Longformer, and of 16,384 for Albert. The thesis writes of a "16384-dimensional
+# intermediate input embedding"; we read this as the feed-forward layer. So the Longalbert has *more* parameters than the
+# Longformer, and the thesis's "excessive reduction of parameters" cannot explain why it overfits.
 
 # %% tags=["remove-input"]
 table(
-    models.describe(vocab_size),
-    f"The thesis's architectures as language models with a vocabulary of {vocab_size:,}. ELMo has two bidirectional LSTM "
-    "layers and no attention.",
+    describe(vocab_size),
+    f"The architectures of the thesis as language models with a vocabulary of {vocab_size:,} tokens. Width and feed-forward "
+    "are numbers of neurons, the window is in tokens. ELMo has two bidirectional LSTM layers and no attention.",
 )
 
 # %% [markdown]
 # ## Are they the same models?
 #
-# A Longformer token attends to the 8 tokens on either side of it and to the global ones. The library computes this in
-# overlapping chunks; `dnakit.models.attention` gathers, for each block of 16 queries, the keys that can be seen from it, and computes
-# ordinary attention. That is not an approximation: saved here and opened in the plain library, a model gives the
-# same logits. (The tests compare outputs and the gradients of every parameter, for windows of 2 to 512, odd lengths,
-# padding and any number of global tokens.)
+# In the Longformer a token attends to the 8 tokens on either side of it, and to the global tokens. The library computes
+# this in chunks that overlap. `dnakit.models.attention` works in blocks of 16 tokens: for each block it gathers all tokens
+# that the block attends to, and computes ordinary attention. This is no approximation. A model that is saved here and
+# opened in the plain library gives the same logits (the scores of the tokens). The tests compare the outputs and the
+# gradients of every parameter, for windows of 2 to 512 tokens, odd lengths, padding, and any number of global tokens.
 
 # %%
-ours = models.build("longformer", "mlm", vocab_size).eval()
+torch.manual_seed(1)
+ours = build("longformer", "mlm", vocab_size).eval()
 tokens = torch.randint(5, vocab_size, (2, 256))
 with tempfile.TemporaryDirectory() as folder, torch.no_grad():
     ours.save_pretrained(folder)
@@ -75,87 +79,92 @@ with tempfile.TemporaryDirectory() as folder, torch.no_grad():
 print("largest difference of a logit below 1e-5:", bool(difference < 1e-5))
 
 # %% [markdown]
-# ## What they cost
+# ## Time and memory
 #
-# What makes a training step faster: attention in blocks; logits only where a token is scored, in pieces that are forgotten
-# at once, so that batch × length × vocabulary numbers are never held; what follows the last attention computed for the
-# scored tokens alone; dropout that draws four elements' fates at once; and bf16 products where the processor has them.
-# Each line is measured beside its peer in the same process, in turns; the ratio is the peer's time over ours. Stock
-# transformers runs with the same weights, batch, dropout, precision and fused Adam.
+# Five things make a training step faster here:
+#
+# * attention is computed in blocks;
+# * logits are computed only for the tokens that the loss needs, and a few at a time, so that batch × length × vocabulary
+#   numbers are never held in memory;
+# * the layers after the last attention are computed for these tokens only;
+# * dropout draws one random number for four elements;
+# * products of matrices are in bf16 (16-bit numbers) where the processor has it.
+#
+# Each measurement is made beside a peer, the code it is compared with, in the same process and in turns. The ratio is the
+# time of the peer divided by our time. The peer of a training step is the plain (*stock*) transformers library with the
+# same weights, batch, dropout, precision and fused Adam.
 
-# %% tags=["remove-input", "nbval-ignore-output"]
-measured = speed.results()
-line = speed.provenance(measured)
+# %% tags=["remove-input"]
 table(
-    speed.table(measured),
-    "Tokenization against the tokenizers library (milliseconds for a million bases), training steps of 16 × 256 tokens and "
-    "inference of one sequence against stock transformers in the same precision. All tokens is the thesis's loss, selected "
-    "tokens BERT's. Matmul share is the part of our step that its matrix products would take at this machine's rate for "
-    "one large product. ELMo's peer is our Longformer. Kept: malloc told to keep its memory, which spares stock transformers "
-    "most of its page faults.",
-    provenance=line,
+    results.table(measured),
+    "Time in milliseconds: tokenization per million bases against the tokenizers library, a training step of 16 × 256 tokens "
+    "and the inference of one sequence against stock transformers in the same precision. All tokens: the loss of the thesis. "
+    "Selected tokens: the loss of BERT. Matmul share: the part of our step that its matrix products would take at this "
+    "machine's rate for one large product. The peer of ELMo is our Longformer. Allocator: malloc as it is, or told to keep "
+    "its memory, which saves stock transformers most of its page faults.",
+    provenance=machine,
     formats={"ours_ms": ",.1f", "peer_ms": ",.1f", "ratio": ".1f", "matmul_share": ".0%"},
 )
 
-# %% tags=["remove-input", "nbval-ignore-output"]
+# %% tags=["remove-input"]
 table(
-    speed.against_fp32(measured),
-    "The same training steps against stock transformers in fp32, what a user without bf16 starts from, and this machine's "
-    "rate for one large matrix product in thousand million operations a second, which the share is taken of.",
-    provenance=line,
+    results.against_fp32(measured),
+    "The same training steps against stock transformers in fp32 (32-bit numbers), which a user without bf16 has. Gflops: the "
+    "rate of one large matrix product on this machine, in thousand million operations per second.",
+    provenance=machine,
     formats={"ratio": ".1f", "matmul_share": ".0%", "gflops": ",.0f"},
 )
 
-# %% tags=["remove-input", "nbval-ignore-output"]
+# %% tags=["remove-input"]
 table(
-    speed.goals(measured),
-    "The goals this project set itself, and what was measured; a step is one with the loss of the selected tokens. Under "
-    "the default malloc, stock's time depends on how dear a page fault is at the moment, and so does the ratio. On a GPU "
-    "nothing was measured yet.",
-    provenance=line,
+    results.goals(measured),
+    "The goals of this project, and what was measured. A step is one with the loss of the selected tokens. With the default "
+    "malloc the time of stock transformers depends on the cost of a page fault at the moment, and so does the ratio. Nothing "
+    "was measured on a GPU yet.",
+    provenance=machine,
     formats={"goal": ".1f", "default malloc": ".2f", "kept malloc": ".2f"},
 )
 
 # %% [markdown]
-# What remains? The profiler sorts a step's operations by kind. Matrix products are the layers' and the decoder's; loss is
-# the softmax over the vocabulary around them; attention the products and the softmax within windows.
+# Where does the time of a step go? The profiler sorts its operations by kind. *Matrix products* are those of the layers and
+# of the decoder. *Loss* is the softmax over the vocabulary. *Attention* is the products and the softmax within windows.
 
-# %% tags=["remove-input", "nbval-ignore-output"]
+# %% tags=["remove-input"]
 figure(
-    speed.draw_by_kind(measured),
-    "What a training step's time is spent on, stock transformers and ours: the shorter the bar beside the matrix products, the "
-    "less is left to gain.",
-    provenance=line,
+    results.draw_by_kind(measured),
+    "Time of a training step by kind of operation, stock transformers and ours. The shorter a bar is beside its matrix "
+    "products, the less is left to gain. Kinds below 3% of the longest bar are drawn as other.",
+    provenance=machine,
 )
 
-# %% tags=["remove-input", "nbval-ignore-output"]
+# %% tags=["remove-input"]
 table(
-    speed.by_kind(measured).T.rename_axis("training step"),
-    "The same in milliseconds a step.",
-    provenance=line,
-    formats=dict.fromkeys(speed.by_kind(measured).index, ",.0f"),
+    results.by_kind(measured).T.rename_axis("training step"),
+    "The same in milliseconds per step.",
+    provenance=machine,
+    formats=dict.fromkeys(results.by_kind(measured).index, ",.0f"),
 )
 
-# %% tags=["remove-input", "nbval-ignore-output"]
+# %% tags=["remove-input"]
 figure(
-    speed.draw(measured),
-    "Time and peak memory for 1,000 tokens, forward and backward, of the thesis's encoder with four kinds of attention. A "
-    "flat line is a cost that grows in proportion to the input.",
-    provenance=line,
+    results.draw(measured),
+    "Time and peak memory per 1,000 tokens, forward and backward, of the thesis's encoder with four kinds of attention. Where "
+    "a line is flat, the cost grows in proportion to the input.",
+    provenance=machine,
 )
 
-# %% tags=["remove-input", "nbval-ignore-output"]
+# %% tags=["remove-input"]
 table(
-    speed.growth(measured),
-    "Cost of a token in short and long inputs; growth is the ratio of the times.",
-    provenance=line,
-    formats={"growth": ".2f"} | dict.fromkeys(speed.growth(measured).columns[:-1], ",.0f"),
+    results.growth(measured),
+    "Cost per 1,000 tokens in short and long inputs. Growth is the ratio of the times.",
+    provenance=machine,
+    formats={"growth": ".2f"} | dict.fromkeys(results.growth(measured).columns[:-1], ",.0f"),
 )
 
 # %% [markdown]
 # ## What to take away
 #
-# * The models of this book are the published ones: a checkpoint of either opens in the other.
-# * With page faults out of the way on both sides (kept), matrix products are most of what remains of our step in fp32, so
-#   that no other code for the rest could make it much faster; in bf16 they are little more than half of it.
-# * `make bench` measures your machine and writes `benchmarks/results.json`, which this page shows.
+# * The models of this book are the published ones: a checkpoint of one opens in the other.
+# * Without page faults (kept malloc), matrix products are most of our step in fp32, so no other code for the rest could make
+#   it much faster. In bf16 they are little more than half of it.
+# * `make bench` measures your machine and writes `benchmarks/results.json`. This page shows what stands there.

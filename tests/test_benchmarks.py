@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.run import apart, rounded
 from benchmarks.timing import interleaved
-from dnakit.chapters.architectures import results as speed
+from dnakit.chapters.architectures import results as architectures
 from dnakit.project import DnakitError, root
 
 
@@ -27,7 +27,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     done = subprocess.run(command, cwd=root(), env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert [each.name for each in path.parent.iterdir()] == ["results.json"]
-    return speed.results(path)
+    return architectures.results(path)
 
 
 def numbers(value: Any) -> Iterator[float]:
@@ -79,11 +79,11 @@ def test_each_encoder_is_measured_at_each_length(results: dict[str, Any]) -> Non
     measured = results["devices"]["cpu"]["length"]
     pairs = {(line["model"], line["length"]) for line in measured["lines"]}
     assert len(pairs) == len(measured["lines"]) == 4 * len({length for _, length in pairs})
-    assert {model for model, _ in pairs} == set(speed.COLORS) == set(measured["growth"])
+    assert {model for model, _ in pairs} == set(architectures.COLORS) == set(measured["growth"])
 
 
 def test_the_table_has_a_line_for_each_ratio(results: dict[str, Any]) -> None:
-    table = speed.table(results)
+    table = architectures.table(results)
     parts = [part for each in results["devices"]["cpu"]["allocators"].values() for part in each.values()]
     lines = [line for part in parts for line in part["lines"]]
     elmo = [part["elmo"]["ratio"] for part in parts if "elmo" in part]
@@ -94,13 +94,13 @@ def test_the_table_has_a_line_for_each_ratio(results: dict[str, Any]) -> None:
 
 
 def test_each_step_is_profiled_and_its_kinds_add_up(results: dict[str, Any]) -> None:
-    frame = speed.by_kind(results)
+    frame = architectures.by_kind(results)
     precisions = results["devices"]["cpu"]["allocators"]["default"]["training_step"]["matmul_gflops"]
     assert len(frame.columns) == 3 * len(precisions)
     for who in ("stock", "ours, all tokens", "ours, selected tokens"):
         for precision in precisions:
             assert (frame.loc[["matrix products", "attention", "optimizer"], f"{who}, {precision}"] > 0).all()
-    figure = speed.draw_by_kind(results)
+    figure = architectures.draw_by_kind(results)
     ends = [max(bar.get_x() + bar.get_width() for bar in bars) for bars in [figure.axes[0].patches]]
     plt.close(figure)
     assert max(ends) == pytest.approx(frame.sum().max())
@@ -120,20 +120,20 @@ def test_what_cannot_be_measured_costs_no_other_line(results: dict[str, Any]) ->
     partial = copy.deepcopy(results)
     del partial["devices"]["cpu"]["allocators"]["kept"]["inference"], partial["tokenization"]
     partial["devices"]["cpu"]["allocators"]["default"]["inference"]["lines"][0] |= {"ours_ms": None, "ratio": None}
-    table = speed.table(partial)
+    table = architectures.table(partial)
     assert "tokenization" not in table.index
     assert table.ratio.isna().sum() == 1
 
 
 def test_growth_stands_beside_the_times_it_is_of(results: dict[str, Any]) -> None:
-    growth, measured = speed.growth(results), results["devices"]["cpu"]["length"]
+    growth, measured = architectures.growth(results), results["devices"]["cpu"]["length"]
     assert growth.growth.to_dict() == measured["growth"]
     for line in measured["lines"]:
         assert growth.loc[line["model"], f"ms at {line['length']:,}"] == line["ms"]
 
 
 def test_the_figure_draws_every_line(results: dict[str, Any]) -> None:
-    figure = speed.draw(results)
+    figure = architectures.draw(results)
     expected = {(line["length"], line["ms"]) for line in results["devices"]["cpu"]["length"]["lines"]}
     drawn = {tuple(point) for line in figure.axes[0].lines for point in line.get_xydata().tolist()}
     plt.close(figure)
@@ -141,7 +141,7 @@ def test_the_figure_draws_every_line(results: dict[str, Any]) -> None:
 
 
 def test_the_provenance_names_machine_and_versions(results: dict[str, Any]) -> None:
-    line = speed.provenance(results)
+    line = architectures.provenance(results)
     for name in ("processor", "torch", "transformers", "tokenizers"):
         assert results["machine"][name] in line
     assert "smoke test" in line
@@ -149,4 +149,4 @@ def test_the_provenance_names_machine_and_versions(results: dict[str, Any]) -> N
 
 def test_without_results_the_error_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DnakitError, match="make bench"):
-        speed.results(tmp_path / "results.json")
+        architectures.results(tmp_path / "results.json")

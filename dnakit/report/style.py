@@ -50,7 +50,8 @@ def color(name: str) -> str:
 def theme() -> Iterator[None]:
     """Figures made inside have the book's style, whatever a ``matplotlibrc`` of the user says.
 
-    `dnakit.report.display.show` draws inside it. For a figure of your own: ``with theme(): ...``.
+    `dnakit.report.display.show` draws inside it. For another figure: ``with theme(): ...``, or ``@theme()`` above the
+    function that draws it.
     """
     with mpl.rc_context():
         mpl.rcdefaults()

@@ -1,18 +1,22 @@
-"""What ``make bench`` measured, as a table and a figure of the book."""
+"""What ``make bench`` measured, as tables and figures of the book."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from dnakit import store
 from dnakit.project import DnakitError, relative, root
+from dnakit.report.style import theme
 
 RESULTS = Path("benchmarks", "results.json")
-KIND_COLORS = ("#0072B2", "#222222", "#E69F00", "#D55E00", "#AA4499", "#009E73", "#56B4E9", "#999933", "#bbbbbb")
+KIND_COLORS = ("#0072B2", "#222222", "#E69F00", "#D55E00", "#AA4499", "#009E73", "#56B4E9", "#999933")
+OTHER = "#bbbbbb"
+LEAST_SHOWN = 0.03  # of the slowest step: kinds of operation below it are drawn as one
 COLORS = {"ours": "#D55E00", "stock Longformer": "#0072B2", "dense": "#222222", "BigBird": "#009E73"}
 
 
@@ -31,13 +35,13 @@ def results(path: Path | None = None) -> dict[str, Any]:
 
 
 def table(results: Mapping[str, Any]) -> pd.DataFrame:
-    """Each measurement beside its peer, one row each.
+    """Each measurement beside its peer, the code it is compared with; one row each.
 
     Returns
     -------
     DataFrame
-        Indexed by what was measured. ``ours_ms`` and ``peer_ms`` are milliseconds for a million bases (tokenization), a
-        step (training) or a sequence (inference); ``ratio`` is peer over ours, how many times faster ours is;
+        Indexed by what was measured. ``ours_ms`` and ``peer_ms`` are milliseconds per million bases (tokenization), per
+        step (training) or per sequence (inference); ``ratio`` is peer over ours, how many times faster ours is;
         ``matmul_share`` is the share of our step that its matrix products would take at the rate of one large product.
         The peer is the ``tokenizers`` library, for ELMo our Longformer, and stock transformers for the rest.
         ``allocator`` is how glibc's ``malloc`` was set: by default, or to keep the memory it has. What could not be
@@ -83,25 +87,35 @@ def by_kind(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
     return frame[frame.sum().sort_values(ascending=False).index].rename_axis("kind of operation")
 
 
+@theme()
 def draw_by_kind(results: Mapping[str, Any], device: str = "cpu") -> Figure:
-    """What each training step's time is spent on, one bar a step, slowest first."""
+    """What the time of each training step is spent on: a bar for each step, slowest first, one colour for each kind."""
     frame = by_kind(results, device)
-    figure, axis = plt.subplots(figsize=(8.0, 0.42 * len(frame.columns) + 1.6))
-    left = pd.Series(0.0, index=frame.columns)
-    for (kind, times), color in zip(frame.iterrows(), KIND_COLORS, strict=True):
-        axis.barh(frame.columns, times, left=left, color=color, label=kind)
-        left += times
-    axis.invert_yaxis()
-    axis.grid(axis="y", visible=False)
-    axis.set(xlabel="milliseconds a step")
-    figure.legend(loc="outside lower center", ncols=4)
-    return figure
+    shown = frame.max(axis=1) >= LEAST_SHOWN * frame.sum().max()
+    drawn = pd.concat([frame[shown], frame[~shown].sum().to_frame("other").T]).rename_axis("kind of operation")
+    palette = dict(zip(frame.index[shown], KIND_COLORS, strict=False)) | {"other": OTHER}
+    times = drawn.melt(var_name="training step", value_name="ms", ignore_index=False).reset_index()
+    grid = sns.displot(
+        times,
+        y="training step",
+        weights="ms",
+        hue="kind of operation",
+        hue_order=list(palette)[::-1],  # the last one is drawn first, at the axis
+        palette=palette,
+        multiple="stack",
+        shrink=0.75,
+        alpha=1,
+        height=0.4 * len(frame.columns) + 1.2,
+        aspect=2.2,
+    )
+    grid.set_axis_labels("milliseconds per step", "")
+    return grid.figure
 
 
 def goals(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
     """What the project set out to reach on a CPU, and what was measured with either setting of ``malloc``.
 
-    Ratios, how many times faster than the peer with the same setting; of the cost a token, less is better.
+    Ratios, how many times faster than the peer with the same setting; of the cost per token, less is better.
     """
     columns = {"goal": [15.0, 4.0, 10.0, 1.2]}
     for allocator in ("default", "kept"):
@@ -112,12 +126,12 @@ def goals(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
             steps["selected tokens, bf16"],
             results["devices"][device]["length"]["growth"]["ours"] if allocator == "default" else float("nan"),
         ]
-    names = ["tokenization", "step, fp32", "step, bf16, stock in fp32", "cost a token, 4,096 over 256"]
+    names = ["tokenization", "step, fp32", "step, bf16, stock in fp32", "cost per token, 4,096 over 256"]
     return pd.DataFrame(columns, index=pd.Index(names, name="what"))
 
 
 def growth(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
-    """Cost a token of each encoder, short and long inputs: milliseconds and peak MB for 1,000 tokens, and the ratio."""
+    """Cost per token of each encoder, short and long inputs: ms and peak MB per 1,000 tokens, and the ratio."""
     measured = results["devices"][device]["length"]
     lines = pd.DataFrame(measured["lines"]).set_index(["model", "length"])
     short, long = measured["growth_from_to"]
@@ -126,31 +140,44 @@ def growth(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
     return pd.DataFrame(columns).assign(growth=pd.Series(measured["growth"])).loc[list(COLORS)]
 
 
+@theme()
 def draw(results: Mapping[str, Any], device: str = "cpu") -> Figure:
-    """Time and peak memory for 1,000 tokens by the length of the input, forward and backward, of each encoder."""
+    """Time and peak memory per 1,000 tokens by the length of the input, forward and backward, of each encoder."""
+    labels = {"ms": "milliseconds per 1,000 tokens", "mb": "peak MB per 1,000 tokens"}
     lines = pd.DataFrame(results["devices"][device]["length"]["lines"])
+    cost = lines.melt(["model", "length"], list(labels), var_name="unit", value_name="cost")
+    grid = sns.relplot(
+        cost,
+        kind="line",
+        x="length",
+        y="cost",
+        hue="model",
+        palette=COLORS,
+        hue_order=list(COLORS),
+        col="unit",
+        marker="o",
+        errorbar=None,
+        height=3.4,
+        aspect=1.15,
+        facet_kws={"sharey": False},
+    )
     lengths = sorted(lines["length"].unique())
-    figure, axes = plt.subplots(1, 2, figsize=(8.0, 3.9))
-    labels = {"ms": "milliseconds for 1,000 tokens", "mb": "peak MB for 1,000 tokens"}
-    for axis, (unit, label) in zip(axes, labels.items(), strict=True):
-        for model, color in COLORS.items():
-            of_model = lines[lines.model == model]
-            axis.plot(of_model["length"], of_model[unit], "o-", color=color, label=model)
-        axis.set(xscale="log", xlabel="tokens in an input", ylabel=label, ylim=(0, 1.08 * lines[unit].max()))
-        axis.set_xticks(lengths, [f"{length:,}" for length in lengths])
-        axis.minorticks_off()
-    handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=4)
-    return figure
+    grid.set(xscale="log", xticks=lengths, xticklabels=[f"{length:,}" for length in lengths], ylim=(0, None))
+    grid.set_titles("").set_xlabels("tokens in an input")
+    for unit, axes in grid.axes_dict.items():
+        axes.set_ylabel(labels[unit])
+        axes.xaxis.set_minor_locator(NullLocator())
+    sns.move_legend(grid, "upper center", bbox_to_anchor=(0.5, 0.0), ncols=len(COLORS), title=None)
+    return grid.tight_layout().figure
 
 
 def provenance(results: Mapping[str, Any]) -> str:
     """One line: the machine and the versions."""
     machine = results["machine"]
-    quick = "; tiny sizes, a smoke test" if results["quick"] else ""
+    quick = " · tiny sizes, a smoke test" if results["quick"] else ""
     gpu = f", {machine['gpu']}" if "gpu" in machine else ""
     return (
-        f"{machine['processor']}, {machine['threads']} threads{gpu}; "
+        f"measured · {machine['processor']}, {machine['threads']} threads{gpu} · "
         f"torch {machine['torch']}, transformers {machine['transformers']}, tokenizers {machine['tokenizers']}{quick}"
     )
 
