@@ -13,37 +13,36 @@
 # ---
 
 # %% [markdown]
-# # Pretraining on mitochondrial genomes
+# # 2 Pretraining
 #
 # *Thesis sections 4.2.1 and 5.1.* The small Longformer {cite}`beltagy2020longformer` (two blocks, eight heads, 256 wide,
-# a window of 16 tokens) learns the language of mitochondrial genomes by **masked language modeling**
-# {cite}`devlin2019bert`: of the tokens of a sample 15% are selected; 80% of these are shown as `<mask>`, 10% as a random
-# token, 10% as they are, and the model is asked for all tokens of the sample.
+# a window of 16 tokens) is trained on mitochondrial genomes by **masked language modeling** (MLM)
+# {cite}`devlin2019bert`. Of the tokens of a sample, 15% are selected. Of these, 80% are shown to the model as `<mask>`: they are
+# the **masked tokens**. Another 10% are shown as a random token, and 10% as they are. The model has to name the true token
+# at every place. Some models also learn **sentence-order prediction** (SOP): whether two parts of a sample stand in
+# their order or are swapped.
 #
 # **The question of this chapter:** which tokenization does the model learn best, and what do the accuracies near 0.88
-# and perplexities near 1.8 of Table 5.1 say about what it learned?
+# and the perplexities near 1.8 of Table 5.1 say about what it learned?
 #
-# The short answer: an accuracy of 0.865 is what copying the input scores, so all that was learned hides in the third
-# digit. Asked for the masked tokens alone, small models on small budgets stay far behind methods that look twelve bases
-# up in the training genomes. The distance shrinks as they train on; more genomes by themselves do not shrink it.
+# The short answer: a model that copies its input has an accuracy of 0.865. What a model learned shows only in what it
+# adds to that. On the masked tokens alone, small models on small budgets stay far behind methods that look twelve bases
+# up in the training genomes. The distance becomes smaller with longer training. More genomes alone do not make it smaller.
 
 # %% tags=["remove-cell"]
 from pathlib import Path
 
-from dnakit import store
-from dnakit.chapters.pretraining import budgets as tried
-from dnakit.chapters.pretraining import results as outcome
-from dnakit.chapters.pretraining import shared_words as relatives
+from dnakit.chapters.chapter import open_chapter
+from dnakit.chapters.pretraining import budgets as budget_results
+from dnakit.chapters.pretraining import figures, results
 from dnakit.metrics import copy_baseline
-from dnakit.report.display import beside, figure, figure_style, prose, table
-
-figure_style()
+from dnakit.report.display import prose, show
 
 # %% [markdown]
 # ## Parameters
 #
-# The defaults are the *smoke* profile: simulated genomes and a few minutes on two cores, enough to run every cell, not to
-# learn a language. `dnakit execute --profile laptop 02_pretraining` runs the same cells on real genomes.
+# The values below are the *smoke* profile: simulated genomes and small models. It runs every cell in minutes, and is too
+# small to learn a language. `dnakit execute --profile laptop 02_pretraining` runs the same cells on real genomes.
 
 # %% tags=["parameters"]
 profile = "smoke"  # a name for captions
@@ -92,10 +91,14 @@ learning_rate = 1.0e-3  # of Adam; thesis: 1.0e-4
 precision = "fp32"  # fp32, bf16, or auto: bf16 where the processor has it
 seed = 1  # draws genomes, splits, masks and initial weights
 
+# %% tags=["remove-cell"]
+chapter = open_chapter("02_pretraining", globals())
+recorded, here = chapter.recorded(), chapter.here()
+
 # %% tags=["remove-input"]
 prose(
-    "This page was made with the **{profile}** profile: `{source}`, {genomes} genomes for {words}, {epochs} epochs of "
-    "batches of {batch_size}, Adam with a learning rate of {learning_rate}, seed {seed}.",
+    "This page was made with the **{profile}** profile: `{source}`, {genomes} genomes for {words}, {epochs} epochs, "
+    "batches of {batch_size} samples, Adam with a learning rate of {learning_rate}, seed {seed}.{sizes}",
     profile=profile,
     source=Path(source).name,
     genomes=", ".join(f"{count:,}" for count in genomes),
@@ -104,348 +107,325 @@ prose(
     batch_size=batch_size,
     learning_rate=learning_rate,
     seed=seed,
+    sizes=f" Its models are smaller than the thesis's: {hidden_size} wide." if hidden_size else "",
 )
 
 # %% [markdown]
 # ## Data and models
 #
-# Chapter 1 shows the tokenizers. Each genome's tokens are cut into samples of 254 between `<cls>` and `<sep>`; genomes,
-# not samples, are split 81/9/10. Each row of Table 5.1 is one run, trained once and kept in the store under a key of
-# everything that went into it; asking again costs nothing.
+# Chapter 1 shows the tokenizers. The tokens of each genome are cut into samples of 254 between `<cls>` and `<sep>`. The
+# genomes, not the samples, are split into training (81%), validation (9%) and test (10%). Each row of Table 5.1 is one
+# training. It is done once and kept in the store under a key of everything that decides it.
 #
-# A model has to find out which bases its tokens stand for and where its neighbours are before it can learn anything of
-# genomes, and from *random* fresh weights, as in the thesis, that takes longer than a small budget lasts. *Informed* fresh
-# weights know both from the start: tokens with bases in common have similar vectors, positions are sinusoids
-# {cite}`vaswani2017attention`, and each head of attention looks at one neighbour (`dnakit/fresh.py`). Architecture and
-# number of weights are the thesis's, and all of them are trained. The laptop profile begins informed, the two others at
-# random, with an informed trial beside.
-
-# %%
-choices = {
-    "profile": profile,
-    "source": source,
-    "taxonomy": taxonomy,
-    "tokenizations": tokenizations,
-    "genomes": genomes,
-    "vocab_sizes": vocab_sizes,
-    "longest_genome": longest_genome,
-    "resamplings": resamplings,
-    "ruler_genomes": ruler_genomes,
-    "models": models,
-    "trials": trials,
-    "trial_models": trial_models,
-    "trial_genomes": trial_genomes,
-    "trial_epochs": trial_epochs,
-    "trial_weights": trial_weights,
-    "nuclear_sources": nuclear_sources,
-    "nuclear_piece": nuclear_piece,
-    "nuclear_pieces": nuclear_pieces,
-    "nuclear_far": nuclear_far,
-    "nuclear_epochs": nuclear_epochs,
-    "fresh_weights": fresh_weights,
-    "mlm_loss": mlm_loss,
-    "masking": masking,
-    "epochs": epochs,
-    "batch_size": batch_size,
-    "learning_rate": learning_rate,
-    "precision": precision,
-    "seed": seed,
-}
-runs = outcome.runs(choices)
-here = {name: run.train() for name, run in runs.items()}
+# **Initial weights.** Before a model can learn anything of genomes, it has to find out which bases its tokens stand for,
+# and where its neighbours are. From *random* initial weights, as in the thesis, that takes longer than a small budget
+# lasts. *Informed* initial weights contain both: tokens with bases in common have similar vectors, positions are sinusoids
+# {cite}`vaswani2017attention`, and each head of attention looks at one neighbour (`dnakit/models/initial_weights.py`).
+# Architecture and number of weights are the thesis's, and all weights are trained. The laptop profile begins with informed
+# weights, the two other profiles with random ones.
 
 # %% tags=["remove-input"]
-recorded = store.recorded("02_pretraining")
-here_line = outcome.provenance(here, profile)
-recorded_line = outcome.provenance(recorded, "recorded")
-size_digits = {"minutes": ".1f"}
-
-# %% tags=["remove-input", "nbval-ignore-output"]
-table(
-    outcome.sizes(recorded),
-    "The recorded runs, on real genomes (of the nuclear genome: pieces of it): training genomes, samples an epoch, and "
-    "minutes with validation, beside other work on the same processor.",
-    provenance=recorded_line,
-    formats=size_digits,
+show(
+    results.sizes,
+    results.rows(recorded),
+    results.rows(here),
+    caption="What each model was trained on: training genomes (of the nuclear genome: pieces of it), samples per epoch, "
+    "and minutes with validation, measured beside other work on the same processor.",
+    formats={"minutes": ".1f"},
 )
-
-# %% tags=["remove-input", "nbval-ignore-output"]
-table(outcome.sizes(here), "The runs of this page.", provenance=here_line, formats=size_digits)
 
 # %% [markdown]
 # ## Training
 #
-# All curves are over the tokens shown as `<mask>`. The thesis draws its figures over all tokens, where the level that
-# every accuracy climbs to at once is that of copying the input (see *What the numbers mean*); diamonds are its final
-# accuracies' share above that level, which is about what a masked accuracy is. Solid lines are the validation genomes,
-# dashed lines the training genomes (averaged over the epoch while the weights move, and with dropout, so early on they
-# lie above the validation loss).
+# All curves are over masked tokens. The thesis draws its figures over all tokens, where every accuracy climbs at once to
+# that of copying the input (see *What the numbers mean*). Solid lines are the validation genomes, dashed lines the
+# training genomes. The latter are averages over an epoch in which the weights move, with dropout, so early on they are
+# worse than validation.
+#
+# Diamonds are the thesis's final values of Table 5.1, computed for masked tokens, not measured on them. The thesis's loss is
+# the logarithm of its perplexity. If all of that loss comes from the masked tokens, 12% of all, then the loss per masked
+# token is ln(perplexity) / 0.12. The accuracy on masked tokens is about (accuracy − 0.865) / 0.135, the share that the
+# model closes of the gap between copying and 1.
 
-# %% tags=["remove-cell"]
-groups = {"recorded": recorded, f"this run ({profile})": here}
-both_lines = f"{recorded_line} | {here_line}"
-
-# %% tags=["remove-input", "nbval-ignore-output"]
-figure(
-    outcome.draw_histories(groups, "masked_loss", "loss (nats a masked token)"),
-    "Losses by epoch, masked tokens. The thesis prints no final losses; its figure falls fastest for BigBird-style words.",
+# %% tags=["remove-input"]
+show(
+    figures.figure_5_1,
+    results.rows(recorded),
+    results.rows(here),
+    caption="Losses by epoch, masked tokens. Diamonds: ln(perplexity) / 0.12 of the thesis's final perplexities, computed.",
     number="5.1",
-    provenance=both_lines,
 )
 
-# %% tags=["remove-input", "nbval-ignore-output"]
-figure(
-    outcome.draw_histories(groups, "masked_accuracy", "masked accuracy", thesis="skill", log=True),
-    "MLM accuracies by epoch, masked tokens; diamonds are the thesis's (accuracy − 0.865) / 0.135.",
+# %% tags=["remove-input"]
+show(
+    figures.figure_5_2,
+    results.rows(recorded),
+    results.rows(here),
+    caption="MLM accuracies by epoch, masked tokens. Diamonds: (accuracy − 0.865) / 0.135 of the thesis's final "
+    "accuracies, computed; the 12-mer Longalbert's is below zero.",
     number="5.2",
-    provenance=both_lines,
 )
 
-# %% tags=["remove-input", "nbval-ignore-output"]
-figure(
-    outcome.draw_histories(groups, "masked_perplexity", "perplexity", log=True),
-    "Perplexities by epoch, e to the loss in nats, masked tokens. Knowing nothing costs the size of the vocabulary.",
+# %% tags=["remove-input"]
+show(
+    figures.figure_5_3,
+    results.rows(recorded),
+    results.rows(here),
+    caption="Perplexities by epoch, e to the loss per masked token in nats. A model that guesses has the size of its "
+    "vocabulary as perplexity. Diamonds: e to the losses of Figure 5.1, computed.",
     number="5.3",
-    provenance=both_lines,
 )
 
-# %% tags=["remove-input", "nbval-ignore-output"]
-pairs = {"Longformer, MLM + SOP": outcome.COLUMNS["Longformer, MLM + SOP"]}
-figure(
-    outcome.draw_histories(groups, "sop_accuracy", "SOP accuracy", columns=pairs, thesis="SOP_accuracy"),
-    "Sentence-order accuracy by epoch, training and validation. Guessing gives 0.5. In the thesis training accuracy "
-    "rises and validation accuracy stays where guessing is.",
+# %% tags=["remove-input"]
+show(
+    figures.figure_5_4,
+    results.rows(recorded),
+    results.rows(here),
+    caption="Sentence-order accuracies by epoch. Guessing gives 0.5 (dotted). In the thesis the training accuracy rises, "
+    "and the validation accuracy stays where guessing is. Diamonds: the thesis's final values on its validation genomes.",
     number="5.4",
-    provenance=both_lines,
 )
 
 # %% [markdown]
 # ## Beside the thesis
+#
+# The recorded models were trained on the selected tokens alone, which is 2.8 times cheaper. They never learned to copy.
+# So their accuracy and perplexity over all tokens are **computed, not measured**: they are what the model would score if it
+# copied as well. The accuracy is 0.865 + 0.12 × masked accuracy, and the perplexity is at least e^(0.12 × masked loss).
 
-# %% tags=["remove-input", "nbval-ignore-output"]
-shown = [*outcome.ROW, "accuracy", "SOP_accuracy", "perplexity"]
-thesis = outcome.published()
-table(
-    beside(thesis, outcome.results(recorded)[shown], outcome.results(here)[shown], on=outcome.ROW),
-    "Pretraining performance on the validation genomes. Recorded and this run are the final epoch; the thesis trained 50 "
-    "epochs on 2,000 to 4,000 genomes. The recorded models were trained on the selected tokens alone (2.8 times cheaper) and "
-    "never asked to copy: theirs is what they would score over all tokens if they copied as well, 0.865 + 0.12 × masked "
-    "accuracy and at least e^(0.12 × masked loss). Of the thesis's reference rows, BigBird's perplexity is 2 to the power of "
-    "its bits per base, not per token, and 0.85 should be 0.865, see below.",
+# %% tags=["remove-input"]
+show(
+    results.table_5_1,
+    results.rows(recorded),
+    results.rows(here),
+    caption="Pretraining performance on the validation genomes, after the final epoch. The thesis trained on 2,000 to "
+    "4,000 genomes, its baseline for 50 epochs. Of its reference rows, BigBird's perplexity is 2 to the power of its bits "
+    "per base, not per token, and the accuracy 0.85 of a random model should be 0.865, see below.",
     number="5.1",
-    provenance=both_lines,
-    formats=dict.fromkeys(("accuracy", "SOP_accuracy", "perplexity"), ".4f"),
+    thesis=results.published(),
+    on=results.ROW,
+    formats=dict.fromkeys(
+        ("accuracy", "accuracy, computed", "SOP_accuracy", "perplexity", "perplexity, computed"), ".4f"
+    ),
 )
 
 # %% [markdown]
 # ## What the numbers mean
 #
-# A model that copies its input to its output is right for the 85% of the tokens that were not selected and for the tenth
-# of the selected ones that were left as they are: **0.865** without knowing anything. The thesis gives 0.85. What a model
-# adds to copying is its *skill*, the share it closes of the gap between copying and 1; of the thesis's final accuracies
-# that is (accuracy − 0.865) / 0.135. For our runs the accuracy of copying is counted on the very masks they were scored
-# on, because a few thousand masks scatter around 0.865. Beside it stand the accuracy and perplexity on the tokens shown
-# as `<mask>` alone, and both readings of the thesis's perplexity, 2 to the power of a crossentropy whose logarithm it does
-# not name.
+# A model that copies its input to its output is right for the 85% of the tokens that were not selected, and for the tenth
+# of the selected ones that were left as they are. That makes **0.865** without knowing anything. The thesis gives 0.85. What
+# a model adds to copying is its **skill**: (accuracy − 0.865) / 0.135. For our runs the accuracy of copying is counted on the
+# very masks that they were scored on, because a few thousand masks scatter around 0.865. The table also has the accuracy
+# and the perplexity of masked tokens alone. The thesis's perplexity has two readings: it is 2 to the power of a
+# crossentropy, but the thesis does not say which logarithm that crossentropy has.
 
 # %% tags=["remove-input"]
-prose("Copying alone scores **{copy:.3f}**.", copy=copy_baseline())
+prose("Copying alone has an accuracy of **{copy:.3f}**.", copy=copy_baseline())
 
-# %% tags=["remove-input", "nbval-ignore-output"]
-digits = dict.fromkeys(("accuracy", "masked accuracy", "e^loss", "2^loss", "loss (nats)"), ".4f")
-digits |= {"copying": ".4f", "skill": ".4f", "masked perplexity": ",.0f"}
-table(
-    outcome.meanings(outcome.results(recorded)),
-    "Recorded runs, validation genomes: accuracy over all tokens, skill above copying, and the masked tokens alone.",
-    provenance=recorded_line,
-    formats=digits,
-)
-
-# %% tags=["remove-input", "nbval-ignore-output"]
-table(
-    outcome.meanings(outcome.results(here)),
-    "This run: the same columns.",
-    provenance=here_line,
-    formats=digits,
+# %% tags=["remove-input"]
+show(
+    results.meanings,
+    results.rows(recorded),
+    results.rows(here),
+    caption="Validation genomes: accuracy over all tokens (of the recorded runs computed as in Table 5.1), skill above "
+    "copying, and the masked tokens alone.",
+    formats=dict.fromkeys(
+        ("accuracy", "accuracy, computed", "copying", "skill", "masked accuracy", "loss (nats)", "e^loss", "2^loss"),
+        ".4f",
+    )
+    | {"masked perplexity": ",.0f"},
 )
 
 # %% [markdown]
-# ## What it says when asked
+# ## Examples
 #
-# Some samples of the validation genomes, as the model saw them, as they are, and what it named.
+# Parts of samples of the validation genomes: as the model was shown them, as they are, and what it named.
 
-# %% tags=["remove-input", "nbval-ignore-output"]
-table(
-    outcome.predictions(recorded["longformer-9-mer-mlm"]),
-    "Predictions of the recorded 9-mer model on validation genomes, in the manner of the thesis's Figures B.1 and B.2. "
-    "Tokens the model did not see are in square brackets.",
-    provenance=recorded_line,
+# %% tags=["remove-input"]
+show(
+    results.predictions,
+    results.examples(recorded),
+    results.examples(here),
+    caption="Predictions of the 9-mer Longformer on validation genomes, in the manner of the thesis's Figures B.1 and B.2. "
+    "Tokens that the model was not shown as they are stand in square brackets.",
 )
 
 # %% [markdown]
-# ## One ruler for all
+# ## Bits per base of held-out genomes
 #
-# A perplexity counts tokens, and a token of one vocabulary covers more bases than one of another. So all models are
-# held to **bits per base**: the bits that the masked tokens cost, divided by the bases these cover, on the same genomes.
-# Two sets of genomes were set aside for that before anything was trained. The **near** ruler was drawn at random, so most
-# of its genomes have close relatives in training; the **far** ruler is of whole families (of the nuclear genome:
-# chromosomes) that training never saw. What a score loses from near to far came from relatives.
+# A perplexity is per token, and a token of one vocabulary covers more bases than one of another. So all models are also
+# measured in **bits per base**: the bits that the masked tokens cost, divided by the bases that they cover, on the same
+# genomes. Guessing costs 2. Two sets of genomes were held out for that before any training. The set **near** was
+# drawn at random, so most of its genomes have close relatives in training. The set **far** contains whole families (of the
+# nuclear genome: chromosomes) of which training saw nothing.
 #
-# Beside the models stand methods that need no neural network, learned from the genomes the 9-mer model is trained on:
-# Markov models of fixed and of mixed order, and a general compressor (xz; "after training": what the ruler adds to
-# the compressed training genomes). They read a genome in one direction. A masked language model sees both sides, so its
-# peer is the two-sided context model.
+# Two cautions. Bits per base do not rank the tokenizations: the visible tokens of a k-mer word tell a model where a masked token
+# begins and how long it is, and in a large vocabulary that alone says much about its bases. The simple methods
+# below are not told this.
+# And genomes of the set far are relatives of each other, so the compressor gains on them *alone* from copying one from
+# another.
+#
+# The simple methods need no neural network. They learned from the genomes that the 9-mer model is trained on: Markov
+# models of fixed and of mixed order, and a general compressor (xz; *after training* means what the held-out genomes add to
+# the compressed training genomes). These read a genome in one direction. A masked language model sees both sides, so the
+# method to compare it with is the two-sided context model.
 
-# %% tags=["remove-input", "nbval-ignore-output"]
-table(
-    beside(
-        None,
-        *(outcome.bits(folders, "mitochondria").reset_index() for folders in (recorded, here)),
-        on=["who predicts"],
-    ),
-    "Bits per base on both rulers, mitochondria. Fewer is better; 2 is what knowing nothing costs.",
-    provenance=both_lines,
+# %% tags=["remove-input"]
+show(
+    results.bits,
+    results.measured(recorded, "mitochondria"),
+    results.measured(here, "mitochondria"),
+    caption="Bits per base of both held-out sets, mitochondria. Fewer is better; guessing costs 2.",
     formats=dict.fromkeys(("near", "far"), ".3f"),
 )
 
-# %% tags=["remove-input", "nbval-ignore-output"]
-table(
-    beside(
-        None, *(outcome.bits(folders, "nuclear").reset_index() for folders in (recorded, here)), on=["who predicts"]
-    ),
-    "Bits per base on both rulers, nuclear genome.",
-    provenance=both_lines,
+# %% tags=["remove-input"]
+show(
+    results.bits,
+    results.measured(recorded, "nuclear"),
+    results.measured(here, "nuclear"),
+    caption="Bits per base of both held-out sets, nuclear genome. Fewer is better; guessing costs 2.",
     formats=dict.fromkeys(("near", "far"), ".3f"),
 )
 
 # %% [markdown]
-# Masked tokens, on the same rulers. The lookups guess a 9-mer token from what stands around it in the training genomes;
-# *as seen* hides from them what the masks hide from a model, otherwise they know all neighbours.
+# The masked tokens of the same genomes. A lookup guesses a 9-mer token from what stands around it in the training
+# genomes. Lookups *as seen* do not know the bases that the masks hide from a model; the others know all neighbours.
 
-# %% tags=["remove-input", "nbval-ignore-output"]
-table(
-    beside(
-        None,
-        *(outcome.masked(folders, "mitochondria").reset_index() for folders in (recorded, here)),
-        on=["who predicts"],
-    ),
-    "Share of masked tokens named right, at the first guess and within five, mitochondria.",
-    provenance=both_lines,
+# %% tags=["remove-input"]
+show(
+    results.masked,
+    results.measured(recorded, "mitochondria"),
+    results.measured(here, "mitochondria"),
+    caption="Share of masked tokens named right, at the first guess and within five, mitochondria.",
     formats=dict.fromkeys(("near", "near, top 5", "far", "far, top 5"), ".1%"),
 )
 
-# %% tags=["remove-input", "nbval-ignore-output"]
-table(
-    beside(
-        None, *(outcome.masked(folders, "nuclear").reset_index() for folders in (recorded, here)), on=["who predicts"]
-    ),
-    "Share of masked tokens named right, at the first guess and within five, nuclear genome.",
-    provenance=both_lines,
+# %% tags=["remove-input"]
+show(
+    results.masked,
+    results.measured(recorded, "nuclear"),
+    results.measured(here, "nuclear"),
+    caption="Share of masked tokens named right, at the first guess and within five, nuclear genome.",
     formats=dict.fromkeys(("near", "near, top 5", "far", "far, top 5"), ".1%"),
 )
 
 # %% [markdown]
 # ## How much of the score is relatives
 #
-# Random splits leave a genome's relatives in training. How close they are can be counted: the share of a genome's 31-mers
-# that stand in a training genome. Each ruler genome is a point; what a method learned *of genomes* should show at the left
-# edge, what it remembers *of relatives* makes its points fall to the right.
+# A random split leaves relatives of a genome in training. How close they are can be counted: the share of a genome's
+# 31-mers that a training genome contains. Each held-out genome is a point. Where no relatives are in training, at the left
+# edge, a method shows what it learned of genomes in general. What it remembers of relatives lowers its points to the right.
 
-# %% tags=["remove-cell"]
-told, told_line = (recorded, recorded_line) if "ruler-longformer-9-mer-mlm" in recorded else (here, here_line)
-
-# %% tags=["remove-input", "nbval-ignore-output"]
-figure(
-    relatives.draw(told),
-    "Bits per base of each ruler genome, by how much of it stands in the training genomes.",
-    provenance=told_line,
+# %% tags=["remove-input"]
+show(
+    figures.relatives,
+    results.measured(recorded, "mitochondria"),
+    results.measured(here, "mitochondria"),
+    caption="Bits per base of each held-out genome, by the share of its 31-mers that the training genomes contain.",
 )
 
 # %% [markdown]
-# ## How far behind, and what more would bring
+# ## How far behind, and what a larger budget brings
 #
-# The 9-mer row again, with other fresh weights, for longer and on more genomes, beside the methods that need no training
-# loop. The left panels count masked tokens named right, the right ones bits per base, both on families that no training
-# saw. First by how long a model was trained:
+# A **budget** trains the 9-mer row again with other initial weights, for other epochs, or on other genomes. All budgets are
+# measured on the set far, beside methods without a training loop. First by how long a model was trained:
 
-# %% tags=["remove-input", "nbval-ignore-output"]
-figure(
-    tried.draw_samples(told),
-    "The small Longformer on the far ruler by samples seen in training, one point an epoch; dotted: simple methods that "
-    "learned from the genomes of the row.",
-    provenance=told_line,
+# %% tags=["remove-input"]
+show(
+    budget_results.by_samples,
+    budget_results.of_budgets(recorded),
+    budget_results.of_budgets(here),
+    caption="The small Longformer on the set far by samples seen in training, one point per epoch. Dotted: simple methods "
+    "that learned from the genomes of the row.",
 )
 
 # %% [markdown]
-# Then by how many genomes there are to learn from. More genomes help the simple methods too, so each number of genomes has
-# its own: what counts is whether the distance shrinks.
+# Then by how many genomes there are to learn from. More genomes help the simple methods too, so they are shown for each
+# number of genomes: what counts is whether the distance becomes smaller.
 
-# %% tags=["remove-input", "nbval-ignore-output"]
-figure(
-    tried.draw_genomes(told),
-    "Circles: the small Longformer on the far ruler by genomes learned from, and beside each how many thousand samples it "
-    "saw; grey lines: simple methods that learned from the same genomes.",
-    provenance=told_line,
+# %% tags=["remove-input"]
+show(
+    budget_results.by_genomes,
+    budget_results.of_budgets(recorded),
+    budget_results.of_budgets(here),
+    caption="Points: the small Longformer on the set far by training genomes, and the samples that it saw. Lines: simple "
+    "methods that learned from the same genomes.",
 )
 
-# %% tags=["remove-input", "nbval-ignore-output"]
-table(
-    tried.table(told),
-    "The same in numbers, on the far ruler: masked tokens named right, beside looking up twelve bases on either side in the "
-    "same genomes, and bits per base, beside the two-sided context model of the same genomes.",
-    provenance=told_line,
-    formats={"genomes": ",d", "samples seen": ",d"}
-    | dict.fromkeys((tried.MASKED, "12 bp looked up"), ".1%")
-    | dict.fromkeys((tried.BITS, "two-sided"), ".3f"),
+# %% tags=["remove-input"]
+show(
+    budget_results.table,
+    budget_results.of_budgets(recorded),
+    budget_results.of_budgets(here),
+    caption="The same in numbers, on the set far: masked tokens named right, beside looking twelve bases on either side up "
+    "in the same genomes; and bits per base, beside the two-sided context model of the same genomes.",
+    formats=dict.fromkeys((budget_results.MASKED, budget_results.LOOKUP), ".1%"),
 )
 
 # %% [markdown]
-# ## A map of the learned language
+# ## Where genomes lie in the model
 #
-# A genome's place in a model is the mean of its tokens' last hidden states. The map flattens these to two dimensions
-# (t-SNE), for the eye; what counts is how often a genome's nearest neighbour is its relative, beside the same
-# architecture untrained and beside plain frequencies of 4-mers.
+# A genome's vector is the mean of its tokens' last hidden states. The figure shows these vectors in two dimensions
+# (t-SNE), for the eye. The measure is how often a genome's nearest neighbour, by cosine, is of the same group. It is compared
+# with the same architecture untrained, and with plain frequencies of 4-mers. On the recorded genomes training makes this
+# share smaller, and 4-mers have the largest.
 
-# %% tags=["remove-input", "nbval-ignore-output"]
-figure(
-    outcome.draw_map(told),
-    "Genomes of both rulers in the 9-mer Longformer, untrained and trained, coloured by class and by order. The share in "
-    "a title is that of genomes whose nearest neighbour (by cosine) is of the same group.",
-    provenance=told_line,
+# %% tags=["remove-input"]
+show(
+    figures.map_by_order,
+    results.mapped(recorded),
+    results.mapped(here),
+    caption="Held-out genomes in the hidden states of the 9-mer Longformer, untrained and trained, coloured by order. The "
+    "share is that of genomes whose nearest neighbour is of the same order.",
 )
 
-# %% tags=["remove-input", "nbval-ignore-output"]
-table(
-    outcome.neighbours(told),
-    "Share of genomes whose nearest neighbour is of the same group, by what they are described by.",
-    provenance=told_line,
+# %% tags=["remove-input"]
+show(
+    results.neighbours,
+    results.mapped(recorded),
+    results.mapped(here),
+    caption="Share of genomes whose nearest neighbour is of the same group, by what describes them; chance is that of a "
+    "neighbour drawn at random.",
     formats=dict.fromkeys(("untrained", "trained", "4-mers", "chance"), ".0%"),
 )
 
 # %% [markdown]
 # ## What to take away
 
-# %% tags=["remove-input", "nbval-ignore-output"]
-thesis_skill = thesis.set_index(outcome.ROW).skill
+# %% tags=["remove-input"]
+best = recorded or here
+sizes, thesis = results.sizes(best), results.published().set_index(results.ROW)
+bits, masked = (make(results.measured(best, "mitochondria")) for make in (results.bits, results.masked))
+of_budgets = budget_results.of_budgets(best)
+row = ("mitochondrial", "Longformer", "9-mer", "MLM")
 prose(
-    "* An accuracy over all tokens cannot be read without its copy baseline, {copy:.3f}: of the thesis's 0.8875 for 9-mers "
-    "{skill:.0%} of what copying leaves open is learned, and of its best row, BigBird-style words, {skill_BB:.0%}.\n"
-    "* After {epochs} epochs on {genomes:,} genomes the 9-mer Longformer names {masked_near:.1%} of the masked tokens of "
-    "genomes drawn at random and {masked_far:.1%} of those of families it never saw. Looking twelve bases on either side up "
-    "in the same training genomes names **{lookup_near:.1%}** and **{lookup_far:.1%}**.\n"
-    "* In bits per base, where vocabularies compare, it needs {bits_near:.3f} and {bits_far:.3f}; two bases of context "
-    "need {order_2_near:.3f} and {order_2_far:.3f}, mixed orders {mixed_near:.3f} and {mixed_far:.3f}, context on both "
-    "sides {two_sided_near:.3f} and {two_sided_far:.3f}. Of the mitochondrial rows `{best}` is best ({best_bits:.3f} on "
-    "unseen families) and `{worst}` last ({worst_bits:.3f}).\n"
-    "* Where training starts matters more than the tokenization: from random fresh weights the loss on masked tokens of "
-    "unseen families is {random}, from informed ones {informed}.\n"
-    "* Its longest trial, {most_samples:,} samples of {most_genomes:,} genomes, reaches {most_masked:.1%} and {most_bits:.3f} "
-    "bits a base on unseen families. From the same genomes the lookup reaches {most_lookup:.1%} and the two-sided context "
-    "model {most_two_sided:.3f}.\n"
-    "* These runs are far smaller than the thesis's (50 epochs on 2,000 to 4,000 genomes), so they say how the curves begin, "
-    "not where they end.",
+    "* An accuracy over all tokens says nothing without that of copying, {copy:.3f}. Of the thesis's 0.8875 for 9-mers, "
+    "{nine.skill:.0%} of what copying leaves open is learned, and of its best row, BigBird-style words, {bigbird.skill:.0%}.\n"
+    "* After {size[epochs]:.0f} epochs on {size[genomes]:,.0f} genomes the 9-mer Longformer names "
+    "{masked[near][longformer-9-mer-mlm]:.1%} of the masked tokens of the set near and "
+    "{masked[far][longformer-9-mer-mlm]:.1%} of those of the set far. Looking twelve bases on either side up in the same "
+    "training genomes names **{masked[near][lookup: 12 bp, as seen]:.1%}** and "
+    "**{masked[far][lookup: 12 bp, as seen]:.1%}**.\n"
+    "* It needs {bits[near][longformer-9-mer-mlm]:.3f} and {bits[far][longformer-9-mer-mlm]:.3f} bits per base. Two bases of "
+    "context need {bits[near][order 2]:.3f} and {bits[far][order 2]:.3f}, mixed orders {bits[near][mixed orders]:.3f} and "
+    "{bits[far][mixed orders]:.3f}, context on both sides {bits[near][two-sided]:.3f} and {bits[far][two-sided]:.3f}. The "
+    "models are told more than the simple methods: where their masked tokens begin, and often how long they are.\n"
+    "* At this size the initial weights matter more than the tokenization. On the set far, the loss per masked token is "
+    "{random.loss:.2f} nats after {random[samples seen]:,.0f} samples from random initial weights, and {informed.loss:.2f} nats "
+    "after {informed[samples seen]:,.0f} samples from informed ones.\n"
+    "* The longest training, {longest[samples seen]:,} samples of {longest.genomes:,} genomes, names "
+    "{longest[masked tokens right]:.1%} of the masked tokens of the set far and needs {longest[bits per base]:.3f} bits per "
+    "base. From the same genomes the lookup names {longest[12 bp looked up]:.1%}, and the two-sided context model needs "
+    "{longest[two-sided]:.3f}.\n"
+    "* These trainings are far smaller than the thesis's. They say how the curves begin, not where they end.",
     copy=copy_baseline(),
-    skill=thesis_skill["mitochondrial", "Longformer", "9-mer", "MLM"],
-    skill_BB=thesis_skill["mitochondrial", "Longformer", "BB", "MLM"],
-    **outcome.numbers(told),
+    nine=thesis.loc[row],
+    bigbird=thesis.loc["mitochondrial", "Longformer", "BB", "MLM"],
+    size=sizes.loc[row],
+    masked=masked,
+    bits=bits,
+    random=budget_results.shortest(of_budgets).loc["random"],
+    informed=budget_results.shortest(of_budgets).loc["informed"],
+    longest=budget_results.table(of_budgets).iloc[-1],
 )

@@ -86,7 +86,7 @@ def table(done: Finished) -> pd.DataFrame:
 
 
 def shortest(done: Finished) -> pd.DataFrame:
-    """The shortest training from each kind of initial weights: its samples, and its final loss (nats per masked token)."""
+    """The shortest training from each kind of initial weights: samples seen, and final loss (nats per masked token)."""
     found: dict[str, dict[str, float]] = {}
     for run in trained(done).values():
         loss = run.frame("history.csv")[f"{PART}_masked_loss"].iloc[-1]
@@ -95,24 +95,24 @@ def shortest(done: Finished) -> pd.DataFrame:
 
 
 def curves(done: Finished) -> pd.DataFrame:
-    """What each training reached on the set far after each epoch: ``training``, ``samples seen``, ``panel``, ``value``."""
+    """What each training reached on the set far by epoch: ``budget``, ``samples seen``, ``panel``, ``value``."""
     frames = []
     for name, run in trained(done).items():
         history = run.frame("history.csv")
         masked = _measured(done, name).frame("bits.csv").query("ruler == @PART")[["masked", "bases"]].sum()
         nats_per_base = history[f"{PART}_masked_loss"] * masked["masked"] / masked["bases"]
         reached = {
-            "training": name,
+            "budget": name,
             "samples seen": history.epoch * run.record["samples"]["train"],
             MASKED: history[f"{PART}_masked_accuracy"],
             BITS: nats_per_base / np.log(2),
         }
-        frames.append(pd.DataFrame(reached).melt(["training", "samples seen"], var_name="panel"))
+        frames.append(pd.DataFrame(reached).melt(["budget", "samples seen"], var_name="panel"))
     return pd.concat(frames, ignore_index=True)
 
 
 def by_samples(done: Finished) -> sns.FacetGrid:
-    """Masked tokens and bits per base by samples seen, a line for each training; dotted: simple methods."""
+    """Masked tokens and bits per base by samples seen, a line for each budget; dotted: simple methods."""
     row = trained(done)[AS_ROW].record["genomes"]["train"]
     levels = simple_methods(done).loc[row]
     grid = sns.relplot(
@@ -120,81 +120,78 @@ def by_samples(done: Finished) -> sns.FacetGrid:
         kind="line",
         x="samples seen",
         y="value",
-        hue="training",
-        style="training",
-        dashes=False,
-        markers=["o"] * len(trained(done)),
+        hue="budget",
+        palette="colorblind",
+        marker="o",
         markeredgewidth=0,
-        col="panel",
-        col_order=list(METHODS),
-        height=3.3,
-        aspect=0.95,
-        facet_kws={"sharey": False, "legend_out": True},
+        row="panel",
+        row_order=list(METHODS),
+        height=2.6,
+        aspect=2.2,
+        facet_kws={"sharey": False},
     )
     for panel, axes in _finished(grid, "samples seen in training").items():
         axes.set_xlim(left=0)
-        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.xaxis.set_major_formatter("{x:,.0f}")
         for method, shade in zip(METHODS[panel], SHADES, strict=True):
             axes.axhline(levels[method], color=shade, linewidth=1, linestyle=(0, (1, 1.5)))
             _note(axes, method, (axes.get_xlim()[1], levels[method]), shade)
-    return _legend_below(grid, 3)
+    sns.move_legend(grid, "upper center", bbox_to_anchor=(0.45, 0.02), ncol=3)
+    return grid
 
 
 def by_genomes(done: Finished) -> sns.FacetGrid:
-    """Masked tokens and bits per base by training genomes: lines for simple methods, points for trainings."""
+    """Masked tokens and bits per base by training genomes: lines for simple methods, points for budgets."""
     simple, reached = simple_methods(done).rename_axis("genomes"), table(done)
+    panels = [simple[names].melt(ignore_index=False).assign(panel=panel) for panel, names in METHODS.items()]
     shades = {name: shade for names in METHODS.values() for name, shade in zip(names, SHADES, strict=True)}
-    lines = pd.concat(
-        [
-            simple[names].melt(ignore_index=False, var_name="method").assign(panel=name)
-            for name, names in METHODS.items()
-        ]
-    ).reset_index()
     grid = sns.relplot(
-        lines,
+        pd.concat(panels).reset_index(),
         kind="line",
         x="genomes",
         y="value",
-        hue="method",
+        hue="variable",
         palette=shades,
         marker=".",
         linewidth=1.2,
         legend=False,
-        col="panel",
-        col_order=list(METHODS),
-        height=3.3,
-        aspect=1.1,
+        row="panel",
+        row_order=list(METHODS),
+        height=2.6,
+        aspect=2.2,
         facet_kws={"sharey": False},
     )
     for panel, axes in _finished(grid, "training genomes").items():
         axes.set_xscale("log")
-        axes.set_xticks(simple.index, [f"{count:,}" for count in simple.index], fontsize=8)
+        axes.set_xticks(simple.index, [f"{count:,}" for count in simple.index])
         axes.xaxis.set_minor_locator(NullLocator())
-        _draw_trainings(axes, reached, panel)
+        _draw_budgets(axes, reached, panel)
         for method in METHODS[panel]:
             _note(axes, method, (simple.index[-1], simple[method].iloc[-1]), shades[method])
     return grid
 
 
-def _draw_trainings(axes: Axes, reached: pd.DataFrame, panel: str) -> None:
-    """A point for each training, hollow where it began with random weights, and the samples that it saw."""
+def _draw_budgets(axes: Axes, reached: pd.DataFrame, panel: str) -> None:
+    """A point for each budget, and the samples that it saw."""
     sns.scatterplot(
-        reached,
+        reached.rename(columns={"initial weights": "Longformer, initial weights"}),
         x="genomes",
         y=panel,
-        style="initial weights",
+        style="Longformer, initial weights",
         style_order=["informed", "random"],
         markers={"informed": "o", "random": "X"},
         color=color("9-mer"),
         s=45,
         zorder=3,
-        legend="brief" if panel == MASKED else False,
+        legend="brief" if panel == BITS else False,
         ax=axes,
     )
-    axes.set(xlabel="training genomes", ylabel="")
+    axes.set(xlabel="training genomes" if panel == BITS else "", ylabel="")
     for _, row in reached.iterrows():
-        _note(axes, f"{row['samples seen']:,} samples", (row.genomes, row[panel]), color("9-mer"), size=7)
+        _note(axes, f"{row['samples seen']:,} samples", (row.genomes, row[panel]), color("9-mer"), size=8)
+    if panel == BITS:
+        sns.move_legend(axes, "upper center", bbox_to_anchor=(0.45, -0.25), ncol=2)
 
 
 def _measured(done: Finished, name: str) -> FinishedRun:
@@ -204,17 +201,12 @@ def _measured(done: Finished, name: str) -> FinishedRun:
 
 def _finished(grid: sns.FacetGrid, x_label: str) -> dict[str, Axes]:
     """Titles and axes alike in both figures: shares on a logarithmic axis, and bits per base."""
-    grid.set_titles("{col_name}").set_axis_labels(x_label, "")
+    grid.set_titles("{row_name}").set_axis_labels(x_label, "")
     shares = grid.axes_dict[MASKED]
     shares.set_yscale("log")
     shares.yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
     shares.yaxis.set_minor_formatter(NullFormatter())
     return grid.axes_dict
-
-
-def _legend_below(grid: sns.FacetGrid, columns: int) -> sns.FacetGrid:
-    sns.move_legend(grid, "upper center", bbox_to_anchor=(0.45, 0.02), ncol=columns, title=None)
-    return grid
 
 
 def _note(axes: Axes, text: str, at: tuple[float, float], shade: str, size: int = 9) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.ticker import LogLocator
 
 from dnakit.chapters.pretraining.measurements import MODEL_MEASURED, SIMPLE
 from dnakit.chapters.pretraining.parameters import NINE_MER
@@ -12,7 +13,7 @@ from dnakit.report.finished import Finished
 from dnakit.report.style import GREY, PALETTE, color
 from dnakit.report.tables import MISSING
 
-PANELS = ["Longalbert, MLM", "Longformer, MLM", "Longformer, MLM + SOP"]  # of Figures 5.1 to 5.3
+PANELS = ["Longalbert,\nMLM", "Longformer,\nMLM", "Longformer,\nMLM + SOP"]  # of Figures 5.1 to 5.3
 MEASURES = ("masked_loss", "masked_accuracy", "masked_perplexity", "sop_accuracy")
 PARTS = {"validation": "validation", "train": "training"}
 NAMED_GROUPS = 8  # largest groups that get a colour
@@ -25,11 +26,11 @@ OTHER, OTHER_COLOR = "other or unknown", "#c4c4c4"
 
 
 def histories(done: Finished) -> pd.DataFrame:
-    """One row for each epoch, run and part: ``panel``, ``tokenizer``, ``genomes`` (validation, training), `MEASURES`."""
+    """One row for each epoch, run and part: ``panel``, ``tokenizer``, ``genomes`` (training or not), `MEASURES`."""
     frames = []
     for run in rows(done).values():
         language, model, tokenizer, tasks = row_of(run)
-        panel = f"{model}, {tasks}"
+        panel = f"{model},\n{tasks}"
         if language == "mitochondrial" and panel in PANELS:
             history = run.frame("history.csv")
             for part, genomes in PARTS.items():
@@ -52,7 +53,7 @@ def thesis_values() -> pd.DataFrame:
     loss = np.log(table.perplexity) / MASKED
     return pd.DataFrame(
         {
-            "panel": table.model + ", " + table.tasks,
+            "panel": table.model + ",\n" + table.tasks,
             "tokenizer": table.tokenizer,
             "masked_loss": loss,
             "masked_accuracy": table.skill.where(table.skill > 0),
@@ -74,7 +75,11 @@ def figure_5_2(done: Finished) -> sns.FacetGrid:
 
 def figure_5_3(done: Finished) -> sns.FacetGrid:
     """Perplexities by epoch."""
-    return _curves(done, "masked_perplexity", "perplexity\nof masked tokens", log=True)
+    grid = _curves(done, "masked_perplexity", "perplexity\nof masked tokens", log=True)
+    axis = grid.axes.flat[0].yaxis  # which all panels share
+    axis.set_major_locator(LogLocator())
+    axis.set_major_formatter("{x:,.0f}")
+    return grid
 
 
 def figure_5_4(done: Finished) -> sns.FacetGrid:
@@ -126,41 +131,32 @@ def relatives(done: Finished) -> sns.FacetGrid:
 # ---- the map
 
 
-def map_by_class(done: Finished) -> sns.FacetGrid:
-    """Held-out genomes in the hidden states of the untrained and of the trained model, coloured by class."""
-    return _map(done, "class")
-
-
 def map_by_order(done: Finished) -> sns.FacetGrid:
-    """The same, coloured by order."""
-    return _map(done, "order")
-
-
-def _map(done: Finished, rank: str) -> sns.FacetGrid:
-    points, score = done["map"].frame("map.csv"), done["map"].frame("neighbours.csv").set_index(["rank", "which"]).score
-    named = list(points[points.which == "trained"][rank].value_counts().index[:NAMED_GROUPS])
-    others = ~points[rank].isin(named)
-    points[rank] = points[rank].mask(others, OTHER)
+    """Held-out genomes in the hidden states of the untrained and of the trained model, coloured by order."""
+    points, scores = done["map"].frame("map.csv"), done["map"].frame("neighbours.csv")
+    share = scores[scores["rank"] == "order"].set_index("which").score
+    named = list(points[points.which == "trained"].order.value_counts().index[:NAMED_GROUPS])
+    points["order"] = points["order"].where(points["order"].isin(named), OTHER)
+    groups = [group for group in (*named, OTHER) if group in set(points["order"])]
     grid = sns.relplot(
-        points.sort_values("which", ascending=False, kind="stable"),
+        points,
         kind="scatter",
         x="x",
         y="y",
-        hue=rank,
-        style=rank,
-        hue_order=[*named, *([OTHER] if others.any() else [])],
-        style_order=[*named, *([OTHER] if others.any() else [])],
-        palette=dict(zip(named, GROUP_COLORS, strict=False)) | ({OTHER: OTHER_COLOR} if others.any() else {}),
+        hue="order",
+        hue_order=groups,
+        palette=dict(zip(named, GROUP_COLORS, strict=False)) | {OTHER: OTHER_COLOR},
+        style="order",
+        style_order=groups,
         col="which",
+        col_order=["untrained", "trained"],
         s=28,
         linewidth=0,
         height=3.0,
-        aspect=1.0,
         facet_kws={"sharex": False, "sharey": False},
     )
     for which, axes in grid.axes_dict.items():
-        share = score[rank, which]
-        near = MISSING if pd.isna(share) else f"{share:.0%}"
-        axes.set_title(f"{which}: {near} beside one\nof the same {rank}", fontsize=10)
+        near = MISSING if pd.isna(share[which]) else f"{share[which]:.0%}"
+        axes.set_title(f"{which}: {near} beside one\nof the same order")
     grid.set(xticks=[], yticks=[]).set_axis_labels("", "").despine(left=True, bottom=True)
     return grid
