@@ -26,7 +26,8 @@ SPECIAL_TOKENS = ("<cls>", "<pad>", "<sep>", "<unk>", "<mask>")
 CLS, PAD, SEP, UNK, MASK = range(len(SPECIAL_TOKENS))  # their ids
 SAMPLE_LENGTH = 256  # tokens of a model's input, <cls> and <sep> included (thesis 4.1.3)
 NO_LETTER = 5  # the code that fills up a word shorter than k
-FULL_TABLE = 9  # all 4^9 words are encoded at once, longer words as they appear
+FULL_TABLE = 9  # up to this k all 4^k words are encoded at once when a share of them has appeared
+FULL_FROM = 1 / 8  # the share
 LONGEST_TABLE = 12  # 4^12 words take 67 MB of index; longer words go through the library each time
 PIECE_WORDS = 1 << 12  # words handled at a time: what is computed of them fits the processor's cache
 MOST_SHORT = 100_000  # encodings of words shorter than k that are kept
@@ -197,7 +198,8 @@ class EncodingTable:
     up its words. A word's number has the base 4 and the digits A = 0, C = 1, G = 2, T = 3. Words with unknown letters
     and words shorter than k have no number: the library encodes them when they appear.
 
-    The table of k up to 9 is filled at once; of longer words only those that appear are encoded.
+    Words are encoded when they first appear, so that a small job does not pay for all of them. Of k up to 9, all are
+    encoded as soon as an eighth of them has appeared: word by word the library is slow.
     """
 
     def __init__(self, tokenizer: DnaTokenizer, k: int) -> None:
@@ -209,9 +211,8 @@ class EncodingTable:
         self.powers = 4 ** np.arange(k - 1, -1, -1, dtype=np.int32)
         self.row = np.zeros(4**k, np.int32)  # of each word in `tokens`; 0 while it is unknown
         self.tokens = np.zeros((1, 1), np.int32)  # one row a word, filled up with 0: <cls> encodes no bases
+        self.known = 1  # rows of `tokens` in use, the first of them by no word
         self.short: dict[bytes, np.ndarray] = {}
-        if k <= FULL_TABLE:
-            self._learn(np.arange(4**k))
 
     def lookup(self, numbers: np.ndarray) -> np.ndarray:
         """Token ids of words by number, filled up with zeros, shape (*numbers.shape, most tokens of a word)."""
@@ -274,21 +275,26 @@ class EncodingTable:
 
     def _learn(self, numbers: np.ndarray) -> None:
         """Have the library encode the words of these numbers, a thousand in a text, and keep what it gives."""
+        if self.k <= FULL_TABLE and self.known + len(numbers) > FULL_FROM * len(self.row):
+            numbers = np.flatnonzero(self.row == 0)
         words = bases.kmer_codes(numbers, self.k)
         texts = [bases.letters(words[start : start + 1000]).decode() for start in range(0, len(words), 1000)]
         encodings = self.library.encode_batch_fast(texts, add_special_tokens=False)
         ids = np.concatenate([np.array(encoding.ids, np.int32) for encoding in encodings])
-        ends = np.cumsum(self.token_lengths[ids])
-        word = (ends - 1) // self.k  # of each token, counted in bases
-        first = np.searchsorted(word, np.arange(len(numbers)))
-        place = np.arange(len(ids)) - first[word]
-        known, width = self.tokens.shape
-        wider = max(width, int(place.max()) + 1)
-        tokens = np.zeros((known + len(numbers), wider), np.int32)
-        tokens[:known, :width] = self.tokens
-        tokens[known + word, place] = ids
-        self.tokens = tokens
-        self.row[numbers] = known + np.arange(len(numbers))
+        word = (np.cumsum(self.token_lengths[ids]) - 1) // self.k  # of each token, counted in bases
+        place = np.arange(len(ids)) - np.searchsorted(word, word)  # among the tokens of its word
+        self._make_room(self.known + len(numbers), int(place.max()) + 1)
+        self.tokens[self.known + word, place] = ids
+        self.row[numbers] = self.known + np.arange(len(numbers))
+        self.known += len(numbers)
+
+    def _make_room(self, rows: int, width: int) -> None:
+        """Enlarge `tokens` to so many rows or twice as many as before, and to so many tokens a word."""
+        have, wide = self.tokens.shape
+        if rows > have or width > wide:
+            larger = np.zeros((have if rows <= have else max(rows, 2 * have), max(width, wide)), np.int32)
+            larger[:have, :wide] = self.tokens
+            self.tokens = larger
 
 
 def _without_filling(tokens: np.ndarray) -> np.ndarray:
