@@ -15,6 +15,7 @@ from dnakit.project import DnakitError, did_you_mean, published, root
 
 if TYPE_CHECKING:
     from dnakit.chapters.chapter import Chapter
+    from dnakit.run import Run
 
 app = typer.Typer(
     help="The executable edition of a thesis on small DNA transformers.",
@@ -49,9 +50,8 @@ def runs(notebook: Notebook, profile: Profile, p: Assignments = None) -> None:
     if not chapter.runs:
         print(f"{notebook} has no runs")
         return
-    header = ("run", "key", "state", "what it makes")
-    rows = [(name, run.key, "in store" if run.done else "to make", run.title) for name, run in chapter.runs.items()]
-    _print_table([header, *rows])
+    rows = [(name, run.key, *_state(run), run.title) for name, run in chapter.runs.items()]
+    _print_table([("run", "key", "state", "seconds", "what it makes"), *rows])
 
 
 @app.command()
@@ -177,6 +177,11 @@ def _asked(chapter: "Chapter", profile: str, chosen: list[str] | None) -> list[s
             near = did_you_mean(name, chapter.runs)
             raise DnakitError(f"{chapter.notebook} has no run {name!r}{near}; {all_of_them} lists them")
     return list(chosen or chapter.runs)
+
+
+def _state(run: "Run") -> tuple[str, str]:
+    seconds = run.wall_seconds()
+    return "in store" if run.done else "to make", "-" if seconds is None else f"{seconds:.1f}"
 
 
 def _print_table(rows: Sequence[tuple[str, ...]]) -> None:

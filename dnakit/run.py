@@ -7,6 +7,7 @@ workflow follow from what such a class says about itself.
 import os
 import platform
 import subprocess
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -77,10 +78,22 @@ class Run(ABC):
         return store.get_or_make("runs", self.key, self._fill)
 
     def _fill(self, folder: Path) -> None:
-        about = {"name": self.name, "key": self.key, "recipe": self.recipe, "environment": environment()}
+        about: dict[str, Any] = {
+            "name": self.name,
+            "key": self.key,
+            "recipe": self.recipe,
+            "environment": environment(),
+        }
+        started = time.monotonic()
         metrics, record = self.compute(folder)
+        about["wall_seconds"] = round(time.monotonic() - started, 1)  # of the last attempt
         store.write_json(folder / "metrics.json", metrics)
         store.write_json(folder / "run.json", about | dict(record))
+
+    def wall_seconds(self) -> float | None:
+        """Seconds it took to make, the last attempt where it was interrupted; None where the store does not say."""
+        record = store.path_of("runs", self.key) / "run.json"
+        return store.read_json(record).get("wall_seconds") if record.exists() else None
 
 
 def environment() -> dict[str, str]:

@@ -32,9 +32,9 @@ def test_runs_lists_what_is_in_the_store_and_what_is_not(toy, dnakit):
     assert code == 0
     first, second = (run.key for run in chapter.runs.values())
     assert out.splitlines() == [
-        "run     key               state     what it makes",
-        f"first   {first}  in store  the first model",
-        f"second  {second}  to make   the second model",
+        "run     key               state     seconds  what it makes",
+        f"first   {first}  in store  0.0      the first model",
+        f"second  {second}  to make   -        the second model",
     ]
 
 
