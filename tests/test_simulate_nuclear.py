@@ -1,15 +1,13 @@
 """Properties of the simulated nuclear world."""
 
-import itertools
 import re
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 
-from dnakit.chapters.tss import windows as promoters
-from dnakit.chapters.tss.windows import Windows
 from dnakit.data import bases, formats
 from dnakit.data.simulate import nuclear
 
@@ -23,6 +21,19 @@ def folder(tmp_path_factory) -> Path:
     return path
 
 
+def cut(folder: Path, letter: str, upstream: int, downstream: int) -> list[tuple[bytes, str]]:
+    """Full windows around the TSS of EPDnew's rows, 5' to 3', each with its strand."""
+    chromosomes = {record.name: record.sequence for record in formats.read_fasta(folder / f"nuclear-{letter}.fa")}
+    windows = []
+    for row in formats.read_bed(folder / f"nuclear-{letter}-promoters.bed"):
+        sequence, tss = chromosomes[row.chrom], row.thick_start
+        if row.strand == "-":
+            sequence, tss = bases.reverse_complement(sequence), len(sequence) - row.thick_end
+        if upstream <= tss <= len(sequence) - downstream:
+            windows.append((sequence[tss - upstream : tss + downstream], row.strand))
+    return windows
+
+
 @pytest.fixture(scope="module")
 def raw(folder) -> dict[str, list[str]]:
     """The chromosomes as written, with their case."""
@@ -31,11 +42,9 @@ def raw(folder) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def windows(folder) -> dict[str, Windows]:
-    return {
-        letter: promoters.cut(folder / f"nuclear-{letter}.fa", folder / f"nuclear-{letter}-promoters.bed", 300, 301)
-        for letter in LETTERS
-    }
+def windows(folder) -> dict[str, list[str]]:
+    """300 bases before each TSS, and 301 from it on."""
+    return {letter: [window.decode() for window, _ in cut(folder, letter, 300, 301)] for letter in LETTERS}
 
 
 def test_the_files_are_the_same_again_and_others_with_another_seed(folder, tmp_path):
@@ -61,18 +70,34 @@ def test_chromosomes_and_promoters_have_their_sizes_and_say_that_they_are_invent
 
 def test_promoters_lie_on_both_strands_and_most_have_full_windows(folder):
     for organism in nuclear.ORGANISMS:
-        name = f"nuclear-{organism.letter.lower()}"
-        full = promoters.cut(folder / f"{name}.fa", folder / f"{name}-promoters.bed")
-        assert len(full) + full.cut_off == organism.promoters
+        full = cut(folder, organism.letter.lower(), 4_999, 5_001)
         assert len(full) > 0.95 * organism.promoters
-        assert 0 < full.ambiguous < 0.25 * len(full)
-        assert abs(full.strands.count("+") - len(full) / 2) < 4 * np.sqrt(len(full) / 4)
+        assert 0 < sum(b"N" in window for window, _ in full) < 0.4 * len(full)
+        plus = sum(strand == "+" for _, strand in full)
+        assert abs(plus - len(full) / 2) < 4 * np.sqrt(len(full) / 4)
+
+
+def test_chapters_2_and_3_find_room(folder):
+    """Pieces for pretraining with a chromosome apart, chromosomes to split by, places far from every promoter."""
+    records = list(formats.read_fasta(folder / "nuclear-a.fa"))
+    assert [record.name for record in records] == [f"simA{number}" for number in range(1, 7)]
+    pieces = [len(record.sequence) // 16_668 for record in records]
+    assert sum(pieces[:-1]) >= 16
+    assert pieces[-1] >= 4
+    rows = list(formats.read_bed(folder / "nuclear-a-promoters.bed"))
+    for record in records:
+        known = np.isin(np.frombuffer(record.sequence, np.uint8), list(b"ACGT"))
+        for row in rows:
+            if row.chrom == record.name:
+                known[row.thick_start] = False
+        total = np.cumsum(known)
+        assert (total[10_001:] - total[:-10_001] == 10_001).sum() > 5_000
 
 
 @pytest.mark.parametrize("letter", LETTERS)
 def test_motifs_lie_where_biology_puts_them(windows, letter):
     shares = next(organism.shares for organism in nuclear.ORGANISMS if organism.letter.lower() == letter)
-    text = [sequence.decode() for sequence in windows[letter].sequences]
+    text = windows[letter]
     n = len(text)
     whole = (1 - nuclear.NOISE) ** 7
     at_tss = sum(bool(re.match("[CT][CT]A.[AT][CT][CT]", sequence[298:])) for sequence in text) / n
@@ -86,7 +111,7 @@ def test_motifs_lie_where_biology_puts_them(windows, letter):
 
 @pytest.mark.parametrize("letter", LETTERS)
 def test_composition_changes_at_the_tss(windows, letter):
-    columns = np.array([list(sequence) for sequence in windows[letter].sequences])
+    columns = np.array([list(sequence.encode()) for sequence in windows[letter]])
     far, before, after = (
         np.array([(columns[:, part] == base).mean() for base in b"ACGT"])
         for part in (slice(0, 30), slice(120, 265), slice(310, 455))
@@ -106,7 +131,7 @@ def test_repeats_are_lower_case_and_gaps_are_n(raw):
             gaps = [match.end() - match.start() for match in re.finditer("N+", chromosome)]
             assert chromosome.startswith("N" * nuclear.END_GAP)
             assert chromosome.endswith("N" * nuclear.END_GAP)
-            assert len(gaps) >= 4
+            assert len(gaps) >= 3
             assert set(chromosome) == set("ACGTNacgt")
 
 
@@ -116,7 +141,7 @@ def seeds(chromosomes: list[str], lower: bool, k: int = 14) -> list[str]:
 
 
 def test_repeats_recur_and_the_background_does_not(raw):
-    """Among 1.2 M words of 14 bases less than one in a hundred has a double by chance (4^14 = 268 M)."""
+    """Among 0.4 M words of 14 bases less than one in a hundred has a double by chance (4^14 = 268 M)."""
     recurring = {}
     for lower in (True, False):
         words = Counter(seeds(raw["b"], lower))
@@ -133,28 +158,29 @@ def test_the_background_avoids_cpg_and_promoters_of_the_near_organisms_do_not(ra
         background = "".join(re.findall("[ACGT]+", "".join(raw[letter])))
         assert observed_over_expected(background) < 0.5
         if letter != "c":
-            core = "".join(sequence.decode() for sequence in windows[letter].narrowed(100, 0).sequences)
+            core = "".join(sequence[200:300] for sequence in windows[letter])
             assert observed_over_expected(core) > 0.7
 
 
-def test_the_strands_of_the_background_are_alike(raw):
+def test_the_strands_of_the_background_are_alike():
     """Words are as frequent as their reverse complements, so that the strand shows at promoters alone."""
-    for letter in LETTERS:
-        text = "N".join(re.findall("[ACGT]+", "N".join(raw[letter])))
-        for word in map("".join, itertools.product("ACGT", repeat=3)):
-            counts = [text.count(w) for w in (word, bases.reverse_complement(word.encode()).decode())]
-            assert abs(counts[0] - counts[1]) < 0.04 * sum(counts)
+    for organism in nuclear.ORGANISMS:
+        codes = nuclear._background(nuclear._chain(organism, 0), 2_000_000, np.random.default_rng(1))
+        counts = np.bincount(bases.kmer_numbers(sliding_window_view(codes, 3)), minlength=64)
+        words = bases.kmer_codes(np.arange(64), 3)
+        opposite = counts[bases.kmer_numbers(3 - words[:, ::-1])]
+        assert (np.abs(counts - opposite) < 0.03 * (counts + opposite)).all()
 
 
 def test_relatedness_falls_from_b_to_c(raw):
-    repeats = {letter: set(seeds(raw[letter][:2], True)) for letter in LETTERS}
+    repeats = {letter: set(seeds(raw[letter], True)) for letter in LETTERS}
     shared = {letter: len(repeats["a"] & repeats[letter]) / len(repeats[letter]) for letter in "bc"}
     assert shared["b"] > 2 * shared["c"]
-    words = ["".join(word) for word in itertools.product("ACGT", repeat=4)]
     spectrum = {}
     for letter in LETTERS:
-        text = "N".join(re.findall("[ACGT]+", "N".join(raw[letter][:2])))
-        counts = np.array([text.count(word) for word in words])
+        codes = bases.codes("N".join(re.findall("[ACGT]+", "N".join(raw[letter]))).encode())
+        numbers = bases.kmer_numbers(sliding_window_view(codes, 4))
+        counts = np.bincount(numbers[numbers >= 0], minlength=256)
         spectrum[letter] = counts / counts.sum()
     distance = {letter: np.abs(spectrum["a"] - spectrum[letter]).sum() for letter in "bc"}
     assert 2 * distance["b"] < distance["c"]

@@ -24,7 +24,7 @@ LONG = 500  # copies of a family longer than this lack their start, more or less
 COVERAGE = 0.3  # share of the genome that is copies
 DIVERGENCE = (0.03, 0.2)  # substitutions in a copy, from and to
 TANDEM_EVERY = 5_000  # bp
-END_GAP, MIDDLE_GAP, GAPS = 1_000, 3_000, 3  # runs of N: bases at either end and in the middle; how many short ones
+END_GAP, MIDDLE_GAP, GAPS = 1_000, 1_500, 1  # runs of N: bases at either end and in the middle; how many short ones
 REACH = 300  # a promoter's composition ends so far from its TSS; repeats and gaps keep away
 SPACING, MARGIN = 2_000, 3_000  # between promoters, and to the ends
 NOISE = 0.05  # share of a motif's letters that are something else
@@ -81,17 +81,17 @@ class Organism:
 
 ORGANISMS = (
     Organism(
-        "A", (460_000, 430_000, 410_000, 390_000, 370_000, 340_000), 300, 0.0,
+        "A", (140_000, 130_000, 125_000, 120_000, 115_000, 110_000), 90, 0.0,
         (0.29, 0.21, 0.21, 0.29), (0.20, 0.32, 0.28, 0.20), (0.20, 0.22, 0.38, 0.20),
         {"Inr": 0.8, "TATA": 0.25, "GC": 0.6, "CAAT": 0.2},
     ),
     Organism(
-        "B", (340_000, 310_000, 290_000, 260_000), 150, 0.1,
+        "B", (110_000, 100_000, 95_000, 85_000), 60, 0.1,
         (0.29, 0.21, 0.21, 0.29), (0.21, 0.31, 0.27, 0.21), (0.21, 0.23, 0.35, 0.21),
         {"Inr": 0.8, "TATA": 0.25, "GC": 0.5, "CAAT": 0.2},
     ),
     Organism(
-        "C", (320_000, 280_000, 240_000, 200_000), 150, 0.3,
+        "C", (105_000, 95_000, 90_000, 80_000), 60, 0.3,
         (0.33, 0.17, 0.17, 0.33), (0.26, 0.18, 0.16, 0.40), (0.40, 0.16, 0.18, 0.26),
         {"Inr": 0.7, "TATA": 0.25, "GC": 0.1, "CAAT": 0.05},
     ),
