@@ -3,41 +3,40 @@
 import numpy as np
 import pytest
 
-from dnakit.tokens import corpus as corpora
-from dnakit.tokens.corpus import CorpusParameters
-from dnakit.tokens.samples import (
-    CLS,
-    IGNORED,
-    MASK,
-    PAD,
-    SEP,
-    MlmSamples,
-    SentenceOrderSamples,
-    mask_tokens,
-    sample_bounds,
-    sentence_bounds,
-)
+from dnakit.tokens.corpus import CorpusParameters, prepare
+from dnakit.tokens.rows import sample_bounds
+from dnakit.tokens.samples import IGNORED, MlmSamples, SentenceOrderSamples, mask_tokens, sentence_bounds
+from dnakit.tokens.tokenizer import CLS, MASK, PAD, SEP
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("data")
-
-
-@pytest.fixture
-def corpus(folder, monkeypatch):
-    monkeypatch.setenv("DNAKIT_DATA", str(folder))
-    return corpora.prepare(
-        CorpusParameters(
-            sources=["simulated-mitochondria"],
-            genomes=30,
-            longest_genome=25_000,
-            tokenization="9-mer",
-            vocab_size=500,
-            resamplings=3,
-            seed=1,
+def corpus(tmp_path_factory):
+    """Of 25 genomes of 1 to 4 kb: samples of every length, some too short for two sentences."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("data")
+    source = folder / "genomes.fa"
+    with pytest.MonkeyPatch.context() as patch, source.open("w") as out:
+        patch.setenv("DNAKIT_DATA", str(folder))
+        for number in range(25):
+            letters = rng.choice(np.frombuffer(b"ACGT", np.uint8), rng.integers(1_000, 4_000))
+            out.write(f">g{number}\n{letters.tobytes().decode()}\n")
+        out.flush()
+        return prepare(
+            CorpusParameters(
+                sources=[str(source)],
+                genomes=25,
+                longest_genome=25_000,
+                tokenization="6-mer",
+                vocab_size=60,
+                resamplings=1,
+                seed=1,
+            )
         )
-    )
+
+
+def shown(item):
+    """An item as arrays."""
+    return {name: tensor.numpy() for name, tensor in item.items()}
 
 
 def test_samples_tile_each_document(corpus):
@@ -52,14 +51,16 @@ def test_samples_tile_each_document(corpus):
 
 def test_a_sample_is_framed_and_padded(corpus):
     samples = MlmSamples(corpus, "train", "static", "all", seed=3)
-    for number in range(len(samples)):
-        item = {name: tensor.numpy() for name, tensor in samples[number].items()}
+    bounds = sample_bounds(corpus.ends("train"))
+    assert len(samples) == len(bounds) == corpus.dataset["train"].num_rows
+    for number, (start, end) in enumerate(bounds):
+        item = shown(samples[number])
         length = item["attention_mask"].sum()
+        assert length == samples.lengths[number] + 2 == end - start + 2
         assert item["attention_mask"][:length].all()
         assert item["input_ids"][0] == CLS
         assert item["input_ids"][length - 1] == SEP
         assert (item["input_ids"][length:] == PAD).all()
-        start, end = samples.bounds[number]
         assert (item["labels"][1 : length - 1] == corpus.ids("train")[start:end]).all()
         assert (np.delete(item["labels"], np.s_[1 : length - 1]) == IGNORED).all()
 
@@ -126,28 +127,27 @@ def test_sentences_are_eroded_cut_and_within_the_sample():
 
 def test_swapping_the_sentences_back_gives_what_was_in_the_genome(corpus):
     samples = SentenceOrderSamples(corpus, "train", "static", "all", seed=3)
-    ids = corpus.ids("train")
     swapped = 0
-    for number in range(len(samples)):
-        item = {name: tensor.numpy() for name, tensor in samples[number].items()}
+    for number, row in enumerate(samples.rows):
+        item = shown(samples[number])
         true = np.where(item["labels"] >= 0, item["labels"], item["input_ids"])
         assert true[0] == CLS
         first, second, rest = np.split(true[1:], np.flatnonzero(true[1:] == SEP)[:2] + 1)
         assert (rest == PAD).all()
         pair = [second[:-1], first[:-1]] if item["sentence_order_label"] else [first[:-1], second[:-1]]
-        start, end = samples.bounds[number]
-        lost = (end - start) - sum(map(len, pair))
-        assert 2 <= lost <= (end - start) // 10 * 2
-        joined, whole = np.concatenate(pair), ids[start:end]
+        whole, joined = np.array(corpus.dataset["train"][int(row)]["token_ids"]), np.concatenate(pair)
+        lost = len(whole) - len(joined)
+        assert 2 <= lost <= len(whole) // 10 * 2
         assert any((whole[at : at + len(joined)] == joined).all() for at in range(1, lost + 1))
         swapped += int(item["sentence_order_label"])
     assert abs(swapped / len(samples) - 0.5) < 5 * 0.5 / np.sqrt(len(samples))
 
 
 def test_fragments_too_short_for_two_sentences_are_left_out(corpus):
-    whole, pairs = (kind(corpus, "test", "static", "all", 1) for kind in (MlmSamples, SentenceOrderSamples))
-    assert len(pairs) == (np.diff(whole.bounds) >= SentenceOrderSamples.shortest).sum()
-    assert np.diff(pairs.bounds).min() >= SentenceOrderSamples.shortest
+    whole, pairs = (kind(corpus, "train", "static", "all", 1) for kind in (MlmSamples, SentenceOrderSamples))
+    assert 0 < len(pairs) < len(whole)
+    assert len(pairs) == (whole.lengths >= SentenceOrderSamples.shortest).sum()
+    assert pairs.lengths.min() >= SentenceOrderSamples.shortest
 
 
 def test_orders_stay_or_change_with_the_masks(corpus):
