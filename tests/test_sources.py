@@ -254,7 +254,7 @@ def test_a_data_folder_that_cannot_be_made_is_one_line(world, monkeypatch):
 
 def test_processes_that_fetch_at_once_download_once(world):
     code = "from dnakit.data import sources; print(sources.digest(sources.fetch('genome')))"
-    processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert {process.communicate(timeout=60)[0].strip() for process in processes} == {sha256(CONTENT)}
     assert len(world.server.requests) == 1
 
@@ -355,6 +355,18 @@ def test_a_corrupt_mirror_file_is_named(world, monkeypatch):
 def test_a_mirror_that_is_no_folder_is_named(world, monkeypatch):
     monkeypatch.setenv("DNAKIT_MIRROR", str(world.folder / "absent"))
     assert "DNAKIT_MIRROR" in refused()
+
+
+def test_folders_in_the_environment_may_be_empty_or_begin_with_a_tilde(world, monkeypatch):
+    world.use_mirror(monkeypatch, OTHER)
+    monkeypatch.setenv("HOME", str(world.folder))
+    monkeypatch.setenv("DNAKIT_MIRROR", f"~/{world.mirror.name}")
+    monkeypatch.setenv("DNAKIT_SOURCES", "~/sources.yaml")
+    assert sources.fetch("genome").read_bytes() == OTHER
+    monkeypatch.setenv("DNAKIT_MIRROR", "")
+    assert sources.fetch("genome").read_bytes() == CONTENT
+    monkeypatch.setenv("DNAKIT_SOURCES", "")
+    assert "hg38" in sources.registry()
 
 
 def test_a_source_of_the_mirror_alone_names_the_official_one(world):

@@ -20,9 +20,18 @@ from typing import Any
 
 import yaml
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from dnakit.project import DnakitError, data_folder, did_you_mean, published, published_folder, root
+from dnakit.project import (
+    DnakitError,
+    checked,
+    data_folder,
+    did_you_mean,
+    environment_path,
+    published,
+    published_folder,
+    root,
+)
 
 
 class Source(BaseModel):
@@ -37,7 +46,7 @@ class Source(BaseModel):
     url, instead : str or None
         Where it is published; where only the mirror has it, the official source that serves the same purpose.
     mirror : str or None
-        Its path inside the mirror, where that differs from ``file``.
+        Its path inside the mirror, a folder of files that were got before.
     sha256 : str or None
         Published, or pinned here.
     bytes : int or None
@@ -87,7 +96,7 @@ def registry() -> dict[str, Source]:
     DnakitError
         The file is absent or an entry is malformed.
     """
-    path = Path(os.environ.get("DNAKIT_SOURCES", root() / "data" / "sources.yaml"))
+    path = environment_path("DNAKIT_SOURCES") or root() / "data" / "sources.yaml"
     try:
         return _parsed(path, path.stat().st_mtime_ns)
     except OSError as error:
@@ -98,18 +107,11 @@ def registry() -> dict[str, Source]:
 def _parsed(path: Path, _modified: int) -> dict[str, Source]:
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return {name: _parsed_entry(path, name, entry) for name, entry in entries.items()}
+        return {
+            name: checked(Source, {"name": name} | entry, f"{path}: source '{name}'") for name, entry in entries.items()
+        }
     except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
         raise DnakitError(f"{path}: not a list of sources: {' '.join(str(error).split())[:200]}") from error
-
-
-def _parsed_entry(path: Path, name: str, entry: dict[str, Any]) -> Source:
-    try:
-        return Source(name=name, **entry)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DnakitError(f"{path}: source '{name}': {where} {first['msg']}") from error
 
 
 def describe(name: str | Path) -> Source:
@@ -214,7 +216,7 @@ def _from_raw(source: Source) -> Path | None:
     if unchanged and record.get("sha256") == expected:
         return path
     if expected and digest(path) != expected:
-        reason = _against(path, expected)
+        reason = _difference(path, expected)
         raise DnakitError(f"{path}: damaged or another version ({reason}): delete it and fetch '{source.name}' again")
     _write_record(path, source, record.get("date"))
     return path
@@ -227,7 +229,7 @@ def _from_mirror(source: Source) -> Path | None:
     path = next((folder / file for file in (source.mirror, source.file) if file and (folder / file).is_file()), None)
     if path and source.sha256 and digest(path) != source.sha256:
         raise DnakitError(
-            f"{path}: damaged or another version ({_against(path, source.sha256)}): copy it to the mirror again, "
+            f"{path}: damaged or another version ({_difference(path, source.sha256)}): copy it to the mirror again, "
             "or unset DNAKIT_MIRROR to do without"
         )
     return path
@@ -275,7 +277,7 @@ def _locked(path: Path) -> Iterator[None]:
         ) from error
 
 
-# ---- records: what was got, beside the file
+# ---- records: digest, address and date of a file, beside it
 
 
 def _record_path(path: Path) -> Path:
@@ -293,20 +295,20 @@ def _read_record(path: Path) -> dict[str, Any]:
         raise DnakitError(f"{record}: unreadable; delete it, and {path.name} is verified anew") from error
 
 
-def _write_record(path: Path, source: Source, got: str | None = None) -> None:
+def _write_record(path: Path, source: Source, downloaded: str | None = None) -> None:
     stat = path.stat()
     content = {
         "sha256": digest(path),
         "bytes": stat.st_size,
         "mtime_ns": stat.st_mtime_ns,
         "url": source.url,
-        "date": got or date.today().isoformat(),
+        "date": downloaded or date.today().isoformat(),
     }
     with published(_record_path(path)) as part:
         part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def _against(path: Path, expected: str) -> str:
+def _difference(path: Path, expected: str) -> str:
     return f"sha256 {digest(path)[:12]}…, expected {expected[:12]}…"
 
 
