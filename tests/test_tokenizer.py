@@ -1,7 +1,9 @@
 """Words and tokens: equality with the tokenizers library, round trips, the policy on letters."""
 
+import itertools
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from dnakit.project import DnakitError
 from dnakit.tokens.tokenizer import (
     SPECIAL_TOKENS,
     DnaTokenizer,
+    EncodingTable,
     bigbird_words,
     known_words,
     load_tokenizer,
@@ -29,7 +32,7 @@ def random_dna(length: int, seed: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def tokenizers() -> dict[int | None, DnaTokenizer]:
-    genomes = [random_dna(20_000, seed) for seed in range(3)]
+    genomes = [random_dna(10_000, seed) for seed in range(3)]
     kmers = {k: train_tokenizer((known_words(genome, k) for genome in genomes), 600, k) for k in (1, 6, 9, 11)}
     rng = np.random.default_rng(0)
     words = (word.decode() for genome in genomes for word in bigbird_words(genome, rng))
@@ -63,12 +66,59 @@ def test_pieces_join_to_the_encoding_of_the_whole(tokenizers, monkeypatch):
     assert (tokenizers[9].encode_sequence(sequence) == whole).all()
 
 
+@pytest.mark.parametrize("k", [1, 6, 9, 11, None])
+@given(texts=st.lists(st.text(st.sampled_from(LETTERS), max_size=60), max_size=8))
+@settings(max_examples=50, deadline=None)
+def test_sequences_together_are_encoded_as_one_by_one(tokenizers, k, texts):
+    together = tokenizers[k].encode_sequences(texts)
+    assert [ids.tolist() for ids in together] == [tokenizers[k].encode_sequence(text).tolist() for text in texts]
+    assert all(ids.dtype == np.int32 for ids in together)
+
+
+def test_reads_and_genomes_together_are_encoded_as_one_by_one(tokenizers, monkeypatch):
+    monkeypatch.setattr("dnakit.tokens.tokenizer.PIECE_WORDS", 100)
+    sequences = [random_dna(length, length) for length in (170, 171, 8, 5_000, 0, 900, 901, 170, 9)]
+    together = tokenizers[9].encode_sequences(iter(sequences))
+    assert [ids.tolist() for ids in together] == [tokenizers[9].encode_sequence(each).tolist() for each in sequences]
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_ids_do_not_depend_on_what_was_encoded_before(tokenizers, monkeypatch, share):
+    """All words at once, or only those that appear; few new words at a time, or many."""
+    monkeypatch.setattr("dnakit.tokens.tokenizer.FULL_FROM", share)
+    tokenizer = tokenizers[6]
+    table = EncodingTable(tokenizer, 6)
+    for length in (6, 12, 7, 600, 6_000, 60_000):
+        sequence = random_dna(length, length)
+        assert table.encode(sequence).tolist() == tokenizer(sequence.decode(), add_special_tokens=False).input_ids
+
+
+def test_a_table_of_other_words_than_the_tokenizer_s(tokenizers):
+    """What a word of four letters, as at the end of a sequence, becomes."""
+    found = EncodingTable(tokenizers[9], 4).lookup(np.arange(4**4))
+    for number, word in enumerate(map("".join, itertools.product("ACGT", repeat=4))):
+        assert found[number][found[number] > 0].tolist() == tokenizers[9].encode_sequence(word).tolist()
+
+
+def test_encoding_costs_what_the_sequence_costs(tokenizers):
+    """A read of 170 bases, which is no multiple of nine and holds an N, moves no table of all words."""
+    tokenizer = tokenizers[9]
+    tokenizer.encode_sequence(random_dna(400_000, 1))  # fills the table: 4^9 rows, megabytes
+    read = random_dna(100, 2) + b"N" + random_dna(69, 3)
+    tokenizer.encode_sequence(read)
+    tracemalloc.start()
+    tokenizer.encode_sequence(read)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100_000
+
+
 @pytest.mark.parametrize("k", [6, 9, None])
 def test_known_letters_come_back(tokenizers, k):
     sequence = random_dna(1_000, 3)
     tokenizer = tokenizers[k]
     ids = tokenizer.encode_sequence(sequence.lower())
-    assert "".join(tokenizer.convert_ids_to_tokens(ids.tolist())).encode() == sequence
+    assert tokenizer.decode(ids).encode() == sequence
     assert tokenizer.token_lengths()[ids].sum() == len(sequence)
 
 
@@ -110,17 +160,24 @@ def test_a_vocabulary_large_enough_makes_each_word_one_token():
 
 
 def test_autotokenizer_loads_it_without_dnakit(tokenizers, tmp_path):
+    """The same ids, at most 256 of them where it shall truncate, and the letters back."""
     tokenizers[9].save_pretrained(tmp_path)
-    text = "acgtNNNNNacgttagcatcga" * 5
+    text, known = "acgtNNNNNacgttagcatcga" * 5, random_dna(3_000, 1).decode()
     code = (
         "import sys; sys.modules['dnakit'] = None\n"
         "from transformers import AutoTokenizer\n"
         f"tokenizer = AutoTokenizer.from_pretrained({str(tmp_path)!r})\n"
-        f"print(tokenizer({text!r}).input_ids, tokenizer.mask_token_id, tokenizer.pad_token_id)"
+        f"print(tokenizer({text!r}).input_ids, tokenizer.mask_token_id, tokenizer.pad_token_id)\n"
+        f"ids = tokenizer({known!r}, truncation=True).input_ids\n"
+        "print(tokenizer.model_max_length, len(ids), tokenizer.decode(ids, skip_special_tokens=True))"
     )
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    ids = [0, *tokenizers[9].encode_sequence(text).tolist(), 2]
-    assert printed == f"{ids} 4 1"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    first, second = done.stdout.splitlines()
+    assert first == f"{[0, *tokenizers[9].encode_sequence(text).tolist(), 2]} 4 1"
+    cut, count, letters = second.split()
+    assert cut == count == "256"
+    assert known.startswith(letters)
+    assert len(letters) > 254
 
 
 @pytest.mark.parametrize("k", [9, None])
