@@ -11,12 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dnakit.data.formats import Record, read_fasta, reverse_complement
+from dnakit.data.bases import UNKNOWN, codes, letters, reverse_complement
+from dnakit.data.formats import Record, read_fasta
 from dnakit.project import DnakitError
 
 FAR = 5_000  # `random_positions` lie farther than this from every given site, in bp
-_BASES = np.frombuffer(b"ACGT", dtype=np.uint8)
-_IS_BASE = np.isin(np.arange(256), _BASES)
 _POSITION, _SHUFFLE, _RANDOM = range(3)  # streams of random numbers
 
 
@@ -186,7 +185,7 @@ def random_positions(
 def _free(chromosome: bytes, sites: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
     """Starts and ends of the stretches of positions with `side` known bases on either side and no site within `FAR`."""
     known = np.zeros(len(chromosome) + 2, dtype=bool)
-    known[1:-1] = _IS_BASE[np.frombuffer(chromosome, dtype=np.uint8)]
+    known[1:-1] = codes(chromosome) < UNKNOWN
     changes = np.flatnonzero(known[1:] != known[:-1])  # known bases from each even entry to the odd one after it
     starts = np.concatenate([[0], changes[1::2] - side, np.minimum(sites - FAR, len(chromosome))])
     ends = np.concatenate([changes[::2] + side, [len(chromosome)], sites + FAR + 1])
@@ -219,8 +218,8 @@ def shuffled(windows: Windows, seed: int) -> Windows:
     sequences = []
     for number, sequence in enumerate(windows.sequences):
         rng = np.random.default_rng([seed, _SHUFFLE, number])
-        letters = np.frombuffer(sequence, dtype=np.uint8).copy()
-        sequences.append(b"".join(rng.permutation(half).tobytes() for half in np.split(letters, [windows.site])))
+        halves = np.split(np.frombuffer(sequence, dtype=np.uint8), [windows.site])
+        sequences.append(b"".join(rng.permutation(half).tobytes() for half in halves))
     return replace(windows, sequences=sequences)
 
 
@@ -230,9 +229,9 @@ def random_dna(
     """Sequences of independent bases, drawn with the probabilities of A, C, G and T in `composition`."""
     limits = np.cumsum(composition)[:-1] / np.sum(composition)
     sequences = [
-        _BASES[np.searchsorted(limits, np.random.default_rng([seed, _RANDOM, number]).random(length), side="right")]
+        letters(np.searchsorted(limits, np.random.default_rng([seed, _RANDOM, number]).random(length), side="right"))
         for number in range(count)
     ]
     unknown = [""] * count
     names = [f"random-{number + 1}" for number in range(count)]
-    return Windows([sequence.tobytes() for sequence in sequences], site, names, unknown, unknown)
+    return Windows(sequences, site, names, unknown, unknown)
