@@ -57,9 +57,13 @@ def problems(book: Path) -> Iterator[str]:
 
 
 def chapters(book: Path) -> list[str]:
-    """The pages that the table of contents names, without their suffixes."""
+    """The pages that the table of contents names, without their suffixes; a pattern stands for the files it matches."""
     contents = yaml.safe_load((book / "_toc.yml").read_text(encoding="utf-8"))
-    return [contents["root"], *(chapter["file"] for chapter in contents["chapters"])]
+    found = [contents["root"]]
+    for entry in contents["chapters"]:
+        files = sorted(book.glob(entry["glob"])) if "glob" in entry else [book / entry["file"]]
+        found += [file.relative_to(book).with_suffix("").as_posix() for file in files]
+    return found
 
 
 def _in_page(page: Path, built: Path) -> Iterator[str]:

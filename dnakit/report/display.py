@@ -201,7 +201,7 @@ def _image(fig: Figure, alternative: str) -> str:
     data, width = png(fig)
     plt.close(fig)
     source = f"data:image/png;base64,{base64.b64encode(data).decode()}"
-    return f'<img alt="{html.escape(alternative)}" width="{width}" src="{source}">\n'
+    return f'<div class="dnakit-scroll"><img alt="{html.escape(alternative)}" width="{width}" src="{source}"></div>\n'
 
 
 def prose(template: str, **values: object) -> Markdown:

@@ -103,7 +103,7 @@ class Finished(Mapping[str, FinishedRun]):
             self.profile,
             f"{data}, {'simulated' if self.simulated else 'real'}",
             f"seed {seeds}" if seeds else "",
-            f"{len(self)} run{'s' if len(self) != 1 else ''}",
+            _runs(len(self)),
         ]
         return " · ".join(part for part in parts if part)
 
@@ -169,10 +169,14 @@ def _few(names: Iterable[str]) -> str:
     return ", ".join(once[:NAMED]) + more
 
 
+def _runs(count: int) -> str:
+    return f"{count} run{'s' if count != 1 else ''}"
+
+
 def _counted(texts: Iterable[str]) -> str:
     """Each once; where there are several, with the number of runs it is said of."""
     counts = Counter(text for text in texts if text)
-    return "; ".join(text if len(counts) == 1 else f"{text}: {count} runs" for text, count in counts.items())
+    return "; ".join(text if len(counts) == 1 else f"{text}: {_runs(count)}" for text, count in counts.items())
 
 
 def _numbers(name: str) -> list[str]:

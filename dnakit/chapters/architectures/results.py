@@ -49,20 +49,27 @@ def table(results: Mapping[str, Any]) -> pd.DataFrame:
     """
     rows = []
     if "tokenization" in results:
-        words = {"what": "tokenization", "device": "cpu", "allocator": "default", "case": "9-mer words, one thread"}
+        words = {
+            "measurement": "tokenization",
+            "device": "cpu",
+            "allocator": "default",
+            "case": "9-mer words, one thread",
+        }
         rows.append(words | _times(results["tokenization"]))
     for device, parts in results["devices"].items():
         for allocator, measured in parts["allocators"].items():
             words = {"device": device, "allocator": allocator}
             steps, inference = measured.get("training_step", {}), measured.get("inference", {})
             for line in steps.get("lines", []):
-                rows.append(words | {"what": "training step", "case": _case(line)} | _times(line))
+                rows.append(words | {"measurement": "training step", "case": _case(line)} | _times(line))
             if "elmo" in steps:
-                rows.append(words | {"what": "ELMo training step", "case": "all tokens, fp32"} | _times(steps["elmo"]))
+                rows.append(
+                    words | {"measurement": "ELMo training step", "case": "all tokens, fp32"} | _times(steps["elmo"])
+                )
             for line in inference.get("lines", []):
-                rows.append(words | {"what": "inference", "case": line["precision"]} | _times(line))
-    columns = ["what", "device", "case", "allocator", "ours_ms", "peer_ms", "ratio", "matmul_share"]
-    frame = pd.DataFrame(rows, columns=columns).set_index("what")
+                rows.append(words | {"measurement": "inference", "case": line["precision"]} | _times(line))
+    columns = ["measurement", "device", "case", "allocator", "ours_ms", "peer_ms", "ratio", "matmul_share"]
+    frame = pd.DataFrame(rows, columns=columns).set_index("measurement")
     return frame if frame.device.nunique() > 1 else frame.drop(columns="device")
 
 
@@ -106,7 +113,7 @@ def draw_by_kind(results: Mapping[str, Any], device: str = "cpu") -> Figure:
         shrink=0.75,
         alpha=1,
         height=0.4 * len(frame.columns) + 1.2,
-        aspect=2.2,
+        aspect=1.75,
     )
     grid.set_axis_labels("milliseconds per step", "")
     return grid.figure
@@ -127,7 +134,7 @@ def goals(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
             results["devices"][device]["length"]["growth"]["ours"] if allocator == "default" else float("nan"),
         ]
     names = ["tokenization", "step, fp32", "step, bf16, stock in fp32", "cost per token, 4,096 over 256"]
-    return pd.DataFrame(columns, index=pd.Index(names, name="what"))
+    return pd.DataFrame(columns, index=pd.Index(names, name="measurement"))
 
 
 def growth(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
