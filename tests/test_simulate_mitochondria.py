@@ -76,7 +76,7 @@ def test_relatives_share_sequence_the_closer_the_more(world):
 
 
 def test_base_composition_is_the_models(world):
-    counts = np.bincount(np.frombuffer(world[0].sequence, dtype=np.uint8), minlength=256)[mitochondria.BASES]
+    counts = np.bincount(bases.codes(world[0].sequence), minlength=4)
     assert np.all(np.abs(counts / counts.sum() - mitochondria.COMPOSITION) < 0.03)
 
 

@@ -52,26 +52,26 @@ def test_the_files_are_the_same_again_and_others_with_another_seed(folder, tmp_p
     names = sorted(path.name for path in folder.iterdir())
     assert names == sorted([f"nuclear-{x}.fa" for x in LETTERS] + [f"nuclear-{x}-promoters.bed" for x in LETTERS])
     assert all((tmp_path / name).read_bytes() == (folder / name).read_bytes() for name in names)
-    one, other = (nuclear.simulate(nuclear.ORGANISMS[2], seed)[0][0].sequence for seed in (0, 1))
+    one, other = (nuclear.simulate(nuclear.SPECIES[2], seed)[0][0].sequence for seed in (0, 1))
     assert np.mean(np.frombuffer(one, np.uint8) == np.frombuffer(other, np.uint8)) < 0.5
 
 
 def test_chromosomes_and_promoters_have_their_sizes_and_say_that_they_are_invented(folder):
-    for organism in nuclear.ORGANISMS:
-        name = organism.letter.lower()
+    for species in nuclear.SPECIES:
+        name = species.letter.lower()
         records = list(formats.read_fasta(folder / f"nuclear-{name}.fa"))
-        assert tuple(len(record.sequence) for record in records) == organism.lengths
+        assert tuple(len(record.sequence) for record in records) == species.lengths
         rows = list(formats.read_bed(folder / f"nuclear-{name}-promoters.bed"))
-        assert len(rows) == len({row.name for row in rows}) == organism.promoters
+        assert len(rows) == len({row.name for row in rows}) == species.promoters
         assert {row.chrom for row in rows} == {record.name for record in records}
         assert all(record.name.startswith("sim") and record.description == "simulated" for record in records)
         assert {row.end - row.start for row in rows} == {60}
 
 
 def test_promoters_lie_on_both_strands_and_most_have_full_windows(folder):
-    for organism in nuclear.ORGANISMS:
-        full = cut(folder, organism.letter.lower(), 4_999, 5_001)
-        assert len(full) > 0.95 * organism.promoters
+    for species in nuclear.SPECIES:
+        full = cut(folder, species.letter.lower(), 4_999, 5_001)
+        assert len(full) > 0.95 * species.promoters
         assert 0 < sum(b"N" in window for window, _ in full) < 0.4 * len(full)
         plus = sum(strand == "+" for _, strand in full)
         assert abs(plus - len(full) / 2) < 4 * np.sqrt(len(full) / 4)
@@ -96,7 +96,7 @@ def test_chapters_2_and_3_find_room(folder):
 
 @pytest.mark.parametrize("letter", LETTERS)
 def test_motifs_lie_where_biology_puts_them(windows, letter):
-    shares = next(organism.shares for organism in nuclear.ORGANISMS if organism.letter.lower() == letter)
+    shares = next(species.shares for species in nuclear.SPECIES if species.letter.lower() == letter)
     text = windows[letter]
     n = len(text)
     whole = (1 - nuclear.NOISE) ** 7
@@ -150,7 +150,7 @@ def test_repeats_recur_and_the_background_does_not(raw):
     assert recurring[False] < 0.03
 
 
-def test_the_background_avoids_cpg_and_promoters_of_the_near_organisms_do_not(raw, windows):
+def test_the_background_avoids_cpg_and_promoters_of_the_near_species_do_not(raw, windows):
     def observed_over_expected(text: str) -> float:
         return text.count("CG") * len(text) / (text.count("C") * text.count("G"))
 
@@ -164,8 +164,8 @@ def test_the_background_avoids_cpg_and_promoters_of_the_near_organisms_do_not(ra
 
 def test_the_strands_of_the_background_are_alike():
     """Words are as frequent as their reverse complements, so that the strand shows at promoters alone."""
-    for organism in nuclear.ORGANISMS:
-        codes = nuclear._background(nuclear._chain(organism, 0), 2_000_000, np.random.default_rng(1))
+    for species in nuclear.SPECIES:
+        codes = nuclear._background(nuclear._chain(species, 0), 2_000_000, np.random.default_rng(1))
         counts = np.bincount(bases.kmer_numbers(sliding_window_view(codes, 3)), minlength=64)
         words = bases.kmer_codes(np.arange(64), 3)
         opposite = counts[bases.kmer_numbers(3 - words[:, ::-1])]

@@ -1,10 +1,10 @@
-"""The embedded world: simulated mitochondrial genomes, so that every chapter runs at once and offline.
+"""Simulated mitochondrial genomes, so that every chapter runs at once and offline.
 
 A root genome with the gene order of a vertebrate mitochondrion evolves down a taxonomy (phylum, class, order, family,
-genus, species). Substitutions follow the F84 model (transitions more frequent than transversions, unequal composition)
-with a rate of its own for each site: third codon positions and the control region are fast, rRNA and tRNA slow. Short
-insertions and deletions fall outside protein genes. Relatives therefore share sequence, as real genomes do. Nothing
-here is a measurement: names and accessions say that they are invented.
+genus, species). Substitutions follow the F84 model: transitions are more frequent than transversions, the composition
+is unequal. Each site has a rate of its own: third codon positions and the control region are fast, rRNA and tRNA slow.
+Short insertions and deletions fall outside protein genes. Relatives therefore share sequence, as real genomes do.
+Nothing here is a measurement: names and accessions say that they are invented.
 """
 
 from dataclasses import dataclass, replace
@@ -18,19 +18,19 @@ from Bio.Seq import Seq
 from Bio.SeqFeature import SeqFeature, SimpleLocation
 from Bio.SeqRecord import SeqRecord
 
+from dnakit.data.bases import letters
 from dnakit.data.files import open_writing
 from dnakit.data.formats import Record, write_fasta
 from dnakit.project import published
 
-BASES = np.frombuffer(b"ACGT", dtype=np.uint8)
 COMPOSITION = np.array([0.30, 0.27, 0.16, 0.27])  # of a fish mitochondrion's light strand
 TRANSITION_EXCESS = 4.0  # F84: extra rate of replacement within purines, and within pyrimidines
 SITE_SHAPE = 0.7  # shape of the gamma distribution of rates over sites
 RATES = {"codon1": 0.3, "codon2": 0.15, "codon3": 1.8, "rRNA": 0.3, "tRNA": 0.25, "spacer": 1.0, "control": 2.0}
 INDEL_RATES = {"rRNA": 0.02, "tRNA": 0.005, "spacer": 0.2, "control": 0.15}  # per site, in units of branch length
 
-# Each rank: its name, species to a group, mean length of the branch that leads to a group
-RANKS = [
+# Each level of the tree: its rank, species in a group, mean length of the branch that leads to a group
+TREE = [
     ("phylum", 72, 0.12),
     ("class", 36, 0.08),
     ("order", 18, 0.06),
@@ -63,7 +63,7 @@ class Chromosome:
     Attributes
     ----------
     codes : np.ndarray of uint8
-        Bases as indices into ``BASES``.
+        Codes of the bases, as in `dnakit.data.bases`.
     rates, indels : np.ndarray of float32
         Relative rates of substitution and of insertion or deletion.
     genes : np.ndarray of int16
@@ -127,7 +127,7 @@ def simulate(genomes: int = 120, seed: int = 0) -> list[Genome]:
     Parameters
     ----------
     genomes : int
-        How many species: three to a genus, three genera to a family, two families to an order, and so on (``RANKS``).
+        How many species: three to a genus, three genera to a family, two families to an order, and so on (``TREE``).
     seed : int
         The same seed gives the same genomes; a larger world begins with the smaller one.
 
@@ -140,12 +140,12 @@ def simulate(genomes: int = 120, seed: int = 0) -> list[Genome]:
     root = _root(np.random.default_rng([seed, 0]))
     for number in range(genomes):
         ancestor = root
-        for rank, (_, size, length) in enumerate(RANKS):
+        for rank, (_, size, length) in enumerate(TREE):
             group = (rank, number // size)
             if group not in groups:
                 groups[group] = _descendant(ancestor, group, length, np.random.default_rng([seed, 1 + rank, group[1]]))
             ancestor = groups[group]
-    return [_genome(number, groups[len(RANKS) - 1, number]) for number in range(genomes)]
+    return [_genome(number, groups[len(TREE) - 1, number]) for number in range(genomes)]
 
 
 def _descendant(
@@ -238,13 +238,13 @@ def feature_type(gene: str) -> str:
 
 
 def _genome(number: int, chromosome: Chromosome) -> Genome:
-    groups = [(rank, number // size) for rank, size, _ in RANKS]
+    groups = [(rank, number // size) for rank, size, _ in TREE]
     genus = (
         "Simul" + "".join(_SYLLABLES[groups[4][1] // len(_SYLLABLES) ** i % len(_SYLLABLES)] for i in range(3)) + "us"
     )
     lineage = (*(f"Simulated{rank}{index + 1:02d}" for rank, index in groups[:4]), genus)
     features = tuple((gene, *chromosome.span(gene)) for gene, *_ in GENES)
-    sequence = BASES[chromosome.codes].tobytes()
+    sequence = letters(chromosome.codes)
     return Genome(f"SIM{number + 1:05d}.1", f"{genus} exemplaris {number + 1:03d}", lineage, sequence, features)
 
 

@@ -1,10 +1,11 @@
-"""The embedded nuclear world: simulated genomes with promoters, so that chapters 2 and 3 run at once and offline.
+"""Simulated nuclear genomes with promoters, so that chapters 2 and 3 run at once and offline.
 
-A chromosome is a Markov chain of order 3 that avoids CpG, with copies of repeat families (diverged, on both strands,
-in lower case as in UCSC's files), tandem repeats, gaps of N at the ends, in the middle and here and there, and
+A chromosome is a Markov chain of order 3 that avoids CpG. It holds copies of repeat families (diverged, on both
+strands, in lower case as in UCSC's files), tandem repeats, runs of N at the ends, in the middle and elsewhere, and
 promoters on both strands. Around a transcription start site (TSS) the composition changes, and motifs lie where biology
-puts them: initiator at the TSS, TATA box about 30 bp before it, GC and CAAT boxes farther up. Of the three organisms B
-is near A and C far from it: in the chain, in the repeats, and in how often each motif occurs. Nothing here is measured.
+puts them: the initiator at the TSS, the TATA box about 30 bp before it, GC and CAAT boxes farther up. Of the three
+species B is near A, and C is far from it: in the chain, in the repeats, and in how often each motif occurs. Nothing
+here is measured.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dnakit.data.bases import kmer_codes, kmer_numbers
 from dnakit.data.files import open_writing
 from dnakit.data.formats import BedRow, Record, write_fasta
 from dnakit.project import published
@@ -51,8 +53,8 @@ MOTIFS = {
 
 
 @dataclass(frozen=True)
-class Organism:
-    """How an invented organism differs from the others.
+class Species:
+    """How an invented species differs from the others.
 
     Attributes
     ----------
@@ -62,7 +64,7 @@ class Organism:
         Bases of its chromosomes.
     promoters : int
     distance : float
-        From organism A: scale of the changes in the chain, and share of substitutions in the repeat families.
+        From species A: scale of the changes in the chain, and share of substitutions in the repeat families.
     composition, upstream, downstream : tuple of float
         A, C, G, T of the background, and on either side of a TSS.
     shares : dict
@@ -79,18 +81,18 @@ class Organism:
     shares: dict[str, float]
 
 
-ORGANISMS = (
-    Organism(
+SPECIES = (
+    Species(
         "A", (140_000, 130_000, 125_000, 120_000, 115_000, 110_000), 90, 0.0,
         (0.29, 0.21, 0.21, 0.29), (0.20, 0.32, 0.28, 0.20), (0.20, 0.22, 0.38, 0.20),
         {"Inr": 0.8, "TATA": 0.25, "GC": 0.6, "CAAT": 0.2},
     ),
-    Organism(
+    Species(
         "B", (110_000, 100_000, 95_000, 85_000), 60, 0.1,
         (0.29, 0.21, 0.21, 0.29), (0.21, 0.31, 0.27, 0.21), (0.21, 0.23, 0.35, 0.21),
         {"Inr": 0.8, "TATA": 0.25, "GC": 0.5, "CAAT": 0.2},
     ),
-    Organism(
+    Species(
         "C", (105_000, 95_000, 90_000, 80_000), 60, 0.3,
         (0.33, 0.17, 0.17, 0.33), (0.26, 0.18, 0.16, 0.40), (0.40, 0.16, 0.18, 0.26),
         {"Inr": 0.7, "TATA": 0.25, "GC": 0.1, "CAAT": 0.05},
@@ -98,13 +100,13 @@ ORGANISMS = (
 )  # fmt: skip
 
 
-def simulate(organism: Organism, seed: int = 0) -> tuple[list[Record], list[BedRow]]:
-    """Make the chromosomes of an organism and the positions of its promoters.
+def simulate(species: Species, seed: int = 0) -> tuple[list[Record], list[BedRow]]:
+    """Make the chromosomes of a species and the positions of its promoters.
 
     Parameters
     ----------
-    organism : Organism
-        One of `ORGANISMS`.
+    species : Species
+        One of `SPECIES`.
     seed : int
         The same seed gives the same genome.
 
@@ -114,31 +116,31 @@ def simulate(organism: Organism, seed: int = 0) -> tuple[list[Record], list[BedR
         Chromosomes with their repeats in lower case, and promoters as EPDnew lists them: 60 bp, from 49 before the TSS
         to 10 behind it, thickStart (+) or thickEnd - 1 (-) at the TSS.
     """
-    families = _families(organism, seed)
-    chain = _chain(organism, seed)
-    per_chromosome = np.diff(np.round(np.cumsum([0, *organism.lengths]) / sum(organism.lengths) * organism.promoters))
+    families = _families(species, seed)
+    chain = _chain(species, seed)
+    per_chromosome = np.diff(np.round(np.cumsum([0, *species.lengths]) / sum(species.lengths) * species.promoters))
     records: list[Record] = []
     rows: list[BedRow] = []
-    for number, (length, promoters) in enumerate(zip(organism.lengths, per_chromosome.astype(int), strict=True)):
-        rng = _rng(seed, _CHROMOSOME, organism, number)
+    for number, (length, promoters) in enumerate(zip(species.lengths, per_chromosome.astype(int), strict=True)):
+        rng = _rng(seed, _CHROMOSOME, species, number)
         sites = np.sort(rng.integers(length - 2 * MARGIN - promoters * SPACING, size=promoters))
         sites += MARGIN + SPACING * np.arange(promoters)
         strands = rng.choice([1, -1], promoters)
-        letters = _chromosome(organism, chain, families, length, sites, strands, rng)
-        records.append(Record(f"sim{organism.letter}{number + 1}", "simulated", letters))
+        letters = _chromosome(species, chain, families, length, sites, strands, rng)
+        records.append(Record(f"sim{species.letter}{number + 1}", "simulated", letters))
         rows += [
-            _row(organism, len(rows) + i, records[-1].name, int(site), int(strand))
+            _row(species, len(rows) + i, records[-1].name, int(site), int(strand))
             for i, (site, strand) in enumerate(zip(sites, strands, strict=True))
         ]
     return records, rows
 
 
-def _rng(seed: int, stream: int, organism: Organism, number: int = 0) -> np.random.Generator:
-    return np.random.default_rng([seed, stream, ord(organism.letter), number])
+def _rng(seed: int, stream: int, species: Species, number: int = 0) -> np.random.Generator:
+    return np.random.default_rng([seed, stream, ord(species.letter), number])
 
 
-def _row(organism: Organism, number: int, chromosome: str, site: int, strand: int) -> BedRow:
-    name = f"SIM{organism.letter}{number + 1:04d}_1"
+def _row(species: Species, number: int, chromosome: str, site: int, strand: int) -> BedRow:
+    name = f"SIM{species.letter}{number + 1:04d}_1"
     if strand == 1:
         return BedRow(chromosome, site - 49, site + 11, name, 900.0, "+", site, site + 11)
     return BedRow(chromosome, site - 10, site + 50, name, 900.0, "-", site - 10, site + 1)
@@ -148,7 +150,7 @@ def _row(organism: Organism, number: int, chromosome: str, site: int, strand: in
 
 
 def _chromosome(
-    organism: Organism,
+    species: Species,
     chain: np.ndarray,
     families: list[np.ndarray],
     length: int,
@@ -165,9 +167,9 @@ def _chromosome(
     for site, strand in zip(sites, strands, strict=True):
         region = codes[site - REACH : site + REACH + 1]
         if strand == 1:
-            region[:] = _promoter(organism, region, rng)
+            region[:] = _promoter(species, region, rng)
         else:
-            region[:] = 3 - _promoter(organism, 3 - region[::-1], rng)[::-1]
+            region[:] = 3 - _promoter(species, 3 - region[::-1], rng)[::-1]
     letters = _LETTERS[codes + 4 * masked]
     for start, size in _gaps(near, rng):
         letters[start : start + size] = ord("N")
@@ -219,16 +221,16 @@ def _substituted(codes: np.ndarray, share: float, rng: np.random.Generator) -> n
     return np.where(hit, (codes + rng.integers(1, 4, len(codes))) % 4, codes)
 
 
-def _promoter(organism: Organism, region: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _promoter(species: Species, region: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The region around a TSS: composition that fades into the background on both sides, then the motifs."""
     offsets = np.arange(-REACH, REACH + 1)
-    sides = [rng.choice(4, len(offsets), p=side) for side in (organism.upstream, organism.downstream)]
+    sides = [rng.choice(4, len(offsets), p=side) for side in (species.upstream, species.downstream)]
     own = rng.random(len(offsets)) < 1 - (offsets / REACH) ** 2
     region = np.where(own, np.where(offsets < 0, *sides), region)
     for name, motif in MOTIFS.items():
         start = REACH + rng.integers(motif.first, motif.last + 1)
         letters = ["ACGT".index(rng.choice(list(_IUPAC[letter]))) for letter in motif.consensus]
-        if rng.random() < organism.shares[name]:
+        if rng.random() < species.shares[name]:
             region[start : start + len(letters)] = _substituted(np.array(letters), NOISE, rng)
     return region
 
@@ -243,21 +245,21 @@ def _gaps(near: np.ndarray, rng: np.random.Generator) -> list[tuple[int, int]]:
     return gaps
 
 
-# ---- what an organism's chromosomes have in common
+# ---- what a species's chromosomes have in common
 
 
-def _chain(organism: Organism, seed: int) -> np.ndarray:
+def _chain(species: Species, seed: int) -> np.ndarray:
     """Probabilities of the next base after each context, (4 ** ORDER, 4).
 
     Words weigh as much as their reverse complements. Contexts are weighted by all that can follow (the leading right
     eigenvector, as in a Gibbs measure), and not by the next base alone, so that the two strands of the chain are alike.
     """
     words = np.arange(4 ** (ORDER + 1))
-    digits = words[:, None] // 4 ** np.arange(ORDER, -1, -1) % 4
-    opposite = (3 - digits[:, ::-1]) @ 4 ** np.arange(ORDER, -1, -1)
+    digits = kmer_codes(words, ORDER + 1)
+    opposite = kmer_numbers(3 - digits[:, ::-1])
     shared = np.random.default_rng([seed, _CHAINS]).normal(0, 0.3, len(words))
-    weights = shared + organism.distance * _rng(seed, _CHAINS, organism).normal(0, 1, len(words))
-    chances = np.exp((weights + weights[opposite]) / 2) * np.array(organism.composition)[digits[:, -1]]
+    weights = shared + species.distance * _rng(seed, _CHAINS, species).normal(0, 1, len(words))
+    chances = np.exp((weights + weights[opposite]) / 2) * np.array(species.composition)[digits[:, -1]]
     chances[(digits[:, -2] == 1) & (digits[:, -1] == 2)] *= CPG
     table = chances.reshape(-1, 4)
     following = np.arange(len(words)).reshape(-1, 4) % len(table)
@@ -269,26 +271,26 @@ def _chain(organism: Organism, seed: int) -> np.ndarray:
     return table / table.sum(axis=1, keepdims=True)
 
 
-def _families(organism: Organism, seed: int) -> list[np.ndarray]:
-    """Consensus of each repeat family, which the organisms inherit from one ancestor; a tail of A ends it."""
-    ancestor, own = np.random.default_rng([seed, _FAMILIES]), _rng(seed, _FAMILIES, organism)
+def _families(species: Species, seed: int) -> list[np.ndarray]:
+    """Consensus of each repeat family, which the species inherit from one ancestor; a tail of A ends it."""
+    ancestor, own = np.random.default_rng([seed, _FAMILIES]), _rng(seed, _FAMILIES, species)
     families = [ancestor.choice(4, size, p=(0.26, 0.24, 0.28, 0.22)) for size in REPEATS]
     for family in families:
         family[-15:] = 0
-    return [_substituted(family, organism.distance, own) for family in families]
+    return [_substituted(family, species.distance, own) for family in families]
 
 
 # ---- files
 
 
 def write(folder: Path, seed: int = 0) -> None:
-    """Write every organism as ``nuclear-a.fa`` and ``nuclear-a-promoters.bed``, and so on; same seed, same bytes.
+    """Write every species as ``nuclear-a.fa`` and ``nuclear-a-promoters.bed``, and so on; same seed, same bytes.
 
     Not compressed, as `dnakit.data.simulate.mitochondria.write`.
     """
-    for organism in ORGANISMS:
-        records, rows = simulate(organism, seed)
-        name = f"nuclear-{organism.letter.lower()}"
+    for species in SPECIES:
+        records, rows = simulate(species, seed)
+        name = f"nuclear-{species.letter.lower()}"
         write_fasta(folder / f"{name}.fa", records, 50)
         with published(folder / f"{name}-promoters.bed") as part, open_writing(part, "") as handle:
             handle.writelines(
