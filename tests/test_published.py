@@ -1,0 +1,54 @@
+"""Files and folders that appear whole or not at all, and names that are nearly right."""
+
+import pytest
+
+from dnakit.project import DnakitError, did_you_mean, published, published_folder
+
+
+def test_a_file_appears_whole_under_its_name_and_alone(tmp_path):
+    path = tmp_path / "new" / "table.csv"
+    with published(path) as part:
+        part.write_text("half")
+        assert not path.exists()
+        assert part.suffix == path.suffix
+        part.write_text("whole")
+    assert path.read_text() == "whole"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failed_block_leaves_what_was_there_before(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="no"), published(path) as part:
+        part.write_text("new")
+        raise ValueError("no")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_replaces_the_old_one_or_leaves_it(tmp_path):
+    path = tmp_path / "world"
+    with published_folder(path) as part:
+        (part / "old").touch()
+    with pytest.raises(ValueError, match="no"), published_folder(path) as part:
+        raise ValueError("no")
+    assert [child.name for child in path.iterdir()] == ["old"]
+    with published_folder(path) as part:
+        (part / "new").touch()
+    assert [child.name for child in path.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("publish", [published, published_folder])
+def test_a_disk_that_refuses_is_one_line_that_names_the_path(tmp_path, publish):
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "below"
+    with pytest.raises(DnakitError, match=r"^[^\n]*cannot be written[^\n]*$") as caught, publish(path):
+        pass
+    assert str(path) in str(caught.value)
+
+
+def test_a_near_name_is_proposed_and_a_far_one_is_not():
+    assert did_you_mean("epohcs", ["epochs", "seed"]) == "; did you mean 'epochs'?"
+    assert did_you_mean("colour", ["epochs", "seed"]) == ""
+    assert did_you_mean("x", []) == ""
