@@ -17,8 +17,8 @@ from transformers import LongformerForMaskedLM, PreTrainedModel
 from benchmarks.profile import of_cases
 from benchmarks.timing import Case, beside, device, interleaved, matmul_gflops
 from dnakit.models.build import build
+from dnakit.models.device import bf16
 from dnakit.tokens.samples import CLS, IGNORED, MASK, SEP, mask_tokens
-from dnakit.training import bf16
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 LOSSES = ("all", "selected")  # over all tokens, as in the thesis, or over those that masking selected, as in BERT

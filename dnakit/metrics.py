@@ -1,7 +1,10 @@
-"""The metrics of the thesis's Appendix A, and the two rulers it lacks: skill above copying, and bits per base.
+"""The metrics of the thesis's Appendix A, and two that it lacks: skill above copying, and bits per base.
 
 A metric that is not defined for its input (no samples, no positives) is NaN, never a number that looks like a result.
+Where scikit-learn has a metric, it computes it; importing it takes a second, so each function does that when called.
 """
+
+import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,20 +41,22 @@ def accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
 
     Parameters
     ----------
-    labels, predictions : array_like of int
-        The same shape; predictions are already the index of the highest score.
+    labels, predictions : array_like of int, shape (samples,)
+        Predictions are already the index of the highest score.
 
     Raises
     ------
     DnakitError
         If the shapes differ.
     """
+    from sklearn.metrics import accuracy_score
+
     labels, predictions = _same_shape(labels, predictions)
-    return _share(np.sum(labels == predictions), labels.size)
+    return float(accuracy_score(labels, predictions)) if labels.size else math.nan
 
 
 def top_k_accuracy(labels: ArrayLike, scores: ArrayLike, k: int = 5) -> float:
-    """Share of samples whose label is among the `k` highest scores (A.6); equal scores go to the lower index.
+    """Share of samples whose label is among the `k` highest scores (A.6); equal scores go to the higher index.
 
     Parameters
     ----------
@@ -65,15 +70,20 @@ def top_k_accuracy(labels: ArrayLike, scores: ArrayLike, k: int = 5) -> float:
     DnakitError
         If the shapes do not fit or `k` is out of range.
     """
+    from sklearn.metrics import top_k_accuracy_score
+
     labels, scores = np.asarray(labels), np.asarray(scores)
     if scores.ndim != 2 or labels.shape != scores.shape[:1]:
         raise DnakitError(
-            f"top-k accuracy needs one row of scores a label: labels {labels.shape}, scores {scores.shape}"
+            f"top-k accuracy needs one row of scores for each label: labels {labels.shape}, scores {scores.shape}"
         )
     if not 1 <= k <= scores.shape[1]:
         raise DnakitError(f"k = {k} is out of range: choose 1 to {scores.shape[1]}, the number of classes")
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return _share(np.sum(best == labels[:, None]), len(labels))
+    if not labels.size:
+        return math.nan
+    # scikit-learn takes three classes or more, and warns where k is their number: two more that nobody predicts.
+    scores = np.pad(scores, ((0, 0), (0, 2)), constant_values=scores.min() - 1)
+    return float(top_k_accuracy_score(labels, scores, k=k, labels=np.arange(scores.shape[1])))
 
 
 def precision(labels: ArrayLike, predictions: ArrayLike) -> float:
@@ -89,8 +99,10 @@ def precision(labels: ArrayLike, predictions: ArrayLike) -> float:
     float
         NaN if nothing was predicted positive.
     """
+    from sklearn.metrics import precision_score
+
     labels, predictions = _same_shape(labels, predictions, bool)
-    return _share(np.sum(labels & predictions), np.sum(predictions))
+    return float(precision_score(labels, predictions, zero_division=np.nan)) if predictions.any() else math.nan
 
 
 def recall(labels: ArrayLike, predictions: ArrayLike) -> float:
@@ -106,14 +118,14 @@ def recall(labels: ArrayLike, predictions: ArrayLike) -> float:
     float
         NaN if nothing is positive.
     """
+    from sklearn.metrics import recall_score
+
     labels, predictions = _same_shape(labels, predictions, bool)
-    return _share(np.sum(labels & predictions), np.sum(labels))
+    return float(recall_score(labels, predictions, zero_division=np.nan)) if labels.any() else math.nan
 
 
 def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Area under the ROC curve (A.9), as the chance that a positive scores above a negative; a tie counts one half.
-
-    Computed from ranks (Mann-Whitney U), so it takes a sort, not every pair of samples.
+    """Area under the ROC curve (A.9): the chance that a positive scores above a negative; a tie counts one half.
 
     Parameters
     ----------
@@ -130,20 +142,34 @@ def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
     DnakitError
         If the shapes differ or a score is NaN.
     """
-    labels, scores = _same_shape(labels, scores)
-    if np.isnan(scores).any():
-        raise DnakitError("a score is NaN, so the samples have no order: look for a loss that overflowed")
-    positive = labels.astype(bool)
-    positives = int(positive.sum())
-    wins = mean_ranks(scores)[positive].sum() - positives * (positives + 1) / 2
-    return _share(wins, positives * (positive.size - positives))
+    from sklearn.metrics import roc_auc_score
+
+    positive, scores = _ranked(labels, scores)
+    return float(roc_auc_score(positive, scores)) if positive.any() and not positive.all() else math.nan
 
 
-def mean_ranks(values: NDArray) -> NDArray[np.float64]:
-    """Ranks from 1 upwards; equal values share the mean of the ranks they fill."""
-    _, group, count = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(count)
-    return ((2 * last - count + 1) / 2)[group]
+def auprc(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Area under the precision-recall curve as average precision: by guessing, the share of positives.
+
+    Parameters
+    ----------
+    labels : array_like of bool, shape (samples,)
+    scores : array_like of float, shape (samples,)
+
+    Returns
+    -------
+    float
+        NaN if nothing is positive.
+
+    Raises
+    ------
+    DnakitError
+        If the shapes differ or a score is NaN.
+    """
+    from sklearn.metrics import average_precision_score
+
+    positive, scores = _ranked(labels, scores)
+    return float(average_precision_score(positive, scores)) if positive.any() else math.nan
 
 
 def copy_baseline(mlm_probability: float = 0.15, kept: float = 0.1) -> float:
@@ -172,7 +198,7 @@ def skill(accuracy: float, copying: float | None = None) -> float:
 
 
 def bits_per_base(log_probabilities: ArrayLike, bases: ArrayLike) -> float:
-    """Bits a model needs for one base, ``sum(-log2 p) / bases``: the ruler on which different vocabularies compare.
+    """Bits a model needs for one base, ``sum(-log2 p) / bases``: comparable between vocabularies.
 
     A perplexity counts *tokens*, and a token of one vocabulary covers more bases than one of another. A fair coin of
     four sides is 2.0; BigBird's published 2.17 is 2**1.12, that is 1.12 of these.
@@ -190,15 +216,20 @@ def bits_per_base(log_probabilities: ArrayLike, bases: ArrayLike) -> float:
         If the shapes differ.
     """
     log_probabilities, bases = _same_shape(log_probabilities, bases)
-    return _share(-np.sum(log_probabilities) / np.log(2), np.sum(bases))
+    covered = np.sum(bases)
+    return float(-np.sum(log_probabilities) / np.log(2) / covered) if covered else math.nan
 
 
-def _share(part: float, whole: float) -> float:
-    return float(part / whole) if whole else float("nan")
+def _ranked(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], NDArray]:
+    """Labels as bool, and scores that have an order."""
+    labels, scores = _same_shape(labels, scores)
+    if np.isnan(scores).any():
+        raise DnakitError("a score is NaN, so the samples have no order: look for a loss that overflowed")
+    return labels.astype(bool), scores
 
 
 def _same_shape(one: ArrayLike, other: ArrayLike, dtype: type | None = None) -> tuple[NDArray, NDArray]:
     first, second = np.asarray(one, dtype), np.asarray(other, dtype)
     if first.shape != second.shape:
-        raise DnakitError(f"a metric needs one prediction a label, but the shapes are {first.shape} and {second.shape}")
+        raise DnakitError(f"a metric needs one prediction for each label, not {second.shape} for {first.shape}")
     return first, second

@@ -22,12 +22,13 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
-from dnakit.models.device import bf16
+from dnakit.models.device import bf16, give_back_memory
 
 if TYPE_CHECKING:
     from dnakit.training import Summary, TrainingParameters
 
 CHECKPOINT_SECONDS = 60  # a killed run loses at most so much work, besides a checkpoint at each epoch's end
+TRIM_BATCHES = 16  # after so many, memory is given back: too few to grow much, enough that it costs under a hundredth
 NOT_COUNTS = ["logits"]  # of a classifier's output; metrics need its counts alone
 COUNTED = re.compile(r"eval_(?:(?P<part>.+?)_)?count_(?P<metric>.+)")  # how the Trainer names what `Totals` returns
 
@@ -64,6 +65,7 @@ class Progress(TrainerCallback, ExportableState):
         self.rows: list[dict[str, float]] = []
         self.seconds = 0.0
         self.training = False  # what is evaluated afterwards belongs to no epoch
+        self.batches = 0  # trained on or evaluated
         self.started = self.saved = time.monotonic()
 
     def state(self) -> dict[str, dict[str, Any]]:
@@ -83,6 +85,12 @@ class Progress(TrainerCallback, ExportableState):
         """Add a batch's sums."""
         self.counts = self.counts.to(counts.device) + counts.double().sum(0)
 
+    def count_batch(self) -> None:
+        """Give memory back after every so many batches."""
+        self.batches += 1
+        if self.batches % TRIM_BATCHES == 0:
+            give_back_memory()
+
     def on_train_begin(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
         kept = state.stateful_callbacks.get(type(self).__name__, {}).get("attributes")
         if kept:
@@ -99,11 +107,15 @@ class Progress(TrainerCallback, ExportableState):
 
     def on_step_end(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
         self.bar.update(1)
+        self.count_batch()
         # Not at the end of an epoch, where the Trainer saves by itself, after validation: a checkpoint from before it
         # would lose the epoch's row.
         ends_epoch = state.global_step % (state.max_steps // state.num_train_epochs) == 0
         if time.monotonic() - self.saved > CHECKPOINT_SECONDS and not ends_epoch:
             control.should_save = True
+
+    def on_prediction_step(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
+        self.count_batch()
 
     def on_save(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
         self.saved = time.monotonic()

@@ -107,7 +107,8 @@ def test_equals_the_definition_in_outputs_and_gradients(window: int) -> None:
     assert_same(reference, mine)
     parameters = dict(ours.named_parameters())
     expected, got = (
-        torch.autograd.grad((each * weights).sum(), list(parameters.values())) for each in (reference, mine)
+        torch.autograd.grad((each * weights).sum(), list(parameters.values()), materialize_grads=True)
+        for each in (reference, mine)
     )
     scale = max(each.norm().item() for each in expected)
     for theirs, own in zip(expected, got, strict=True):
@@ -121,6 +122,13 @@ def test_a_token_sees_its_window_and_no_further() -> None:
     ours(hidden)[0][0, 100].sum().backward()
     seen = hidden.grad[0].abs().sum(-1).nonzero().squeeze(1).tolist()
     assert seen == list(range(92, 109))
+
+
+def test_the_rows_of_global_tokens_alone_are_those_of_all_rows() -> None:
+    torch.manual_seed(0)
+    _, ours = pair(16)
+    hidden, mask = torch.randn(3, 50, WIDTH), random_mask(50, [0, 4, 9], [1, 3, 0])
+    assert_same(ours(hidden, mask)[0][mask > 0], ours.of_global_tokens(hidden, mask))
 
 
 def test_padding_gets_zeros_and_changes_nothing() -> None:
@@ -159,7 +167,9 @@ def test_autocast_agrees_with_float32_to_bfloat16_precision() -> None:
     assert low.isfinite().all()
     assert (low - exact).norm() < 0.02 * exact.norm()
     weights, parameters = torch.randn_like(exact), list(ours.parameters())
-    expected, got = (torch.autograd.grad((each * weights).sum(), parameters) for each in (exact, low))
+    expected, got = (
+        torch.autograd.grad((each * weights).sum(), parameters, materialize_grads=True) for each in (exact, low)
+    )
     scale = max(each.norm().item() for each in expected)
     for theirs, own in zip(expected, got, strict=True):
         assert (theirs - own).norm() < 0.02 * scale

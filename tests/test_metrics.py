@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+import sklearn.metrics  # noqa: F401  (takes longer to import than hypothesis lets an example take)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,9 +39,18 @@ def test_auroc_of_guessing_is_a_half():
     assert metrics.auroc(labels, random.random(n)) == pytest.approx(0.5, abs=4 * deviation)
 
 
-def test_auroc_refuses_nan():
+@pytest.mark.parametrize("area", [metrics.auroc, metrics.auprc])
+def test_an_area_refuses_nan(area):
     with pytest.raises(DnakitError, match="NaN"):
-        metrics.auroc([0, 1], [0.5, math.nan])
+        area([0, 1], [0.5, math.nan])
+
+
+@given(scored)
+def test_auprc_is_the_mean_precision_at_the_scores_of_the_positives(samples):
+    labels, scores = map(np.array, zip(*samples, strict=True))
+    precisions = [labels[scores >= score].mean() for score in scores[labels]]
+    got = metrics.auprc(labels, scores)
+    assert got == pytest.approx(np.mean(precisions)) if len(precisions) else math.isnan(got)
 
 
 def test_guessing_uniformly_is_as_perplexed_as_the_vocabulary_is_large():
@@ -79,7 +89,7 @@ def test_skill_is_zero_for_copying_and_one_for_perfection():
 @given(st.integers(1, 6), st.integers(1, 30), st.integers(0, 2**32 - 1))
 def test_top_k_grows_from_accuracy_to_one(classes, samples, seed):
     random = np.random.default_rng(seed)
-    labels, scores = random.integers(0, classes, samples), random.integers(0, 3, (samples, classes))
+    labels, scores = random.integers(0, classes, samples), random.random((samples, classes))
     curve = [metrics.top_k_accuracy(labels, scores, k) for k in range(1, classes + 1)]
     assert curve[0] == metrics.accuracy(labels, scores.argmax(axis=1))
     assert curve == sorted(curve)
@@ -97,9 +107,17 @@ def test_precision_and_recall_follow_their_formulas_and_swap_with_their_argument
     assert metrics.precision(predictions, labels) == metrics.recall(labels, predictions)
 
 
-def test_what_is_not_defined_is_nan():
-    nothing = [metrics.accuracy([], []), metrics.auroc([1, 1], [0, 1]), metrics.bits_per_base([], [])]
-    nothing += [metrics.precision([1], [0]), metrics.recall([0], [1])]
+@pytest.mark.filterwarnings("error")
+def test_what_is_not_defined_is_nan_without_a_warning():
+    nothing = [metrics.accuracy([], []), metrics.bits_per_base([], []), metrics.top_k_accuracy([], np.empty((0, 3)), 1)]
+    nothing += [
+        metrics.precision([1], [0]),
+        metrics.recall([0], [1]),
+        metrics.precision([], []),
+        metrics.recall([], []),
+    ]
+    nothing += [metrics.auroc([1, 1], [0, 1]), metrics.auroc([0], [0.5]), metrics.auroc([], [])]
+    nothing += [metrics.auprc([0, 0], [0, 1]), metrics.auprc([], [])]
     assert all(math.isnan(value) for value in nothing)
 
 

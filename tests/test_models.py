@@ -1,6 +1,8 @@
 """Every architecture with every head: sizes, losses, padding, and the way to and from stock checkpoints."""
 
 import logging
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,9 @@ import torch
 from torch.nn import functional as F
 from transformers import AlbertModel, AutoModelForMaskedLM, LongformerForMaskedLM, PreTrainedModel
 
+from dnakit.models.attention import WindowedSelfAttention
 from dnakit.models.build import ARCHITECTURES, HEADS, build, load
-from dnakit.project import DnakitError
+from dnakit.project import DnakitError, root
 from dnakit.tokens.samples import mask_tokens
 
 torch.set_num_threads(1)
@@ -245,7 +248,44 @@ def test_a_pretrained_encoder_goes_under_any_head(head: str, tmp_path: Path) -> 
     encoder = tuned.albert.state_dict()
     assert tuned.config.head == head
     for name, weight in pretrained.albert.state_dict().items():
-        assert torch.equal(weight, encoder[name])
+        if "_global" not in name or tuned.config.global_attention == "none":
+            assert torch.equal(weight, encoder[name])
+
+
+@pytest.mark.parametrize("architecture", ["longformer", "longalbert"])
+def test_cls_of_a_model_without_global_attention_begins_as_local_attention_to_everything(
+    architecture: str, tmp_path: Path
+) -> None:
+    pretrained, inputs = small(architecture, "mlm", num_hidden_layers=1), batch()
+    pretrained.save_pretrained(tmp_path)
+    for window in pretrained.modules():  # now every token sees every other
+        if isinstance(window, WindowedSelfAttention):
+            window.reach = LENGTH
+    expected = pretrained.encode(**inputs, global_attention_mask=None)[:, 0]
+    got = load(tmp_path, "sequence", num_labels=CLASSES).encode(**inputs, global_attention_mask=None)[:, 0]
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_trained_global_projections_are_kept(tmp_path: Path) -> None:
+    pretrained = small("longformer", "mlm+sop")
+    pretrained.save_pretrained(tmp_path)
+    encoder = load(tmp_path, "sequence", num_labels=CLASSES).longformer.state_dict()
+    assert all(torch.equal(weight, encoder[name]) for name, weight in pretrained.longformer.state_dict().items())
+
+
+@pytest.mark.parametrize("architecture", ["longformer", "longalbert"])
+def test_a_head_on_cls_computes_the_last_window_for_nobody_and_says_the_same(architecture: str) -> None:
+    model, inputs = small(architecture, "sequence"), batch()
+    everything = model.encode(**inputs, global_attention_mask=None)[:, 0]
+    cls = model.encode(**inputs, global_attention_mask=None, needed=torch.tensor([0, LENGTH]))
+    torch.testing.assert_close(cls, everything, rtol=1e-4, atol=1e-5)
+    query = next(
+        module for module in reversed(list(model.modules())) if isinstance(module, WindowedSelfAttention)
+    ).query
+    calls: list[Any] = []
+    query.register_forward_hook(lambda *call: calls.append(call))
+    model(**inputs)
+    assert len(calls) == (model.config.num_hidden_layers - 1 if architecture == "longalbert" else 0)
 
 
 @pytest.mark.parametrize(
@@ -254,6 +294,27 @@ def test_a_pretrained_encoder_goes_under_any_head(head: str, tmp_path: Path) -> 
 )
 def test_the_thesis_models_have_their_sizes(architecture: str, parameters: int) -> None:
     assert build(architecture, "mlm", 30000).num_parameters() == parameters
+
+
+def test_the_deep_head_holds_its_own_layers_alone() -> None:
+    with torch.device("meta"):
+        head = build("longformer", "sequence-deep", VOCABULARY, num_labels=919).classifier
+    shapes = sorted(tuple(parameter.shape) for parameter in head.parameters())
+    assert shapes == [(919,), (919, 2048), (2048,), (2048, 65536)]
+
+
+def test_a_mistaken_parameter_is_named_without_torch() -> None:
+    script = """
+import sys
+from dnakit.models.build import build
+from dnakit.project import DnakitError, root
+import dnakit.training
+try:
+    build("longfromer", "mlm", 5)
+except DnakitError:
+    sys.exit("torch" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", script], cwd=root()).returncode == 0
 
 
 def test_inputs_may_be_longer_if_built_so() -> None:
@@ -316,11 +377,11 @@ def loss_and_gradients(
 @pytest.mark.parametrize("scored", ["all", "selected"])
 def test_the_thesis_longformer_learns_the_same_in_bfloat16(scored: str) -> None:
     rng = np.random.default_rng(0)
-    true = rng.integers(5, 30_000, (2, 256))
-    seen, selected = mask_tokens(true, 30_000, rng)
+    true = rng.integers(5, 5_000, (2, 256))
+    seen, selected = mask_tokens(true, 5_000, rng)
     labels = true if scored == "all" else np.where(selected, true, -100)
     torch.manual_seed(0)
-    model = build("longformer", "mlm", 30_000).eval()
+    model = build("longformer", "mlm", 5_000).eval()
     for parameter in model.parameters():  # so that no gradient is as small as at the start
         parameter.data += 0.05 * torch.randn_like(parameter)
     inputs = {"input_ids": torch.from_numpy(seen), "labels": torch.from_numpy(labels)}

@@ -63,15 +63,15 @@ def window_mask(local_keys: Tensor, block: int, reach: int) -> Tensor:
     return keys.transpose(3, 4) & (offset >= 0) & (offset <= 2 * reach)
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor, p: float) -> Tensor:
-    """Softmax attention of ``(..., queries, width)`` to ``(..., keys, width)`` where ``(..., queries, keys)`` allows.
+def probabilities(query: Tensor, key: Tensor, allowed: Tensor, p: float) -> Tensor:
+    """Softmax of the products of ``(..., queries, width)`` and ``(..., keys, width)``, where a query may see a key.
 
-    Of the probabilities a share `p` is dropped.
+    `allowed` is ``(..., queries, keys)``, the queries are scaled already. A share `p` of the probabilities is dropped.
     """
     # The lowest finite number, not -inf: a row of padding then yields a mean to be discarded and no NaN.
     bias = torch.zeros_like(allowed, dtype=query.dtype).masked_fill_(~allowed, torch.finfo(query.dtype).min)
-    scores = query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)
-    return dropout(torch.softmax(scores.add_(bias), -1), p) @ value
+    scores = query @ key.transpose(-1, -2)
+    return dropout(torch.softmax(scores.add_(bias), -1), p)
 
 
 class WindowedSelfAttention(nn.Module):
@@ -140,8 +140,19 @@ class WindowedSelfAttention(nn.Module):
             is_global_attn = bool(is_global.any())
         mixed = self._attend_locally(hidden_states, padding, is_global if is_global_attn else None)
         if is_global_attn:
-            mixed = self._attend_globally(hidden_states, mixed, padding, is_global)
+            index, real = global_positions(is_global)
+            rows = self._attend_globally(hidden_states, padding, index).to(mixed.dtype)
+            rows = torch.where(real[..., None], rows, at(mixed, index))
+            mixed = mixed.scatter(1, index[..., None].expand_as(rows), rows)
         return (mixed,)
+
+    def of_global_tokens(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
+        """The rows of the global tokens alone, ``(global tokens of the batch, hidden_size)``: no other row is computed.
+
+        Both arguments are as in `forward`.
+        """
+        index, real = global_positions(attention_mask > 0)
+        return self._attend_globally(hidden_states, attention_mask < 0, index)[real]
 
     def _attend_locally(self, hidden: Tensor, padding: Tensor, is_global: Tensor | None) -> Tensor:
         """Every token to its window and to the global tokens; zero where there is padding."""
@@ -155,22 +166,31 @@ class WindowedSelfAttention(nn.Module):
             index, real = global_positions(is_global)
             keys, values = self._append(keys, at(key, index)), self._append(values, at(value, index))
             allowed = torch.cat([allowed, real[:, None, None, None].expand(*allowed.shape[:4], -1)], dim=4)
-        mixed = from_blocks(attend(queries, keys, values, allowed, self.dropout if self.training else 0.0))
+        mixed = from_blocks(self._probabilities(queries, keys, allowed) @ values)
         return mixed[:, : hidden.shape[1]] * (~padding[..., None]).to(mixed.dtype)
 
     def _append(self, blocks: Tensor, states: Tensor) -> Tensor:
         """Put ``(batch, m, hidden_size)`` at the end of every block."""
         return torch.cat([blocks, whole(states, self.heads).expand(-1, blocks.shape[1], -1, -1, -1)], dim=3)
 
-    def _attend_globally(self, hidden: Tensor, mixed: Tensor, padding: Tensor, is_global: Tensor) -> Tensor:
-        """Put into the global tokens' rows what they see of the whole sequence, through projections of their own."""
-        index, real = global_positions(is_global)
-        projected = self.query_global(at(hidden, index)), self.key_global(hidden), self.value_global(hidden)
-        query, key, value = (whole(states, self.heads) for states in projected)
-        allowed = ~padding[:, None, None, None].expand(-1, -1, -1, index.shape[1], -1)
-        rows = from_blocks(attend(query, key, value, allowed, self.dropout if self.training else 0.0))
-        rows = torch.where(real[..., None], rows, at(mixed, index))
-        return mixed.scatter(1, index[..., None].expand_as(rows), rows)
+    def _attend_globally(self, hidden: Tensor, padding: Tensor, index: Tensor) -> Tensor:
+        """What the tokens at ``index`` ``(batch, m)`` see of the whole sequence, through the global projections.
+
+        Few tokens are global, so keys and values of the whole sequence are never made. A query goes through the weights
+        of the keys and meets the hidden states as they are; the mean hidden state goes through the weights of the
+        values. These are the same products in another order. (The bias of the keys shifts all scores of a query alike,
+        and the softmax takes it out.)
+        """
+        key, value = (each.weight.unflatten(0, (self.heads, -1)) for each in (self.key_global, self.value_global))
+        query = whole(self.query_global(at(hidden, index)), self.heads)[:, 0] @ key
+        shares = self._probabilities(query, hidden[:, None], ~padding[:, None, None], key.shape[1])
+        bias = shares.sum(-1, keepdim=True) * self.value_global.bias.unflatten(0, (self.heads, 1, -1))
+        return from_blocks((shares @ hidden[:, None] @ value.transpose(1, 2) + bias)[:, None])
+
+    def _probabilities(self, query: Tensor, key: Tensor, allowed: Tensor, width: int | None = None) -> Tensor:
+        """Attention of scaled queries; ``width`` of a head where it is not the queries'."""
+        p = self.dropout if self.training else 0.0
+        return probabilities(query * (width or query.shape[-1]) ** -0.5, key, allowed, p)
 
 
 def global_positions(is_global: Tensor) -> tuple[Tensor, Tensor]:

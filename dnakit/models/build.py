@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from dnakit.project import DnakitError, did_you_mean
 
@@ -66,6 +66,7 @@ HEADS: dict[str, dict[str, Any]] = {
 }
 CHOICES = {"global_attention": ("none", "cls")}
 MAX_TOKENS = 256
+Weights = Literal["random", "informed"]  # initial ones, see `dnakit.models.initial_weights`
 SIZES = {"vocab_size", "max_tokens", "hidden_size", "num_hidden_layers", "num_attention_heads", "attention_window"}
 SIZES |= {"intermediate_size", "embedding_size", "num_hidden_groups"}
 

@@ -3,7 +3,7 @@
 Each maps ``(batch, length)`` token ids to ``(batch, length, width)`` hidden states. The first two are stock models of
 transformers with their attention swapped for `attention`, and keep the names of their parameters. Where a head
 reads few positions (the masked ones, or ``<cls>``), ``needed`` names them, and what follows the last attention is
-computed for these alone.
+computed for these alone. Where these are the global ones, so is the last attention.
 """
 
 from typing import Any
@@ -72,8 +72,11 @@ class Longformer(LongformerModel):
         last = layers.pop()
         for layer in layers:
             (hidden,) = layer(hidden, *attend_to)
-        (mixed,) = last.attention.self(hidden, *attend_to)
-        return last.ff_chunk(last.attention.output(rows(mixed, needed), rows(hidden, needed)))
+        if only_global(needed, mask):
+            mixed = last.attention.self.of_global_tokens(hidden, mask)
+        else:
+            mixed = rows(last.attention.self(hidden, *attend_to)[0], needed)
+        return last.ff_chunk(last.attention.output(mixed, rows(hidden, needed)))
 
 
 class LongalbertAttention(WindowedSelfAttention):
@@ -89,9 +92,11 @@ class LongalbertAttention(WindowedSelfAttention):
         self, hidden_states: Tensor, attention_mask: Tensor, has_global: bool, needed: Tensor | None = None
     ) -> tuple[Tensor, None]:
         """As `WindowedSelfAttention`, then add and normalize; the second result stands for stock's probabilities."""
-        (mixed,) = super().forward(hidden_states, attention_mask, is_global_attn=has_global)
-        mixed, hidden = rows(mixed, needed), rows(hidden_states, needed)
-        return self.LayerNorm(hidden + self.output_dropout(self.dense(mixed))), None
+        if only_global(needed, attention_mask):
+            mixed = self.of_global_tokens(hidden_states, attention_mask)
+        else:
+            mixed = rows(super().forward(hidden_states, attention_mask, is_global_attn=has_global)[0], needed)
+        return self.LayerNorm(rows(hidden_states, needed) + self.output_dropout(self.dense(mixed))), None
 
 
 class Longalbert(AlbertModel):
@@ -180,6 +185,11 @@ class Elmo(ElmoPreTrainedModel):
 def rows(hidden: Tensor, needed: Tensor | None) -> Tensor:
     """Hidden states ``(m, width)`` at ``needed``, positions in the batch laid end to end; everything if it is None."""
     return hidden if needed is None else hidden.flatten(0, 1).index_select(0, needed)
+
+
+def only_global(needed: Tensor | None, mask: Tensor) -> bool:
+    """Whether the ``needed`` positions are the global ones, as for a head on ``<cls>``: no window is needed then."""
+    return needed is not None and torch.equal(needed, (mask > 0).flatten().nonzero().squeeze(1))
 
 
 def max_tokens(config: PreTrainedConfig) -> int:

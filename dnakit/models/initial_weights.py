@@ -1,8 +1,8 @@
-"""Fresh weights that know two things before any training: which bases a token has, and where its neighbours stand.
+"""Initial weights: random ones, or *informed* ones, which hold two facts before any training.
 
-Random fresh weights (BERT's, which the thesis's section 4.2.1 starts from) first have to find both out, and a small
-model on a small budget hardly gets further. *Informed* ones change neither the architecture nor the number of weights,
-and all of them are trained; only where training begins is another place:
+These are which bases a token has, and where its neighbours stand. From random weights (BERT's, which the thesis's
+section 4.2.1 starts from) a model has to learn both first, and a small model on a small budget learns little else.
+Informed weights change neither the architecture nor the number of weights, and all of them are trained:
 
 * a token's vector is a sum of random vectors, one for each of its bases and the base's place, counted from either end,
   one for its length, and one of its own: tokens that share bases point in similar directions;
@@ -12,7 +12,7 @@ and all of them are trained; only where training begins is another place:
 """
 
 import math
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,10 +21,10 @@ from transformers import PreTrainedModel
 
 from dnakit.models import build as models
 from dnakit.models.attention import WindowedSelfAttention
+from dnakit.models.build import Weights
 from dnakit.project import DnakitError
 from dnakit.tokens.tokenizer import CODES, UNKNOWN, DnaTokenizer
 
-Weights = Literal["random", "informed"]
 POSITION_WIDTH = 32  # dimensions of a position: sines and cosines of 16 frequencies
 POSITION_SIZE = 1.5  # of a position's dimension beside a token's
 PLACES = 16  # of a token's bases, from either end, that its vector tells of
@@ -35,12 +35,12 @@ VALUES = 4.0  # times the random values: a neighbour's content is to weigh besid
 
 
 def build(architecture: str, head: str, tokenizer: DnaTokenizer, weights: Weights, **overrides: Any) -> PreTrainedModel:
-    """`models.build` for a tokenizer's vocabulary, with fresh weights of either kind.
+    """`dnakit.models.build.build` for a tokenizer's vocabulary, with initial weights of either kind.
 
     Raises
     ------
     DnakitError
-        As `models.build`, and where an ELMo, which has neither positions nor attention, is to be informed.
+        As there, and where an ELMo, which has neither positions nor attention, is to be informed.
     """
     model = models.build(architecture, head, len(tokenizer), **overrides)
     if weights == "informed":
@@ -49,7 +49,7 @@ def build(architecture: str, head: str, tokenizer: DnaTokenizer, weights: Weight
 
 
 def inform(model: PreTrainedModel, tokenizer: DnaTokenizer) -> None:
-    """Replace a model's fresh vectors, queries and keys by informed ones, in place, drawn from torch's generator."""
+    """Replace a new model's vectors, queries and keys by informed ones, in place, drawn from torch's generator."""
     encoder = getattr(model, model.base_model_prefix)
     layers = [module for module in encoder.modules() if isinstance(module, WindowedSelfAttention)]
     if not layers:

@@ -1,4 +1,4 @@
-"""Informed fresh weights: what they know before any training, and that nothing else about a model changes."""
+"""Informed initial weights: what they know before any training, and that nothing else about a model changes."""
 
 from itertools import pairwise
 
@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dnakit.models import build as models
-from dnakit.models import initial_weights as fresh
+from dnakit.models import build, initial_weights
 from dnakit.models.attention import WindowedSelfAttention
 from dnakit.project import DnakitError
 from dnakit.tokens.tokenizer import train_tokenizer
@@ -24,13 +23,13 @@ def tokenizer():
 
 def made(architecture, tokenizer, weights="informed", seed=1):
     torch.manual_seed(seed)
-    return fresh.build(architecture, "mlm", tokenizer, weights)
+    return initial_weights.build(architecture, "mlm", tokenizer, weights)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_model_is_the_same_but_for_where_its_weights_begin(architecture, tokenizer):
     torch.manual_seed(1)
-    plain = models.build(architecture, "mlm", len(tokenizer))
+    plain = build.build(architecture, "mlm", len(tokenizer))
     random, informed = made(architecture, tokenizer, "random"), made(architecture, tokenizer)
     assert {name: each.shape for name, each in plain.named_parameters()} == {
         name: each.shape for name, each in informed.named_parameters()
@@ -42,7 +41,7 @@ def test_the_model_is_the_same_but_for_where_its_weights_begin(architecture, tok
 
 
 def test_positions_are_orthogonal_up_to_the_window():
-    places = fresh.sinusoids(100)
+    places = initial_weights.sinusoids(100)
     products = places @ places.T
     expected = 16 * torch.eye(100)
     near = (torch.arange(100)[:, None] - torch.arange(100)).abs() < 32
@@ -51,7 +50,7 @@ def test_positions_are_orthogonal_up_to_the_window():
 
 def test_tokens_that_share_bases_point_in_similar_directions(tokenizer):
     torch.manual_seed(0)
-    vectors = torch.nn.functional.normalize(fresh.token_vectors(tokenizer, 224), dim=1)
+    vectors = torch.nn.functional.normalize(initial_weights.token_vectors(tokenizer, 224), dim=1)
     tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     full = [number for number, token in enumerate(tokens) if len(token) == 6 and token.isalpha()]
     letters = np.array([list(tokens[number]) for number in full])
@@ -75,16 +74,16 @@ def test_each_head_looks_at_its_neighbour(architecture, tokenizer):
         model(input_ids=ids)
         query, key = (each(states[0]).unflatten(-1, (layer.heads, -1)) for each in (layer.query, layer.key))
     at = torch.arange(20, 180)
-    for head, offset in enumerate(fresh.offsets(layer.heads)):
+    for head, offset in enumerate(initial_weights.offsets(layer.heads)):
         scores = [(query[:, at, head] * key[:, at + step, head]).sum(-1).mean() for step in range(-8, 9)]
         assert int(np.argmax(scores)) - 8 == offset
 
 
 def test_offsets_are_as_many_as_heads_and_none_is_zero():
-    assert fresh.offsets(8) == [-4, -3, -2, -1, 1, 2, 3, 4]
-    assert len(fresh.offsets(5)) == 5
+    assert initial_weights.offsets(8) == [-4, -3, -2, -1, 1, 2, 3, 4]
+    assert len(initial_weights.offsets(5)) == 5
 
 
 def test_an_elmo_cannot_be_informed(tokenizer):
     with pytest.raises(DnakitError, match="give random ones"):
-        fresh.build("elmo", "mlm", tokenizer, "informed", hidden_size=8)
+        initial_weights.build("elmo", "mlm", tokenizer, "informed", hidden_size=8)
