@@ -50,7 +50,7 @@ def table(results: Mapping[str, Any]) -> pd.DataFrame:
     rows = []
     if "tokenization" in results:
         words = {
-            "measurement": "tokenization",
+            "task": "tokenization",
             "device": "cpu",
             "allocator": "default",
             "case": "9-mer words, one thread",
@@ -61,15 +61,13 @@ def table(results: Mapping[str, Any]) -> pd.DataFrame:
             words = {"device": device, "allocator": allocator}
             steps, inference = measured.get("training_step", {}), measured.get("inference", {})
             for line in steps.get("lines", []):
-                rows.append(words | {"measurement": "training step", "case": _case(line)} | _times(line))
+                rows.append(words | {"task": "training step", "case": _case(line)} | _times(line))
             if "elmo" in steps:
-                rows.append(
-                    words | {"measurement": "ELMo training step", "case": "all tokens, fp32"} | _times(steps["elmo"])
-                )
+                rows.append(words | {"task": "ELMo training step", "case": "all tokens, fp32"} | _times(steps["elmo"]))
             for line in inference.get("lines", []):
-                rows.append(words | {"measurement": "inference", "case": line["precision"]} | _times(line))
-    columns = ["measurement", "device", "case", "allocator", "ours_ms", "peer_ms", "ratio", "matmul_share"]
-    frame = pd.DataFrame(rows, columns=columns).set_index("measurement")
+                rows.append(words | {"task": "inference", "case": line["precision"]} | _times(line))
+    columns = ["task", "device", "case", "allocator", "ours_ms", "peer_ms", "ratio", "matmul_share"]
+    frame = pd.DataFrame(rows, columns=columns).set_index("task")
     return frame if frame.device.nunique() > 1 else frame.drop(columns="device")
 
 
@@ -134,7 +132,7 @@ def goals(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
             results["devices"][device]["length"]["growth"]["ours"] if allocator == "default" else float("nan"),
         ]
     names = ["tokenization", "step, fp32", "step, bf16, stock in fp32", "cost per token, 4,096 over 256"]
-    return pd.DataFrame(columns, index=pd.Index(names, name="measurement"))
+    return pd.DataFrame(columns, index=pd.Index(names, name="task"))
 
 
 def growth(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
