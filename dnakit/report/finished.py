@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from dnakit import store
 from dnakit.project import root
+
+if TYPE_CHECKING:  # the workflow imports this module, and needs no pandas
+    import pandas as pd
 
 RECORDED_PROFILES = ("laptop", "thesis")  # where both hold a run, the later one stands
 NAMED = 3  # data sets or seeds in a provenance line
@@ -35,8 +36,10 @@ class FinishedRun:
         """``metrics.json``."""
         return store.read_json(self.folder / "metrics.json")
 
-    def frame(self, file: str, **options: Any) -> pd.DataFrame:
+    def frame(self, file: str, **options: Any) -> "pd.DataFrame":
         """One of its tables, such as ``history.csv``; options are those of `pandas.read_csv`."""
+        import pandas as pd
+
         return pd.read_csv(self.folder / file, **options)
 
     def value(self, path: str) -> Any:
@@ -79,8 +82,10 @@ class Finished(Mapping[str, FinishedRun]):
         """Those that a function chooses."""
         return Finished(self.label, self.profile, {run.name: run.folder for run in self.values() if chosen(run)})
 
-    def table(self, columns: Mapping[str, str]) -> pd.DataFrame:
-        """One row a run, indexed by its name, with a column for each path (see `FinishedRun.value`)."""
+    def table(self, columns: Mapping[str, str]) -> "pd.DataFrame":
+        """One row for each run, indexed by its name, with a column for each path (see `FinishedRun.value`)."""
+        import pandas as pd
+
         rows = {run.name: {column: run.value(path) for column, path in columns.items()} for run in self.values()}
         return pd.DataFrame.from_dict(rows, orient="index", columns=list(columns)).rename_axis("run")
 
