@@ -9,6 +9,7 @@ codes) stands for an unknown base: it never joins a token, and a run of them ins
 words that follow begin where they would begin without it.
 """
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -25,12 +26,11 @@ from dnakit.project import DnakitError
 SPECIAL_TOKENS = ("<cls>", "<pad>", "<sep>", "<unk>", "<mask>")
 CLS, PAD, SEP, UNK, MASK = range(len(SPECIAL_TOKENS))  # their ids
 SAMPLE_LENGTH = 256  # tokens of a model's input, <cls> and <sep> included (thesis 4.1.3)
-NO_LETTER = 5  # the code that fills up a word shorter than k
 FULL_TABLE = 9  # up to this k all 4^k words are encoded at once when a share of them has appeared
 FULL_FROM = 1 / 8  # the share
 LONGEST_TABLE = 12  # 4^12 words take 67 MB of index; longer words go through the library each time
 PIECE_WORDS = 1 << 12  # words handled at a time: what is computed of them fits the processor's cache
-MOST_SHORT = 100_000  # encodings of words shorter than k that are kept
+MOST_OTHERS = 100_000  # encodings kept of words with unknown letters, and of words shorter than k
 
 _CODE_OF_LETTER = CODES.tobytes()
 _LETTER_OF_CODE = bytes.maketrans(bytes(range(5)), ALPHABET + b"N")
@@ -195,15 +195,15 @@ class EncodingTable:
     """The encodings of all words of k letters, to be looked up by word number.
 
     BPE works inside words, so the tokens of a word never depend on its neighbours, and a sequence is encoded by looking
-    up its words. A word's number has the base 4 and the digits A = 0, C = 1, G = 2, T = 3. Words with unknown letters
-    and words shorter than k have no number: the library encodes them when they appear.
+    up its words. A word's number has the base 4 and the digits A = 0, C = 1, G = 2, T = 3. The library encodes words
+    with unknown letters when they appear.
 
     Words are encoded when they first appear, so that a small job does not pay for all of them. Of k up to 9, all are
     encoded as soon as an eighth of them has appeared: word by word the library is slow.
     """
 
     def __init__(self, tokenizer: DnaTokenizer, k: int) -> None:
-        self.k = k
+        self.tokenizer, self.k = tokenizer, k
         # The same BPE without the normalizer, which takes most of the library's time: letters are normal here.
         self.library = Tokenizer(tokenizer.backend_tokenizer.model)
         self.library.pre_tokenizer = pre_tokenizers.FixedLength(length=k)
@@ -212,7 +212,8 @@ class EncodingTable:
         self.row = np.zeros(4**k, np.int32)  # of each word in `tokens`; 0 while it is unknown
         self.tokens = np.zeros((1, 1), np.int32)  # one row a word, filled up with 0: <cls> encodes no bases
         self.known = 1  # rows of `tokens` in use, the first of them by no word
-        self.short: dict[bytes, np.ndarray] = {}
+        self.others: dict[bytes, np.ndarray] = {}  # words with unknown letters, and words shorter than k
+        self.shorter: dict[int, EncodingTable] = {}  # tables of words shorter than k
 
     def lookup(self, numbers: np.ndarray) -> np.ndarray:
         """Token ids of words by number, filled up with zeros, shape (*numbers.shape, most tokens of a word)."""
@@ -224,53 +225,73 @@ class EncodingTable:
 
     def encode(self, letters: bytes) -> np.ndarray:
         """Token ids of letters of either case, the first of which begins a word; int32."""
-        codes = letters.translate(_CODE_OF_LETTER)
-        whole = len(codes) // self.k
-        tail = codes[whole * self.k :]
-        ids = _without_filling(self._encode_words(codes, whole)) if whole else self.tokens[0, :0]
-        return np.concatenate([ids, self._encode_short(tail)]) if tail else ids
+        return self._encode(letters.translate(_CODE_OF_LETTER))
 
     def encode_together(self, sequences: list[bytes]) -> list[np.ndarray]:
-        """`encode` of each, all at once."""
+        """`encode` of each: all without unknown letters at once, the others one by one."""
         codes = [letters.translate(_CODE_OF_LETTER) for letters in sequences]
-        filling = [bytes([NO_LETTER]) * missing for missing in range(self.k)]
-        filled = b"".join([part for each in codes for part in (each, filling[-len(each) % self.k])])
-        tokens = self._encode_words(filled, len(filled) // self.k)
-        places = np.flatnonzero(tokens)
-        ids = tokens.ravel()[places]
-        words = np.cumsum([-(-len(each) // self.k) for each in codes])
-        ends = np.searchsorted(places, words * tokens.shape[1]).tolist()
-        return [ids[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        encoded = iter(self._encode_known([each for each in codes if UNKNOWN not in each]))
+        return [self._encode(each) if UNKNOWN in each else next(encoded) for each in codes]
 
-    def _encode_words(self, codes: bytes, count: int) -> np.ndarray:
-        """Token ids of the first `count` words, one row each, filled up with zeros."""
-        words = np.frombuffer(codes, np.uint8, count * self.k).reshape(count, self.k)
-        if UNKNOWN not in codes and NO_LETTER not in codes:
-            return self.lookup(words.dot(self.powers))
-        numbered = words.max(1) < UNKNOWN
-        tokens = self.lookup(np.where(numbered, words.dot(self.powers), 0))
-        tokens = np.pad(tokens, ((0, 0), (0, self.k - tokens.shape[1])))  # k tokens are the most that a word may have
-        tokens[~numbered] = self._encode_unnumbered(words[~numbered])
+    def _encode(self, codes: bytes) -> np.ndarray:
+        """Token ids of the letters of these codes."""
+        whole = len(codes) // self.k
+        tail = codes[whole * self.k :]
+        words = np.frombuffer(codes, np.uint8, whole * self.k).reshape(whole, self.k)
+        tokens = self.lookup(words.dot(self.powers)) if UNKNOWN not in codes else self._lookup_known(words)
+        flat = tokens.ravel()
+        ids = flat.compress(flat)
+        return np.concatenate([ids, self._encode_other(tail)]) if tail else ids
+
+    def _lookup_known(self, words: np.ndarray) -> np.ndarray:
+        """`lookup` of words of which some hold unknown letters; the library encodes each distinct one of these once."""
+        known = words.max(1, initial=0) < UNKNOWN
+        tokens = np.zeros((len(words), self.k), np.int32)  # no word has more tokens than letters
+        found = self.lookup(words[known].dot(self.powers))
+        tokens[known, : found.shape[1]] = found
+        others = words[~known]
+        _, first, which = np.unique(bases.kmer_numbers(others, 5), return_index=True, return_inverse=True)
+        encoded = [self._encode_other(word.tobytes()) for word in others[first]]
+        tokens[~known] = _filled(encoded, self.k)[which]
         return tokens
 
-    def _encode_unnumbered(self, words: np.ndarray) -> np.ndarray:
-        """The same of words with unknown letters, or filled up with `NO_LETTER`; each distinct one once."""
-        numbers = words @ (6 ** np.arange(self.k))
-        _, first, which = np.unique(numbers, return_index=True, return_inverse=True)
-        tokens = np.zeros((len(first), self.k), np.int32)
-        for row, word in zip(tokens, words[first], strict=True):
-            ids = self._encode_short(word.tobytes().rstrip(bytes([NO_LETTER])))
-            row[: len(ids)] = ids
-        return tokens[which]
+    def _encode_known(self, codes: list[bytes]) -> list[np.ndarray]:
+        """Token ids of sequences without unknown letters, all at once; last words are filled up with A at first."""
+        sizes = np.array([len(each) for each in codes], np.int64)
+        filling = [bytes(missing) for missing in range(self.k)]
+        joined = b"".join([part for each in codes for part in (each, filling[-len(each) % self.k])])
+        words = np.frombuffer(joined, np.uint8).reshape(-1, self.k)
+        ends = np.cumsum(-(-sizes // self.k))
+        tokens = self.lookup(words.dot(self.powers))
+        for length in set((sizes % self.k).tolist()) - {0}:
+            rows = ends[sizes % self.k == length] - 1
+            tokens = self._replace(tokens, rows, words[rows, :length])
+        places = np.flatnonzero(tokens)
+        ids = tokens.ravel()[places]
+        bounds = [0, *np.searchsorted(places, ends * tokens.shape[1]).tolist()]
+        return [ids[start:end] for start, end in itertools.pairwise(bounds)]
 
-    def _encode_short(self, codes: bytes) -> np.ndarray:
-        """Token ids of one word that has no number."""
-        ids = self.short.get(codes)
+    def _replace(self, tokens: np.ndarray, rows: np.ndarray, words: np.ndarray) -> np.ndarray:
+        """The tokens with those of shorter words in these rows, wider if they are more."""
+        length = words.shape[1]
+        if length not in self.shorter:
+            self.shorter[length] = EncodingTable(self.tokenizer, length)
+        found = self.shorter[length].lookup(words.dot(self.shorter[length].powers))
+        missing = found.shape[1] - tokens.shape[1]
+        if missing > 0:
+            tokens = np.pad(tokens, ((0, 0), (0, missing)))
+        tokens[rows] = 0
+        tokens[rows, : found.shape[1]] = found
+        return tokens
+
+    def _encode_other(self, codes: bytes) -> np.ndarray:
+        """Token ids of one word with unknown letters, or shorter than k."""
+        ids = self.others.get(codes)
         if ids is None:
-            if len(self.short) >= MOST_SHORT:
-                self.short.clear()
+            if len(self.others) >= MOST_OTHERS:
+                self.others.clear()
             word = codes.translate(_LETTER_OF_CODE).decode()
-            ids = self.short[codes] = np.array(self.library.encode(word, add_special_tokens=False).ids, np.int32)
+            ids = self.others[codes] = np.array(self.library.encode(word, add_special_tokens=False).ids, np.int32)
         return ids
 
     def _learn(self, numbers: np.ndarray) -> None:
@@ -297,9 +318,12 @@ class EncodingTable:
             self.tokens = larger
 
 
-def _without_filling(tokens: np.ndarray) -> np.ndarray:
-    flat = tokens.ravel()
-    return flat.compress(flat)
+def _filled(encoded: list[np.ndarray], width: int) -> np.ndarray:
+    """Token ids of several words as rows, filled up with 0."""
+    rows = np.zeros((len(encoded), width), np.int32)
+    for row, ids in zip(rows, encoded, strict=True):
+        row[: len(ids)] = ids
+    return rows
 
 
 def _letters(sequence: str | bytes) -> bytes:
