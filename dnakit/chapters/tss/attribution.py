@@ -15,7 +15,6 @@ import torch
 from captum.attr import LayerIntegratedGradients
 from transformers import PreTrainedModel
 
-from dnakit.chapters.pretraining.starts import tokenizer_of
 from dnakit.chapters.tss.fine_tuning import samples_of, windows_of
 from dnakit.chapters.tss.samples import Sample, inputs
 from dnakit.chapters.tss.trainings import Training
@@ -48,7 +47,7 @@ def write(training: Training, promoters: int, folder: Path) -> tuple[int, int]:
     tuple of int
         Promoters of the profile, and windows of the logo (all of the organism).
     """
-    test = samples_of(training, tokenizer_of(training.start))["test"]
+    test = samples_of(training)["test"]
     samples = [test.draw(number) for number in range(min(promoters, len(test.windows), len(test)))]
     model = build.load(training.folder() / "model")
     means = profile(attribute(model, samples))

@@ -12,13 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from dnakit.chapters.pretraining.starts import tokenizer_of
-from dnakit.chapters.tss import fine_tuning, scoring
+from dnakit.chapters.tss import scoring
 from dnakit.chapters.tss.baseline import Baseline, Prediction
 from dnakit.chapters.tss.kmer_regression import KmerRegression
 from dnakit.chapters.tss.motifs import Motifs
 from dnakit.chapters.tss.samples import Sample, TssSamples
-from dnakit.chapters.tss.trainings import Training
 from dnakit.project import DnakitError
 from dnakit.tokens.tokenizer import DnaTokenizer
 
@@ -53,11 +51,6 @@ METHODS: dict[str, type] = {"position": PositionOnly, "motifs": Motifs, "k-mers"
 
 
 # ---- fitting
-
-
-def samples_of(training: Training) -> dict[str, TssSamples]:
-    """The samples of a training of the fair task."""
-    return fine_tuning.samples_of(training, tokenizer_of(training.start))
 
 
 def fit(samples: Mapping[str, TssSamples], seed: int) -> dict[str, Baseline]:

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from dnakit import store
-from dnakit.chapters.pretraining.starts import INITIALIZATIONS
 from dnakit.chapters.tss import baselines
 from dnakit.chapters.tss import windows as promoters
-from dnakit.chapters.tss.fine_tuning import SAMPLES, predict_with
+from dnakit.chapters.tss.fine_tuning import SAMPLES, predict_with, tokenizer_of
 from dnakit.chapters.tss.measurements import Evaluation
-from dnakit.chapters.tss.parameters import PROMOTERS, RANDOM_DNA
+from dnakit.chapters.tss.parameters import PROMOTERS, RANDOM_DNA, TABLE_5_2
 from dnakit.chapters.tss.rule import rule
 from dnakit.chapters.tss.samples import Sample, word_length
 from dnakit.chapters.tss.scoring import scores
@@ -17,9 +16,9 @@ from dnakit.data import windows as genome_windows
 from dnakit.data.windows import Windows
 from dnakit.models import build
 from dnakit.run import Outcome
-from dnakit.tokens.tokenizer import DnaTokenizer, load_tokenizer
+from dnakit.tokens.tokenizer import DnaTokenizer
 
-BOTH_TASKS = ("promoters", "random-positions")  # trained in the thesis's protocol, evaluated in the fair task as well
+BOTH_TASKS = (TABLE_5_2, "random-positions")  # trained in the thesis's protocol, evaluated in the fair task as well
 OTHER_UPSTREAM = 5_000  # the other reading of "ranging from -4999 to +5000", for the rule
 _SET = 3  # stream of random numbers
 
@@ -40,7 +39,7 @@ def evaluate(run: Evaluation) -> Outcome:
     """
     evaluator = Evaluator(run)
     found = by_task([*evaluator.models(), *evaluator.rule(), *evaluator.baselines()])
-    record = {"kind": run.kind, "main": run.organism == run.trainings["promoters"].organism}
+    record = {"kind": run.kind, "main": run.organism == run.trainings[TABLE_5_2].organism}
     record |= {"windows": len(evaluator.windows)}
     return Outcome(found | {"test_only": by_task(test_only(run))}, run.organism.record() | record)
 
@@ -81,22 +80,19 @@ class Evaluator:
 
     def __init__(self, run: Evaluation) -> None:
         self.run, self.parameters, self.windows = run, run.parameters, windows_of(run)
-        # One tokenizer for all models of an initialization: its table of encodings is made once.
-        first = {each.experiment.initialization: each for each in reversed(run.trainings.values())}
-        self.tokenizers = {start: load_tokenizer(first[start].folder() / "model") for start in INITIALIZATIONS}
+        self.tokenizer = tokenizer_of(run.trainings[TABLE_5_2])  # of the rule and of the simple methods
 
     def models(self) -> Iterator[Score]:
         """The trained models, each in the task of its training, and two of the thesis's protocol in both."""
         for name, training in self.run.trainings.items():
             model = build.load(training.folder() / "model")
-            tokenizer = self.tokenizers[training.experiment.initialization]
             for task in ("thesis", "fair") if name in BOTH_TASKS else (training.experiment.task,):
-                samples = self.samples(task, training.upstream, tokenizer)
+                samples = self.samples(task, training.upstream, tokenizer_of(training))
                 yield Score(task, name, scores(samples, predict_with(training, model, samples)))
 
     def rule(self) -> Iterator[Score]:
         """The rule, with first halves of several lengths."""
-        tokenizer = self.tokenizers["nuclear"]
+        tokenizer = self.tokenizer
         lengths = {
             "rule": self.parameters.upstream,
             "rule-5000": OTHER_UPSTREAM,
@@ -109,11 +105,10 @@ class Evaluator:
 
     def baselines(self) -> Iterator[Score]:
         """The simple methods of the fair task."""
-        tokenizer = self.tokenizers["nuclear"]
-        samples = self.samples("fair", self.parameters.upstream, tokenizer)
+        samples = self.samples("fair", self.parameters.upstream, self.tokenizer)
         for name, run in self.run.baselines.items():
             for method, fitted in baselines.load(run.folder()).items():
-                yield Score("fair", f"{name}-{method}", baselines.scores(fitted, samples, tokenizer))
+                yield Score("fair", f"{name}-{method}", baselines.scores(fitted, samples, self.tokenizer))
 
     def samples(self, task: str, upstream: int, tokenizer: DnaTokenizer, count: int | None = None) -> list[Sample]:
         """Samples of the windows in turn, by default as many as the chapter evaluates models on."""

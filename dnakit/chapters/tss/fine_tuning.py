@@ -1,6 +1,7 @@
 """Training a Longformer to score tokens (thesis section 4.2.2): its windows, its samples, and what is kept of it."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from dnakit.data import windows as genome_windows
 from dnakit.data.windows import Windows
 from dnakit.models import build, device
 from dnakit.run import Outcome
-from dnakit.tokens.tokenizer import DnaTokenizer
+from dnakit.tokens.tokenizer import DnaTokenizer, load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -29,8 +30,8 @@ _TRAIN, _VALIDATION, _TEST = range(3)  # streams of random numbers
 
 def fine_tune(run: Training, folder: Path) -> Outcome:
     """Train a run's model in `folder`: ``model/``, ``history.csv`` (one row an epoch) and ``examples.csv``."""
-    chapter, tokenizer = run.parameters, starts.tokenizer_of(run.start)
-    samples = samples_of(run, tokenizer)
+    chapter, tokenizer = run.parameters, tokenizer_of(run)
+    samples = samples_of(run)
     dropout, start = {"classifier_dropout": run.experiment.dropout}, run.experiment.initialization
     results = training.train(
         lambda: starts.model_of(start, run.start, "tss", **dropout),
@@ -48,6 +49,17 @@ def fine_tune(run: Training, folder: Path) -> Outcome:
     return Outcome(results, _record(run, samples, seconds))
 
 
+def tokenizer_of(run: Training) -> DnaTokenizer:
+    """The tokenizer of a training."""
+    return _loaded(starts.model_folder(run.start))
+
+
+@lru_cache(maxsize=4)
+def _loaded(folder: Path) -> DnaTokenizer:
+    # It makes a table of the encodings of all words once, which the runs of a process share.
+    return load_tokenizer(folder)
+
+
 def windows_of(run: Training) -> Windows:
     """All windows it is trained, validated and tested on."""
     chapter = run.parameters
@@ -59,9 +71,9 @@ def windows_of(run: Training) -> Windows:
     )
 
 
-def samples_of(run: Training, tokenizer: DnaTokenizer) -> dict[str, TssSamples]:
+def samples_of(run: Training) -> dict[str, TssSamples]:
     """Samples of the training, validation and test windows; only those of training windows differ between epochs."""
-    chapter, windows = run.parameters, windows_of(run)
+    chapter, tokenizer, windows = run.parameters, tokenizer_of(run), windows_of(run)
     parts = {part: windows.take(rows) for part, rows in promoters.split(windows, run.split, chapter.seed).items()}
     make, seed, count = SAMPLES[run.experiment.task], chapter.seed, chapter.evaluation_samples
     return {

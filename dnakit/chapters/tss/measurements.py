@@ -6,31 +6,29 @@ protocol and in the fair task: all models, the rule that needs no training, and 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from dnakit.chapters.tss.organisms import Organism, organism
 from dnakit.chapters.tss.parameters import PROMOTERS, Parameters
-from dnakit.chapters.tss.trainings import RECIPE, Training, experiments
+from dnakit.chapters.tss.trainings import RECIPE, Training
 from dnakit.run import Outcome, Run
-
-BASELINES = {"baselines": "fair-nuclear", "baselines-other": "fair-other-nuclear"}  # and the training they compare with
-ATTRIBUTIONS = {"attribution": "fair-other-nuclear"}  # and the training whose model is looked into
 
 
 @dataclass(frozen=True)
 class Baselines(Run):
-    """The simple methods of the fair task, fitted to the windows that a model of the fair task is trained on."""
+    """The simple methods of the fair task, fitted to the windows that a model of the fair task is trained on.
+
+    Attributes
+    ----------
+    training
+        The training of that model: it has the same windows and test samples.
+    """
 
     recipe = f"{RECIPE}, baselines"
 
     parameters: Parameters
-
-    @cached_property
-    def training(self) -> Training:
-        """The training that has the same windows and test samples."""
-        return Training(self.parameters, BASELINES[self.name])
+    training: Training
 
     @property
     def title(self) -> str:
@@ -48,8 +46,9 @@ class Baselines(Run):
     def compute(self, folder: Path) -> Outcome:
         """Fit them, keep each as ``<method>.npz``, and score them on the test samples."""
         from dnakit.chapters.tss import baselines
+        from dnakit.chapters.tss.fine_tuning import samples_of
 
-        samples = baselines.samples_of(self.training)
+        samples = samples_of(self.training)
         fitted = baselines.fit(samples, self.parameters.seed)
         baselines.save(fitted, folder)
         test = list(samples["test"])
@@ -61,11 +60,19 @@ class Baselines(Run):
 
 @dataclass(frozen=True)
 class Evaluation(Run):
-    """All models, the rule and the simple methods on one set of windows; `name` is one of `Parameters.sets`."""
+    """All models, the rule and the simple methods on one set of windows; `name` is one of `Parameters.sets`.
+
+    Attributes
+    ----------
+    trainings, baselines
+        The models and the simple methods by name.
+    """
 
     recipe = f"{RECIPE}, evaluation"
 
     parameters: Parameters
+    trainings: Mapping[str, Training]
+    baselines: Mapping[str, Baselines]
 
     @property
     def organism(self) -> Organism:
@@ -83,16 +90,6 @@ class Evaluation(Run):
         what = f"promoters of {self.organism.species}" if self.kind == PROMOTERS else self.kind
         return f"all models of the chapter on {what}"
 
-    @cached_property
-    def trainings(self) -> dict[str, Training]:
-        """The models that are evaluated."""
-        return {name: Training(self.parameters, name) for name in experiments(self.parameters)}
-
-    @cached_property
-    def baselines(self) -> dict[str, Baselines]:
-        """The simple methods that are evaluated."""
-        return {name: Baselines(self.parameters, name) for name in BASELINES}
-
     def inputs(self) -> Mapping[str, Any]:
         """How many samples of what, and the keys of all that is evaluated."""
         chosen = {"seed", "downstream", "evaluation_samples", "rule_samples"}
@@ -101,8 +98,9 @@ class Evaluation(Run):
         return self.parameters.model_dump(include=chosen) | data
 
     def needs(self) -> Sequence[Run]:
-        """All that is evaluated."""
-        return [*self.trainings.values(), *self.baselines.values()]
+        """All that is evaluated, and the runs of chapter 2 whose tokenizers cut the samples."""
+        starts = {run.start.name: run.start for run in self.trainings.values()}
+        return [*starts.values(), *self.trainings.values(), *self.baselines.values()]
 
     def compute(self, folder: Path) -> Outcome:
         """Evaluate them: see `dnakit.chapters.tss.evaluating`."""
@@ -113,16 +111,18 @@ class Evaluation(Run):
 
 @dataclass(frozen=True)
 class Attribution(Run):
-    """Integrated gradients of a fair model around the TSS of its test promoters, and the promoters' sequence logo."""
+    """Integrated gradients of a fair model around the TSS of its test promoters, and the promoters' sequence logo.
+
+    Attributes
+    ----------
+    training
+        The training of that model.
+    """
 
     recipe = f"{RECIPE}, picture"
 
     parameters: Parameters
-
-    @cached_property
-    def training(self) -> Training:
-        """The training whose model is looked into."""
-        return Training(self.parameters, ATTRIBUTIONS[self.name])
+    training: Training
 
     @property
     def title(self) -> str:

@@ -1,8 +1,8 @@
 """The runs of chapter 3: trainings, simple methods, attributions, and evaluations of all of them."""
 
-from dnakit.chapters.tss.measurements import ATTRIBUTIONS, BASELINES, Attribution, Baselines, Evaluation
+from dnakit.chapters.tss.measurements import Attribution, Baselines, Evaluation
 from dnakit.chapters.tss.parameters import Parameters
-from dnakit.chapters.tss.trainings import Training, experiments
+from dnakit.chapters.tss.trainings import trainings
 from dnakit.run import Run
 
 __all__ = ["Parameters", "runs"]
@@ -10,9 +10,12 @@ __all__ = ["Parameters", "runs"]
 
 def runs(parameters: Parameters) -> list[Run]:
     """All runs of the chapter, each after those it needs."""
-    return [
-        *(Training(parameters, name) for name in experiments(parameters)),
-        *(Baselines(parameters, name) for name in BASELINES),
-        *(Attribution(parameters, name) for name in ATTRIBUTIONS),
-        *(Evaluation(parameters, name) for name in parameters.sets()),
-    ]
+    trained = trainings(parameters)
+    own, other = trained["fair-nuclear"], trained["fair-other-nuclear"]
+    simple = {
+        "baselines": Baselines(parameters, "baselines", own),
+        "baselines-other": Baselines(parameters, "baselines-other", other),
+    }
+    attribution = Attribution(parameters, "attribution", other)
+    evaluations = [Evaluation(parameters, name, trained, simple) for name in parameters.sets()]
+    return [*trained.values(), *simple.values(), attribution, *evaluations]

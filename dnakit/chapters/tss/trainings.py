@@ -60,21 +60,21 @@ def experiments(parameters: Parameters) -> dict[str, Experiment]:
 
 @dataclass(frozen=True)
 class Training(Run):
-    """One training of a Longformer that scores tokens; `name` is one of `experiments`."""
+    """One training of a Longformer that scores tokens.
+
+    Attributes
+    ----------
+    experiment
+        What it differs in.
+    start
+        The run of chapter 2 that it begins from, or takes its tokenizer from.
+    """
 
     recipe = RECIPE
 
     parameters: Parameters
-
-    @cached_property
-    def experiment(self) -> Experiment:
-        """What it differs in."""
-        return experiments(self.parameters)[self.name]
-
-    @cached_property
-    def start(self) -> PretrainingRun:
-        """The run of chapter 2 that it begins from, or takes its tokenizer from."""
-        return start_of(self.parameters.pretrained, self.experiment.initialization)
+    experiment: Experiment
+    start: PretrainingRun
 
     @property
     def organism(self) -> Organism:
@@ -135,3 +135,12 @@ class Training(Run):
         from dnakit.chapters.tss.fine_tuning import fine_tune
 
         return fine_tune(self, folder)
+
+
+def trainings(parameters: Parameters) -> dict[str, Training]:
+    """The chapter's trainings by name."""
+    starts = {initialization: start_of(parameters.pretrained, initialization) for initialization in INITIALIZATIONS}
+    return {
+        name: Training(parameters, name, experiment, starts[experiment.initialization])
+        for name, experiment in experiments(parameters).items()
+    }
