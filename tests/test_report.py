@@ -21,6 +21,7 @@ from IPython.core.formatters import DisplayFormatter
 from nbformat import v4
 from PIL import Image
 
+from book.check import chapters
 from dnakit import metrics
 from dnakit.project import DnakitError, root
 from dnakit.report import display, style, tables
@@ -362,6 +363,14 @@ def test_nbval_compares_recorded_numbers_and_not_those_of_this_run(tmp_path, dis
     command = [sys.executable, "-m", "pytest", "--rootdir", str(tmp_path), *options, str(tmp_path)]
     told = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False).stdout
     assert re.findall(r"(PASSED|FAILED) two\.ipynb::Cell (\d)", told) == [("PASSED", "1"), ("FAILED", "0")], told
+
+
+def test_a_pattern_in_the_table_of_contents_stands_for_the_chapters_it_matches_in_their_order(tmp_path):
+    (tmp_path / "_toc.yml").write_text("root: intro\nchapters:\n  - glob: chapters/*\n  - file: references\n")
+    (tmp_path / "chapters").mkdir()
+    for name in ("08_b", "02_a", "10_c"):
+        (tmp_path / "chapters" / f"{name}.ipynb").touch()
+    assert chapters(tmp_path) == ["intro", "chapters/02_a", "chapters/08_b", "chapters/10_c", "references"]
 
 
 def test_curves_mark_the_thesis_s_final_values_at_the_right_edge_of_their_panel():
