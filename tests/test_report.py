@@ -338,6 +338,7 @@ def test_simulated_data_are_said_to_be_so(tmp_path):
     assert "some genomes, simulated" in finished(tmp_path, simulated=True, a=0.25).provenance
 
 
+@pytest.mark.slow
 def test_nbval_compares_recorded_numbers_and_not_those_of_this_run(tmp_path, displayed):
     notebook = v4.new_notebook()
     for number, changed in enumerate(("recorded", "here"), start=1):
