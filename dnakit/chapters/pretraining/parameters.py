@@ -16,12 +16,6 @@ MODEL = re.compile(
     r"(?P<head>mlm|mlm\+sop)(?P<nuclear>-nuclear)?"
 )
 FEWEST_HELD_OUT = 3  # genomes of each held-out set: a map needs six
-SIZES = {
-    "hidden_size": "hidden_size",
-    "intermediate_size": "intermediate_size",
-    "attention_heads": "num_attention_heads",
-}
-
 Weights = Literal["random", "informed"]
 
 
@@ -35,7 +29,7 @@ class Parameters(TrainingChapterParameters, Corpora):
     weights. The lists `budget_models`, `budget_genomes`, `budget_epochs` and `budget_initial_weights` run in parallel
     to `budgets`.
 
-    `hidden_size`, `intermediate_size` and `attention_heads` are sizes of the models; 0 stands for the thesis's.
+    `hidden_size` and `intermediate_size` are sizes of the models; 0 stands for the thesis's.
     """
 
     models: list[str] = Field(min_length=1)
@@ -56,7 +50,6 @@ class Parameters(TrainingChapterParameters, Corpora):
     masking: Literal["static", "dynamic"]
     hidden_size: int = Field(ge=0)
     intermediate_size: int = Field(ge=0)
-    attention_heads: int = Field(ge=0)
 
     @model_validator(mode="after")
     def _models_are_of_the_corpora(self) -> "Parameters":
@@ -99,9 +92,11 @@ class Parameters(TrainingChapterParameters, Corpora):
         return self.model_copy(update=changes)
 
     def sizes_of(self, architecture: str) -> dict[str, int]:
-        """The sizes of a model that are not the thesis's, by transformers' names; an ELMo has a hidden size alone."""
-        names = {"hidden_size": "hidden_size"} if architecture == "elmo" else SIZES
-        return {size: getattr(self, name) for name, size in names.items() if getattr(self, name)}
+        """The sizes of a model that are not the thesis's; an ELMo has no feed-forward layers."""
+        sizes = {"hidden_size": self.hidden_size}
+        if architecture != "elmo":
+            sizes["intermediate_size"] = self.intermediate_size
+        return {name: size for name, size in sizes.items() if size}
 
     def corpus_of(self, model: str) -> CorpusParameters:
         """The corpus that a model is trained on."""
