@@ -245,17 +245,3 @@ def _provenance(provenance: Finished | str) -> str:
         return f'<p class="dnakit-provenance">{line}</p>\n' if line else ""
     facts = "".join(f"<dt>{name}</dt><dd>{html.escape(value)}</dd>\n" for name, value in provenance.facts().items())
     return f'<details class="dnakit-provenance">\n<summary>{line}</summary>\n<dl>\n{facts}</dl>\n</details>\n'
-
-
-# ---- for the chapters that are not converted yet
-
-from dnakit.report.style import PALETTE, STYLE, color  # noqa: E402, F401
-from dnakit.report.thesis import thesis_table  # noqa: E402, F401
-
-
-def figure_style() -> None:  # noqa: D103
-    plt.style.use(STYLE)
-
-
-def provenance(profile, source, simulated, runs=(), seed=None, device=None) -> str:  # type: ignore[no-untyped-def]  # noqa: D103
-    return " · ".join(str(part) for part in (profile, source) if part)
