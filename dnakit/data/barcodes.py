@@ -1,0 +1,271 @@
+"""Reference records of one gene with their taxonomy, from every form that they come in.
+
+One table comes out of each reader: a row a record with ``name``, ``sequence`` (bytes, upper case) and a column for each
+of `RANKS`, empty where the rank is not known.
+
+Policy on names. A *species* is a plain binomial, such as ``Salmo salar``. A subspecies (``Salmo trutta fario``) counts
+as its species. What is named with ``sp.``, ``cf.``, ``aff.``, a number or a code has no species here and keeps its
+genus. A hybrid (``x``) has neither species nor genus.
+"""
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import pandas as pd
+
+from dnakit.data import taxonomy
+from dnakit.data.files import open_text, refusing
+from dnakit.data.formats import annotation, extract, read_fasta, read_genbank
+from dnakit.data.reads import nucleotides
+from dnakit.project import DnakitError
+
+RANKS = ("domain", "phylum", "class", "order", "family", "genus", "species")
+PREFIXES = dict(zip("dpcofgs", RANKS, strict=True))  # in QIIME's d__ and SINTAX's d:
+PREFIXES |= {"k": "domain", "sk": "domain"}
+_PHYLA = """
+Annelida Arthropoda Brachiopoda Bryozoa Chaetognatha Chordata Cnidaria Ctenophora Echinodermata Hemichordata Mollusca
+Nematoda Nemertea Onychophora Placozoa Platyhelminthes Porifera Priapulida Rotifera Tardigrada
+"""
+PHYLA = frozenset(_PHYLA.split())  # of animals, as lineages name them
+POSITIONS = ("rrnS_12S_start", "rrnS_12S_end", "rrnS_strand")  # columns of the table of genomes
+_GENUS = re.compile(r"[A-Z][a-z]+(-[a-z]+)?")
+_EPITHET = re.compile(r"[a-z]{2,}(-[a-z]+)*")
+_NO_SPECIES = {"sp", "spp", "cf", "aff", "nr", "near", "gen", "indet", "environmental", "sample", "ssp", "subsp", "var"}
+_HYBRID = re.compile(r"(^|\s)[x×X](\s|$)|hybrid", re.IGNORECASE)
+LARGEST_MEMBER = 1 << 30  # bytes unpacked; the largest real one has 24 MB
+LARGEST_RATIO = 200  # unpacked over packed: DNA packs four to twenty times
+SMALL = 1 << 16  # bytes packed, from which on the ratio counts
+
+
+# ---- names
+
+
+def names_of(organism: str, genus: str = "") -> tuple[str, str]:
+    """Genus and species of an organism's name by the policy above, each empty where there is none.
+
+    Parameters
+    ----------
+    organism : str
+        Such as ``Salmo trutta fario`` or ``Cottus cf. gobio``; underscores count as blanks.
+    genus : str
+        What the taxonomy says of the genus, if it does.
+    """
+    words = organism.replace("_", " ").split()
+    if _HYBRID.search(" ".join(words)):
+        return "", ""
+    first = genus.strip() or (words[0] if words and _GENUS.fullmatch(words[0]) else "")
+    plain = 2 <= len(words) <= 3 and _GENUS.fullmatch(words[0]) and all(_EPITHET.fullmatch(word) for word in words[1:])
+    if not plain or _NO_SPECIES & {word.strip(".") for word in words[1:]}:
+        return first, ""
+    return first, " ".join(words[:2])
+
+
+def ranks_of(taxon: str) -> dict[str, str]:
+    """Ranks of a taxon in QIIME's form (``d__Eukaryota;p__Chordata;…``) or SINTAX's (``d:Eukaryota,p:Chordata,…``)."""
+    found = dict.fromkeys(RANKS, "")
+    for part in re.split(r"[;,]", taxon.strip().strip('"').rstrip(";")):
+        prefix, _, name = part.strip().partition("__") if "__" in part else part.strip().partition(":")
+        if prefix in PREFIXES:
+            found[PREFIXES[prefix]] = name.strip()
+    return _by_policy(found)
+
+
+def _by_policy(ranks: dict[str, str]) -> dict[str, str]:
+    organism = ranks["species"]
+    if organism and " " not in organism.replace("_", " ") and ranks["genus"]:  # the epithet alone
+        organism = f"{ranks['genus']} {organism}"
+    if organism:
+        ranks["genus"], ranks["species"] = names_of(organism, ranks["genus"])
+    return ranks
+
+
+def taxon_of(ranks: Mapping[str, str], down_to: str = RANKS[-1]) -> str:
+    """QIIME 2's way to write a taxon, down to a rank: ``d__Eukaryota;p__Chordata``."""
+    shown = RANKS[: RANKS.index(down_to) + 1]
+    return ";".join(f"{rank[0]}__{ranks[rank]}" for rank in shown)
+
+
+# ---- readers
+
+
+def read(sequences: str | Path, taxa: str | Path | None = None) -> pd.DataFrame:
+    """Records from files of any of the forms; what is inside decides.
+
+    Parameters
+    ----------
+    sequences : str or Path
+        A FASTA file, a QIIME 2 artifact (``.qza``), or an annotated GenBank file, of which the 12S genes are cut out.
+    taxa : str or Path, optional
+        A QIIME taxonomy (TSV or ``.qza``), or a table of genomes with columns ``accession`` and ``lineage`` and the
+        positions of the gene. Without one the FASTA headers say the taxonomy in SINTAX's form (``;tax=``).
+
+    Raises
+    ------
+    DnakitError
+        Unreadable or damaged files, records without taxonomy, or none at all.
+    """
+    path, table = Path(sequences), Path(taxa) if taxa else None
+    start = _first_line(path)
+    if start.startswith("LOCUS"):
+        return read_genes(path)
+    if table is None:
+        return read_sintax(path)
+    if not _is_zip(table) and {"accession", "lineage"} <= set(_first_line(table).split("\t")):
+        return read_mitochondria(path, table)
+    return read_qiime(path, table)
+
+
+def read_qiime(sequences: Path, taxa: Path) -> pd.DataFrame:
+    """Sequences and taxonomy as QIIME 2 keeps them, each plain or in an artifact.
+
+    Records that the taxonomy does not know are left out; the error names one if it knows none.
+    """
+    known = _read_taxa(taxa)
+    rows = [{"name": name, "sequence": sequence} | known[name] for name, sequence in _fasta(sequences) if name in known]
+    if not rows:
+        first = next(iter(_fasta(sequences)))[0]
+        raise DnakitError(f"{taxa}: knows no record of {sequences.name}, not even '{first}': give its own taxonomy")
+    return _table(rows, sequences)
+
+
+def read_sintax(path: Path) -> pd.DataFrame:
+    """A FASTA file whose headers say the taxonomy: ``>AB1;tax=d:Eukaryota,…,s:Salmo_salar;``."""
+    rows = []
+    for record in read_fasta(path):
+        header = f"{record.name} {record.description}"
+        name, mark, taxon = header.partition(";tax=")
+        if not mark:
+            raise DnakitError(
+                f"{path}: record '{record.name}' says no taxonomy (;tax=…): give a taxonomy table beside the file"
+            )
+        rows.append({"name": name.split()[0], "sequence": record.sequence} | ranks_of(taxon))
+    return _table(rows, path)
+
+
+def read_genes(path: Path) -> pd.DataFrame:
+    """The 12S genes of an annotated GenBank file; records without one are left out."""
+    rows = []
+    for record in read_genbank(path):
+        found = annotation(record)
+        if found.start is None or found.end is None:
+            continue
+        letters = nucleotides(str(record.seq), f"{path}: record {record.id}")
+        gene = extract(letters, found.start, found.end, found.strand or 1)
+        row: dict[str, Any] = {"name": record.id, "sequence": gene}
+        rows.append(row | _ranks_of_lineage(found.lineage, found.organism))
+    if not rows:
+        raise DnakitError(f"{path}: no record has an annotated 12S gene")
+    return _table(rows, path)
+
+
+def read_mitochondria(genomes: Path, table: Path) -> pd.DataFrame:
+    """The 12S genes of a FASTA file of genomes, by a table of lineages and positions (1-based, both ends included)."""
+    with refusing(table), open_text(table) as handle:
+        known = pd.read_csv(handle, sep="\t", dtype=str, keep_default_na=False).set_index("accession")
+    if missing := [name for name in POSITIONS if name not in known]:
+        raise DnakitError(f"{table}: has no column '{missing[0]}', which says where the gene lies")
+    known = known[known[POSITIONS[0]] != ""]
+    rows = []
+    for record in read_fasta(genomes, names=set(known.index)):
+        row = {name: str(value) for name, value in known.loc[record.name].items()}
+        start, end = int(row[POSITIONS[0]]) - 1, int(row[POSITIONS[1]])
+        past_origin = len(record.sequence) if end <= start else 0
+        gene = extract(record.sequence, start, end + past_origin, -1 if row[POSITIONS[2]] == "-" else 1)
+        ranks = _ranks_of_lineage(row["lineage"].split(">"), row["species"])
+        rows.append({"name": record.name, "sequence": gene} | ranks)
+    return _table(rows, genomes)
+
+
+def _ranks_of_lineage(lineage: Sequence[str], organism: str) -> dict[str, str]:
+    """Ranks from names whose ranks a lineage does not say: see `dnakit.data.taxonomy.rank`."""
+    phyla = [name for name in lineage if name in PHYLA or name.startswith("Simulatedphylum")]
+    genus, species = names_of(organism)
+    upper = {"domain": lineage[0] if lineage else "", "phylum": phyla[0] if phyla else ""}
+    middle = {level: taxonomy.rank(lineage, level) or "" for level in taxonomy.RANKS}
+    return upper | middle | {"genus": genus, "species": species}
+
+
+def _table(rows: list[dict[str, Any]], path: Path) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=["name", "sequence", *RANKS])
+    if twice := table["name"][table["name"].duplicated()].tolist():
+        raise DnakitError(f"{path}: record '{twice[0]}' occurs twice; names must be unique")
+    return table
+
+
+def _read_taxa(path: Path) -> dict[str, dict[str, str]]:
+    """Ranks by record from a QIIME taxonomy: ``Feature ID``, ``Taxon`` and whatever follows, tab-separated."""
+    found = {}
+    with _text_of(path, "taxonomy.tsv") as handle:
+        for number, line in enumerate(handle, start=1):
+            columns = line.rstrip("\r\n").split("\t")
+            if not line.strip() or line.startswith("#") or (number == 1 and columns[0].lower().startswith("feature")):
+                continue
+            if len(columns) < 2 or not ("__" in columns[1] or ":" in columns[1]):
+                raise DnakitError(f"{path}: line {number} is no row of a QIIME taxonomy (Feature ID, tab, d__…;p__…)")
+            found[columns[0]] = ranks_of(columns[1])
+    if not found:
+        raise DnakitError(f"{path}: no taxonomy in the file")
+    return found
+
+
+def _fasta(path: Path) -> Iterator[tuple[str, bytes]]:
+    if not _is_zip(path):
+        yield from ((record.name, record.sequence) for record in read_fasta(path))
+        return
+    name, lines = "", list[str]()
+    with _text_of(path, "dna-sequences.fasta") as handle:
+        for line in handle:
+            if not line.startswith(">"):
+                lines.append(line)
+                continue
+            if name:
+                yield name, nucleotides("".join(lines), f"{path}: record '{name}'")
+            name, lines = (line[1:].split() or [""])[0], []
+        if not name:
+            raise DnakitError(f"{path}: no FASTA record in the artifact")
+        yield name, nucleotides("".join(lines), f"{path}: record '{name}'")
+
+
+# ---- QIIME 2 artifacts: zip archives, read inside, never unpacked to disk
+
+
+def _is_zip(path: Path) -> bool:
+    with refusing(path), open(path, "rb") as handle:
+        return handle.read(4) == b"PK\x03\x04"
+
+
+def _first_line(path: Path) -> str:
+    if _is_zip(path):
+        return ""
+    with refusing(path), open_text(path) as handle:
+        return handle.readline().rstrip("\r\n")
+
+
+@contextmanager
+def _text_of(path: Path, member: str) -> Iterator[TextIO]:
+    """The text of a plain file, or of the one member of an artifact whose name ends so."""
+    if not _is_zip(path):
+        with refusing(path), open_text(path) as handle:
+            yield handle
+        return
+    try:
+        with refusing(path), zipfile.ZipFile(path) as archive, archive.open(_member(path, archive, member)) as stream:
+            yield io.TextIOWrapper(stream, encoding="utf-8-sig")
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
+        raise DnakitError(f"{path}: the archive is damaged, encrypted or no QIIME 2 artifact; get it again") from error
+
+
+def _member(path: Path, archive: zipfile.ZipFile, member: str) -> zipfile.ZipInfo:
+    """The file inside that is asked for, unless it would unpack to an unlikely size (a zip bomb)."""
+    found = [info for info in archive.infolist() if info.filename.endswith(f"/data/{member}")]
+    if len(found) != 1:
+        raise DnakitError(f"{path}: holds {len(found)} files data/{member}; a QIIME 2 artifact of this kind holds one")
+    size, packed = found[0].file_size, found[0].compress_size
+    if size > LARGEST_MEMBER or size > LARGEST_RATIO * max(packed, SMALL):
+        raise DnakitError(f"{path}: {found[0].filename} would unpack from {packed:,} to {size:,} bytes: refused")
+    return found[0]

@@ -1,0 +1,176 @@
+"""Sequencing reads, one after the other: FASTQ or FASTA, plain or compressed, from a file or from standard input.
+
+Memory does not grow with the number of reads. Reading and recognising the format is dnaio's work. A read is a read
+whatever its quality: low-quality ends are cut off (`trimmed_length`), a read of no bases stays as an empty one, and
+letters that are no base become N.
+"""
+
+import io
+import lzma
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dnakit.data.bases import reverse_complement
+from dnakit.project import DnakitError
+
+STANDARD_INPUT = "-"
+QUALITY = 10  # Phred: a base with an error probability above 0.1 is no evidence
+PHRED = 33  # offset of the letters
+_NORMAL = bytes.maketrans(b"acgtuUryswkmbdhvnRYSWKMBDHV.", b"ACGTTTNNNNNNNNNNNNNNNNNNNNNN")
+_ZIP = b"PK\x03\x04"
+_COMPRESSED = (b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh")
+
+
+class Read(NamedTuple):
+    """One read.
+
+    Attributes
+    ----------
+    name : str
+        The header's first word.
+    sequence : bytes
+        ``ACGT`` and N, upper case; may be empty.
+    """
+
+    name: str
+    sequence: bytes
+
+
+def read_reads(source: str | Path) -> Iterator[Read]:
+    """The reads of a FASTQ or FASTA file, compressed or not; nothing of an empty one.
+
+    Parameters
+    ----------
+    source : str or Path
+        A file, or ``-`` for standard input. What is inside decides about the format, not the name.
+
+    Raises
+    ------
+    DnakitError
+        The file is absent, truncated, damaged, or holds no reads; letters that are no nucleotides (a protein, an
+        alignment).
+    """
+    import dnaio
+
+    where = "standard input" if str(source) == STANDARD_INPUT else str(source)
+    with _refusing(where):
+        stream = _opened(source)
+        if not stream.peek(1):
+            return
+        if stream.peek(4).startswith(_ZIP):
+            raise DnakitError(f"{where}: is a zip archive: unpack it and give the file inside")
+        with dnaio.open(stream) as records:
+            for number, record in enumerate(records, start=1):
+                letters = record.sequence
+                if record.qualities:
+                    letters = letters[: trimmed_length(record.qualities)]
+                words = record.name.split(None, 1)
+                yield Read(words[0] if words else f"read-{number}", nucleotides(letters, f"{where}: read {number}"))
+
+
+def _opened(source: str | Path) -> io.BufferedReader:
+    """A buffered stream of what is inside; the first bytes decide whether it is compressed."""
+    raw: Any = sys.stdin.buffer if str(source) == STANDARD_INPUT else open(source, "rb")  # noqa: SIM115
+    start = raw.peek(6)[:6]
+    if any(start.startswith(magic) for magic in _COMPRESSED):
+        from xopen import xopen
+
+        raw = xopen(raw, "rb", threads=0)
+    return io.BufferedReader(raw, 1 << 20)
+
+
+@contextmanager
+def _refusing(where: str) -> Iterator[None]:
+    """One line for whatever a broken file does to its readers."""
+    import dnaio
+
+    try:
+        yield
+    except dnaio.FileFormatError as error:
+        raise DnakitError(f"{where}: not FASTA or FASTQ: {' '.join(str(error).split())[:160]}") from error
+    except UnicodeDecodeError as error:
+        raise DnakitError(f"{where}: not FASTA or FASTQ: it holds bytes that are no text") from error
+    except (EOFError, zlib.error, lzma.LZMAError) as error:
+        raise DnakitError(f"{where}: the compressed file is truncated or damaged; get it again") from error
+    except OSError as error:
+        reason = error.strerror or "the compressed file is damaged; get it again"
+        raise DnakitError(f"{where}: cannot be read: {reason}") from error
+
+
+def nucleotides(letters: str, where: str) -> bytes:
+    """Upper-case ACGT, N for every IUPAC ambiguity letter and for a dot.
+
+    Raises
+    ------
+    DnakitError
+        On any other letter, with `where` in front.
+    """
+    sequence = letters.encode("ascii", "replace").translate(_NORMAL, b" \t\r\n")
+    if strange := sequence.translate(None, b"ACGTN"):
+        raise DnakitError(f"{where} holds {chr(strange[0])!r}, which is no nucleotide (a protein, an alignment?)")
+    return sequence
+
+
+def trimmed_length(qualities: str, least: int = QUALITY) -> int:
+    """How many bases to keep from the start, so that what is cut off has a low quality on the whole.
+
+    BWA's rule, which cutadapt uses too: cut where the sum of (quality - `least`) of what follows is smallest.
+    """
+    values = np.frombuffer(qualities.encode("ascii", "replace"), np.uint8).astype(np.int32) - PHRED - least
+    if not len(values) or values.min() >= 0:
+        return len(values)
+    sums = np.cumsum(values[::-1])
+    lowest = int(sums.argmin())
+    return len(values) - lowest - 1 if sums[lowest] < 0 else len(values)
+
+
+# ---- amplicons: what lies between two primers
+
+MIFISH_U = (b"GTCGGTAAAACTCGTGCCAGC", b"CATAGTGGGGTATCTAATCCCAGTTTG")  # Miya et al. 2015, 10.1098/rsos.150088
+MOST_ERRORS = 5  # of a primer: templates differ from it
+
+
+def between_primers(
+    sequence: bytes, primers: tuple[bytes, bytes] = MIFISH_U, both: bool = True, most_errors: int = MOST_ERRORS
+) -> bytes | None:
+    """What lies between the forward primer and the complement of the reverse one; None where a primer is not found.
+
+    Parameters
+    ----------
+    sequence : bytes
+        In the direction of the forward primer.
+    primers : tuple of bytes
+        Each in its own direction.
+    both : bool
+        Whether both must be there; without, what follows the forward one to the end counts too.
+    most_errors : int
+        Substitutions, insertions and deletions allowed in a primer.
+    """
+    forward, backward = primers[0], reverse_complement(primers[1])
+    first = _place(forward, sequence, most_errors)
+    if first is None:
+        return None
+    rest = sequence[first[1] :]
+    last = _place(backward, rest, most_errors)
+    if last is None:
+        return None if both else rest
+    return rest[: last[0]]
+
+
+def _place(primer: bytes, sequence: bytes, most_errors: int) -> tuple[int, int] | None:
+    """Start and end of the best place of a primer, exact by edlib; None where it has too many errors."""
+    import edlib
+
+    if len(sequence) < len(primer) - most_errors:
+        return None
+    found = edlib.align(primer, sequence, mode="HW", task="locations", k=most_errors)
+    if found["editDistance"] < 0:
+        return None
+    start, end = found["locations"][0]
+    return int(start or 0), int(end) + 1

@@ -1,0 +1,147 @@
+"""Readers of 12S records: every form gives the same table, names follow the stated policy, bad archives are refused."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from dnakit.data import barcodes
+from dnakit.data.barcodes import RANKS, names_of, ranks_of, taxon_of
+from dnakit.data.sources import fetch
+from dnakit.project import DnakitError
+
+TAXON = "d__Eukaryota;p__Chordata;c__Actinopteri;o__Salmoniformes;f__Salmonidae;g__Salmo;s__Salmo salar"
+
+
+@pytest.fixture(scope="module")
+def world():
+    """The simulated records as the artifacts hold them."""
+    return barcodes.read(fetch("simulated-barcodes-sequences"), fetch("simulated-barcodes-taxonomy"))
+
+
+@pytest.mark.parametrize(
+    ("organism", "expected"),
+    [
+        ("Salmo salar", ("Salmo", "Salmo salar")),
+        ("Salmo_salar", ("Salmo", "Salmo salar")),
+        ("Salmo trutta fario", ("Salmo", "Salmo trutta")),
+        ("Sebastes melanops-mystinus", ("Sebastes", "Sebastes melanops-mystinus")),
+        ("Astroblepus sp.", ("Astroblepus", "")),
+        ("Epigonus sp. CBM:ZF:15589", ("Epigonus", "")),
+        ("Corydoras cf. breei MA289", ("Corydoras", "")),
+        ("Cottus aff. gobio", ("Cottus", "")),
+        ("Acipenser ruthenus x Acipenser baerii", ("", "")),
+        ("Poeciliopsis monacha × lucida", ("", "")),
+        ("diploid Xenocypris davidi x Megalobrama amblycephala", ("", "")),
+        ("Leptocephalus sp. 'type II larva'", ("Leptocephalus", "")),
+        ("uncultured fish", ("", "")),
+        ("", ("", "")),
+    ],
+)
+def test_the_policy_on_names(organism, expected):
+    assert names_of(organism) == expected
+
+
+def test_a_taxon_is_read_in_both_forms_and_written_back():
+    ranks = ranks_of(TAXON)
+    sintax = TAXON.replace("__", ":").replace(";", ",").replace("Salmo salar", "Salmo_salar")
+    assert ranks_of(sintax) == ranks
+    assert taxon_of(ranks) == TAXON
+    assert taxon_of(ranks, "order") == TAXON.split(";f__")[0]
+    assert ranks_of(TAXON.replace("s__Salmo salar", "s__salar"))["species"] == "Salmo salar"
+    assert ranks_of("d__Eukaryota; p__Chordata; c__; o__") == dict.fromkeys(RANKS, "") | {
+        "domain": "Eukaryota",
+        "phylum": "Chordata",
+    }
+
+
+def test_every_form_gives_the_same_table(tmp_path, world):
+    fasta, taxa, sintax = tmp_path / "a.fa", tmp_path / "a.tsv", tmp_path / "s.fa"
+    rows = list(world.to_dict("records"))
+    fasta.write_text("".join(f">{row['name']} more\r\n{row['sequence'].decode().lower()}\r\n" for row in rows))
+    taxa.write_text("Feature ID\tTaxon\tConfidence\n" + "".join(f"{r['name']}\t{taxon_of(r)}\t0.9\n" for r in rows))
+    tax = {r["name"]: taxon_of(r).replace("__", ":").replace(";", ",").replace(" ", "_") for r in rows}
+    sintax.write_text("".join(f">{r['name']};tax={tax[r['name']]};\n{r['sequence'].decode()}\n" for r in rows))
+    assert barcodes.read(fasta, taxa).equals(world)
+    assert barcodes.read(sintax).equals(world)
+    assert barcodes.read(fetch("simulated-barcodes-sequences"), taxa).equals(world)
+
+
+def test_annotated_genomes_give_the_gene_whatever_its_name_strand_and_place(world):
+    genes = barcodes.read(fetch("simulated-barcodes-genbank"))
+    first = world[world.name.str.endswith(".1")].reset_index(drop=True)
+    assert genes["name"].tolist() == first["name"].tolist()
+    assert genes["sequence"].tolist() == first["sequence"].tolist()
+    assert genes["species"].tolist() == first["species"].tolist()
+    assert genes["family"].tolist() == first["family"].tolist()
+
+
+def test_a_table_of_genomes_gives_the_gene_on_either_strand_and_across_the_origin(tmp_path):
+    genomes, table = tmp_path / "g.fa", tmp_path / "g.tsv"
+    genomes.write_text(">A.1 x\nAACCCGGGGT\n>B.1 x\nAACCCGGGGT\n>C.1 x\nAACCCGGGGT\n>D.1 x\nAACC\n")
+    lineage = "Eukaryota>Metazoa>Chordata>Actinopterygii>Salmoniformes>Salmonidae>Salmo"
+    columns = "accession\tspecies\tlineage\tlength\trrnS_12S_start\trrnS_12S_end\trrnS_strand\n"
+    places = {"A.1": "3\t5\t+", "B.1": "6\t9\t-", "C.1": "10\t2\t+", "D.1": "\t\t"}
+    table.write_text(columns + "".join(f"{n}\tSalmo salar\t{lineage}\t10\t{p}\n" for n, p in places.items()))
+    found = barcodes.read(genomes, table).set_index("name")
+    assert found["sequence"].to_dict() == {"A.1": b"CCC", "B.1": b"CCCC", "C.1": b"TAA"}
+    assert found.loc["A.1", list(RANKS)].tolist() == [
+        "Eukaryota", "Chordata", "Actinopterygii", "Salmoniformes", "Salmonidae", "Salmo", "Salmo salar",
+    ]  # fmt: skip
+
+
+def bomb(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/data/dna-sequences.fasta", ">a\n" + "A" * 60_000_000)
+
+
+def no_artifact(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/data/table.biom", "no")
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(fetch("simulated-barcodes-sequences").read_bytes()[:-100])
+
+
+def damaged(path: Path) -> None:
+    content = bytearray(fetch("simulated-barcodes-sequences").read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("spoil", [bomb, no_artifact, truncated, damaged])
+def test_a_bad_archive_is_one_line_that_names_it(tmp_path, spoil):
+    path = tmp_path / "bad.qza"
+    spoil(path)
+    with pytest.raises(DnakitError, match=r"bad\.qza") as caught:
+        barcodes.read(path, fetch("simulated-barcodes-taxonomy"))
+    assert "\n" not in str(caught.value)
+
+
+def test_records_without_taxonomy_are_one_line(tmp_path):
+    fasta, taxa = tmp_path / "a.fa", tmp_path / "a.tsv"
+    fasta.write_text(">a\nACGT\n")
+    taxa.write_text(f"Feature ID\tTaxon\nb\t{TAXON}\n")
+    with pytest.raises(DnakitError, match="says no taxonomy"):
+        barcodes.read(fasta)
+    with pytest.raises(DnakitError, match="knows no record"):
+        barcodes.read(fasta, taxa)
+    taxa.write_text("b,Salmo salar\n")
+    with pytest.raises(DnakitError, match="line 1 is no row"):
+        barcodes.read(fasta, taxa)
+    taxa.write_text("")
+    with pytest.raises(DnakitError, match="no taxonomy in the file"):
+        barcodes.read(fasta, taxa)
+
+
+def test_the_world_is_the_same_each_time(tmp_path):
+    from dnakit.data.simulate import barcodes as simulated
+
+    folders = [tmp_path / name for name in "ab"]
+    for folder in folders:
+        folder.mkdir()
+        simulated.write(folder)
+    names = sorted(path.name for path in folders[0].iterdir())
+    assert len(names) == 7
+    assert all((folders[0] / name).read_bytes() == (folders[1] / name).read_bytes() for name in names)

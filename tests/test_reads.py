@@ -1,0 +1,103 @@
+"""Reads as sequencers write them: formats, compression, qualities, and files that are no reads."""
+
+import bz2
+import gzip
+import io
+import lzma
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnakit.data import reads
+from dnakit.data.bases import reverse_complement
+from dnakit.data.reads import MIFISH_U, Read, between_primers, read_reads, trimmed_length
+from dnakit.project import DnakitError
+
+FASTQ = b"@one 1:N:0\nACGTNACG\n+\nFFFFFFFF\n@two\nacgu\n+two\nFFFF\n"
+FASTA = b">one x\nACGT\nNACG\n>two\nacgu\n"
+EXPECTED = [Read("one", b"ACGTNACG"), Read("two", b"ACGT")]
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, lzma.compress, bz2.compress])
+@pytest.mark.parametrize("content", [FASTQ, FASTA])
+def test_what_is_inside_decides_not_the_name(tmp_path, compress, content):
+    path = tmp_path / "reads.txt"
+    path.write_bytes(compress(content))
+    assert list(read_reads(path)) == EXPECTED
+
+
+@pytest.mark.parametrize("content", [FASTQ, FASTA, gzip.compress(FASTQ), lzma.compress(FASTA)])
+def test_standard_input_gives_the_same(monkeypatch, content):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content))))
+    assert list(read_reads("-")) == EXPECTED
+
+
+def test_windows_line_ends_and_several_gzip_members(tmp_path):
+    path = tmp_path / "r.fastq.gz"
+    path.write_bytes(gzip.compress(FASTQ.replace(b"\n", b"\r\n")) + gzip.compress(FASTQ.replace(b"\n", b"\r\n")))
+    assert list(read_reads(path)) == EXPECTED * 2
+
+
+def test_an_empty_read_stays_and_an_empty_file_has_none(tmp_path):
+    path = tmp_path / "r.fastq"
+    path.write_bytes(b"@gone\n\n+\n\n" + FASTQ)
+    assert list(read_reads(path)) == [Read("gone", b""), *EXPECTED]
+    for content in (b"", gzip.compress(b"")):
+        path.write_bytes(content)
+        assert list(read_reads(path)) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"name,sequence\n1,ACGT\n",
+        b"\x89PNG\r\n\x1a\n\x00\x00",
+        b"%PDF-1.4\n",
+        b"PK\x03\x04rest",
+        FASTQ[:-12],
+        gzip.compress(FASTQ * 500)[:-20],
+        b">protein\nMKLVEFW\n",
+        b">aligned\nAC--GT\n",
+        b"\xff\xfe>\x00a\x00",
+    ],
+)
+def test_what_is_no_file_of_reads_is_one_line_that_names_it(tmp_path, content):
+    path = tmp_path / "reads.fastq"
+    path.write_bytes(content)
+    with pytest.raises(DnakitError) as caught:
+        list(read_reads(path))
+    assert "reads.fastq" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_absent_file_and_a_folder_are_one_line(tmp_path):
+    for path in (tmp_path / "absent.fa", tmp_path):
+        with pytest.raises(DnakitError, match="cannot be read"):
+            list(read_reads(path))
+
+
+@given(st.text("#,:F", max_size=80))
+def test_what_is_trimmed_is_bad_on_the_whole_and_a_good_end_stays(qualities):
+    kept = trimmed_length(qualities)
+    values = [ord(letter) - 33 - reads.QUALITY for letter in qualities]
+    assert 0 <= kept <= len(qualities)
+    assert kept == len(qualities) or sum(values[kept:]) < 0
+    assert not qualities.endswith("F") or kept == len(qualities) or sum(values[kept:]) < 0
+    assert kept == 0 or sum(values[kept - 1 :]) > sum(values[kept:]) or kept == len(qualities)
+
+
+def test_a_low_quality_end_is_cut_off(tmp_path):
+    path = tmp_path / "r.fastq"
+    path.write_text("@a\nACGTACGTAC\n+\nFFFFFFF###\n")
+    assert list(read_reads(path)) == [Read("a", b"ACGTACG")]
+
+
+@pytest.mark.parametrize("change", [bytes, lambda primer: primer.replace(b"GG", b"GC")])
+def test_an_amplicon_is_what_lies_between_the_primers(change):
+    inner, flank = b"ACGTTGCA" * 20, b"TTTTTTTTTTCCCC"
+    gene = flank + change(MIFISH_U[0]) + inner + reverse_complement(MIFISH_U[1]) + flank
+    assert between_primers(gene) == inner
+    assert between_primers(inner) is None
+    assert between_primers(gene[: len(flank) + 60], both=False) == inner[: 60 - len(MIFISH_U[0])]
