@@ -19,11 +19,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from dnakit.data.bases import CODES, UNKNOWN
 from dnakit.models import build as models
 from dnakit.models.attention import WindowedSelfAttention
 from dnakit.models.build import Weights
 from dnakit.project import DnakitError
-from dnakit.tokens.tokenizer import CODES, UNKNOWN, DnaTokenizer
+from dnakit.tokens.tokenizer import DnaTokenizer
 
 POSITION_WIDTH = 32  # dimensions of a position: sines and cosines of 16 frequencies
 POSITION_SIZE = 1.5  # of a position's dimension beside a token's

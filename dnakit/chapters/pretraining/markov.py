@@ -18,8 +18,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from dnakit.data.bases import ALPHABET, CODES, UNKNOWN
 from dnakit.project import DnakitError
-from dnakit.tokens.tokenizer import ALPHABET, CODES, UNKNOWN
 
 LONGEST_CONTEXT = 26  # as digits of base 5 beside one base, what an unsigned integer of 64 bits holds
 BLOCK_BASES = 1 << 21  # held-out bases scored at a time, so that memory does not grow with the genomes
