@@ -29,7 +29,7 @@ def key(recipe: str, inputs: Mapping[str, Any]) -> str:
 
 
 def path_of(kind: str, made_key: str) -> Path:
-    """Where the finished folder of a kind (``runs``, ``corpora``) lies, whether it exists or not."""
+    """Where the finished folder of a kind (``runs``, ``datasets``) lies, whether it exists or not."""
     shelf = data_folder("runs") if kind == "runs" else data_folder("cache", kind)
     return shelf / made_key
 
