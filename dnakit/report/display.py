@@ -117,7 +117,7 @@ def _output(result: Any, caption: str, number: str | None, done: Finished, forma
 
 
 def _fold(result: Any, here: Finished, caption: str, formats: Mapping[str, str] | None) -> Shown:
-    """The table or figure of this run behind a line to click."""
+    """The table or figure of this run behind a line to click; `dnakit runs` lists its keys."""
     title = f"This run ({here.profile}, {'simulated' if here.simulated else 'real'} data)"
     if isinstance(result, pd.DataFrame):
         content, text = tables.render(result, _known(formats, result))
@@ -127,9 +127,9 @@ def _fold(result: Any, here: Finished, caption: str, formats: Mapping[str, str] 
     opened = "" if here.simulated else " open"
     fold = (
         f'<details class="dnakit-this-run"{opened}>\n<summary>{html.escape(title)}</summary>\n'
-        f'<div class="dnakit-output">\n{content}{_provenance(here)}</div>\n</details>'
+        f'<div class="dnakit-output">\n{content}{_provenance(here.provenance)}</div>\n</details>'
     )
-    return Shown(fold, f"{title}\n\n{text}\n\n{_line(here)}")
+    return Shown(fold, f"{title}\n\n{text}\n\n{here.provenance}")
 
 
 def _known(formats: Mapping[str, str] | None, frame: pd.DataFrame) -> dict[str, str]:
