@@ -10,8 +10,8 @@ import os
 import re
 import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,11 +22,9 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
-from dnakit.models.device import bf16, give_back_memory
+from dnakit.models.device import give_back_memory
 
-if TYPE_CHECKING:
-    from dnakit.training import Summary, TrainingParameters
-
+Summary = Callable[[np.ndarray], dict[str, float]]
 CHECKPOINT_SECONDS = 60  # a killed run loses at most so much work, besides a checkpoint at each epoch's end
 TRIM_BATCHES = 16  # after so many, memory is given back: too few to grow much, enough that it costs under a hundredth
 NOT_COUNTS = ["logits"]  # of a classifier's output; metrics need its counts alone
@@ -37,15 +35,14 @@ def prepare(
     model: PreTrainedModel,
     train: Dataset,
     watched: dict[str, Dataset],
-    parameters: TrainingParameters,
+    arguments: TrainingArguments,
     summarise: Summary,
-    folder: Path,
 ) -> CountingTrainer:
     """A Trainer for `dnakit.training.train`; it evaluates the `watched` data sets after each epoch."""
     progress = Progress(summarise)
     trainer = CountingTrainer(
         model=model,
-        args=arguments(folder, parameters),
+        args=arguments,
         train_dataset=train,
         eval_dataset=watched,
         compute_metrics=Totals(summarise),
@@ -170,39 +167,6 @@ def evaluate(trainer: CountingTrainer, samples: Dataset) -> dict[str, float]:
     """Metrics of a data set, by name."""
     metrics = trainer.evaluate(samples, ignore_keys=NOT_COUNTS)
     return {counted["metric"]: metrics[name] for name in metrics if (counted := COUNTED.fullmatch(name))}
-
-
-def arguments(folder: Path, parameters: TrainingParameters) -> TrainingArguments:
-    """The Trainer's settings for our parameters: the thesis's Adam, and nothing that is not needed."""
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    settings = TrainingArguments(
-        output_dir=str(folder / "checkpoints"),
-        num_train_epochs=parameters.epochs,
-        per_device_train_batch_size=parameters.batch_size,
-        per_device_eval_batch_size=parameters.batch_size,
-        learning_rate=parameters.learning_rate,
-        adam_beta1=0.9,
-        adam_beta2=0.999,
-        weight_decay=0.0,
-        max_grad_norm=0.0,
-        lr_scheduler_type="constant",
-        use_cpu=not torch.cuda.is_available(),  # CPU or CUDA, nothing else is tested
-        bf16=bf16(parameters.precision),
-        seed=parameters.seed,
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        save_total_limit=2,
-        logging_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        batch_eval_metrics=True,
-        label_names=["labels"],
-        remove_unused_columns=False,
-        dataloader_pin_memory=torch.cuda.is_available(),
-    )
-    settings._n_gpu = min(1, settings.n_gpu)  # more would multiply the batch of the same run
-    return settings
 
 
 def show_progress() -> bool:

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dnakit import store
-from dnakit.models.device import keep_memory
+from dnakit.models.device import bf16, keep_memory
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch.utils.data import Dataset
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, TrainingArguments
 
-    Summary = Callable[[np.ndarray], dict[str, float]]
+    from dnakit.trainer import Summary
 
 
 class TrainingParameters(BaseModel):
@@ -74,7 +73,7 @@ def train(
     set_seed(parameters.seed)
     model = build()
     watched = {part: data for part, data in samples.items() if part not in ("train", "test")}
-    counting = trainer.prepare(model, samples["train"], watched, parameters, summarise, folder)
+    counting = trainer.prepare(model, samples["train"], watched, arguments(folder, parameters), summarise)
     counting.train(resume_from_checkpoint=last_checkpoint(folder), ignore_keys_for_eval=trainer.NOT_COUNTS)
     evaluated = [part for part in (*watched, "test") if part in samples]
     results: dict[str, Any] = {part: trainer.evaluate(counting, samples[part]) for part in evaluated}
@@ -97,3 +96,39 @@ def last_checkpoint(folder: Path) -> str | None:
         except (OSError, json.JSONDecodeError):
             shutil.rmtree(checkpoint)
     return None
+
+
+def arguments(folder: Path, parameters: TrainingParameters) -> TrainingArguments:
+    """The Trainer's settings for our parameters: the thesis's Adam, and nothing that is not needed."""
+    import torch
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    settings = transformers.TrainingArguments(
+        output_dir=str(folder / "checkpoints"),
+        num_train_epochs=parameters.epochs,
+        per_device_train_batch_size=parameters.batch_size,
+        per_device_eval_batch_size=parameters.batch_size,
+        learning_rate=parameters.learning_rate,
+        adam_beta1=0.9,
+        adam_beta2=0.999,
+        weight_decay=0.0,
+        max_grad_norm=0.0,
+        lr_scheduler_type="constant",
+        use_cpu=not torch.cuda.is_available(),  # CPU or CUDA, nothing else is tested
+        bf16=bf16(parameters.precision),
+        seed=parameters.seed,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=2,
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        batch_eval_metrics=True,
+        label_names=["labels"],
+        remove_unused_columns=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
+    )
+    settings._n_gpu = min(1, settings.n_gpu)  # more would multiply the batch of the same run
+    return settings
