@@ -1,55 +1,80 @@
-"""Chapter 2's parameters, sums and tables; and the smoke profile's metrics against the stored ones."""
+"""Chapter 2's parameters, sums, tables and figures; and the smoke profile's metrics against the stored ones."""
 
 import json
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
-from dnakit import store
-from dnakit.chapters.pretraining import results as outcome
-from dnakit.chapters.pretraining import runs as pretraining
-from dnakit.notebooks.parameters import PROFILES, settings
+from dnakit import metrics
+from dnakit.chapters.chapter import chapter_of
+from dnakit.chapters.pretraining import figures, pretrain, results, starts
+from dnakit.chapters.pretraining.parameters import NINE_MER
+from dnakit.chapters.pretraining.trainings import PretrainingRun
+from dnakit.notebooks.parameters import PROFILES
 from dnakit.project import DnakitError
+from dnakit.report.finished import Finished, recorded
+from dnakit.tokens import samples
 
+NOTEBOOK = "02_pretraining"
 EXPECTED = Path(__file__).parent / "expected_smoke_metrics.json"
 # Another processor rounds otherwise, and a training amplifies it: absolute for shares, relative for the rest.
 SHARES, RELATIVE = 0.03, 0.1
 
 
-@pytest.fixture
-def chosen():
-    return settings("02_pretraining", "smoke")
+def smoke(**changes):
+    return chapter_of(NOTEBOOK, "smoke", changes)
 
 
-def test_names_need_no_data(chosen, monkeypatch, tmp_path):
+def trainings(chapter):
+    return {name: run for name, run in chapter.runs.items() if isinstance(run, PretrainingRun)}
+
+
+# ---- parameters and keys
+
+
+def test_names_need_no_data(monkeypatch, tmp_path):
     monkeypatch.setenv("DNAKIT_DATA", str(tmp_path))
-    assert list(pretraining.runs(chosen)) == chosen["models"] + chosen["trials"]
-    assert outcome.run_names(chosen)[: len(chosen["models"])] == chosen["models"]
+    chapter = smoke()
+    assert list(trainings(chapter)) == chapter.parameters.models + chapter.parameters.budgets
     assert not list(tmp_path.iterdir())
 
 
-def test_the_key_follows_what_matters(chosen):
-    def key(**changes):
-        return pretraining.runs(chosen | changes)["longformer-9-mer-mlm"].key
+def test_the_key_follows_what_matters():
+    chosen = smoke().parameters
 
-    alone = {"tokenizations": ["9-mer"], "genomes": chosen["genomes"][1:2], "vocab_sizes": [2000]}
-    assert key() == key(profile="another", models=["longformer-9-mer-mlm"], nuclear_pieces=99, **alone)
+    def key(**changes):
+        return smoke(**changes).runs[NINE_MER].key
+
+    alone = {"tokenizations": ["9-mer"], "genomes": chosen.genomes[1:2], "vocab_sizes": chosen.vocab_sizes[1:2]}
+    alone |= {"models": [NINE_MER], "budgets": [], "budget_models": [], "budget_genomes": []}
+    alone |= {"budget_epochs": [], "budget_initial_weights": []}
+    assert key() == key(profile="another", nuclear_pieces=99, **alone)
     keys = [key(), key(seed=2), key(epochs=9), key(mlm_loss="masked"), key(masking="dynamic"), key(learning_rate=2e-3)]
-    keys += [key(genomes=[30] * 4), key(vocab_sizes=[100] * 4), key(ruler_genomes=5)]
-    keys += [run.key for run in pretraining.runs(chosen).values() if run.name != "longformer-9-mer-mlm"]
+    keys += [key(genomes=[30] * 4), key(vocab_sizes=[100] * 4), key(held_out_genomes=5), key(hidden_size=32)]
+    keys += [run.key for name, run in smoke().runs.items() if name != NINE_MER]
     assert len(set(keys)) == len(keys)
 
 
+def test_sizes_are_part_of_a_key_only_where_they_are_not_the_thesis_s():
+    run = smoke(hidden_size=0, intermediate_size=0).runs[NINE_MER]
+    assert not {"hidden_size", "intermediate_size"} & set(run.inputs())
+    assert smoke(hidden_size=32).runs[NINE_MER].inputs()["hidden_size"] == 32
+
+
 def test_every_row_of_table_5_1_is_trained_once_in_every_profile():
-    rows = outcome.published()[outcome.ROW].query("language != 'reference'")
+    rows = results.published()[results.ROW].query("language != 'reference'")
     for profile in PROFILES:
-        found, chosen = [], settings("02_pretraining", profile)
-        for run in (pretraining.runs(chosen)[name] for name in chosen["models"]):
-            corpus = {"tokenization": run.corpus_parameters.tokenization, "piece": run.corpus_parameters.piece}
-            found.append(outcome.row_of({"parameters": run.parameters, "corpus": corpus}))
-        assert sorted(map(tuple, rows.to_numpy())) == sorted(tuple(row.values()) for row in found)
+        chapter = chapter_of(NOTEBOOK, profile)
+        found = []
+        for name in chapter.parameters.models:
+            run = chapter.runs[name]
+            language = {"mitochondria": "mitochondrial"}.get(run.language, run.language)
+            architecture, task = run.settings["architecture"].capitalize(), results.TASKS[run.settings["head"]]
+            found.append((language, architecture, run.corpus.tokenization, task))
+        assert sorted(map(tuple, rows.to_numpy())) == sorted(found)
 
 
 @pytest.mark.parametrize(
@@ -57,25 +82,43 @@ def test_every_row_of_table_5_1_is_trained_once_in_every_profile():
     [
         ({"mlm_loss": "some"}, "02_pretraining: 'mlm_loss': "),
         ({"epochs": 0}, "02_pretraining: 'epochs': "),
+        ({"hidden_size": -1}, "02_pretraining: 'hidden_size': "),
         ({"genomes": [10]}, "as many entries each"),
-        ({"ruler_genomes": 2}, "02_pretraining: 'ruler_genomes': .*at least 3, or 0"),
+        ({"held_out_genomes": 2}, "02_pretraining: 'held_out_genomes': .*at least 3, or 0"),
         ({"tokenizations": ["6-mer", "6-mer", "9-mer", "BB"]}, "names one twice"),
-        ({"tokenizations": [*"abc", "9-mer"], "models": ["longformer-9-mer-mlm"]}, "02_pretraining: 'tokenization': "),
+        ({"tokenizations": [*"abc", "9-mer"], "models": [NINE_MER]}, "02_pretraining: 'tokenization': "),
         ({"vocab_sizes": [5000, 2000, 2000, 70_000]}, "02_pretraining: 'vocab_size': "),
         ({"models": ["longformer-9-mers"]}, "'longformer-9-mers' is not like longformer-9-mer-mlm"),
         ({"models": ["longformer-8-mer-mlm"]}, "wants 8-mer, which 'tokenizations' lacks"),
-        ({"models": ["longformer-9-mer-mlm"] * 2}, "names one twice"),
+        ({"models": [NINE_MER] * 2}, "names one twice"),
         ({"nuclear_pieces": 5}, "02_pretraining: 'genomes': .*at least 10, or 0 for all"),
     ],
 )
-def test_a_wrong_parameter_is_one_clear_error(chosen, changes, message):
+def test_a_wrong_parameter_is_one_clear_error(changes, message):
     with pytest.raises(DnakitError, match=message) as caught:
-        [run.corpus_parameters for run in pretraining.runs(chosen | changes).values()]
+        [run.corpus for run in smoke(**changes).runs.values()]
     assert "\n" not in str(caught.value)
 
 
+# ---- what later chapters begin from
+
+
+def test_a_start_is_a_run_of_chapter_2():
+    runs = chapter_of(NOTEBOOK, "laptop").runs
+    assert starts.start_of("laptop", "mitochondria") == runs[NINE_MER]
+    assert starts.start_of("laptop", "none") == starts.start_of("laptop", "nuclear") == runs[f"{NINE_MER}-nuclear"]
+
+
+def test_an_unknown_start_is_one_clear_error():
+    with pytest.raises(DnakitError, match=r"no initialization 'nuclaer'; did you mean 'nuclear'.*; known: nuclear"):
+        starts.start_of("smoke", "nuclaer")
+
+
+# ---- sums
+
+
 def test_summarise_divides_the_sums():
-    result = pretraining.summarise(np.array([200.0, 100, 90, 60, 12, 3]))
+    result = pretrain.summarise(np.array([200.0, 100, 90, 60, 12, 3]))
     assert result == {
         "loss": 2.0,
         "accuracy": 0.9,
@@ -87,53 +130,128 @@ def test_summarise_divides_the_sums():
 
 
 def test_summarise_divides_the_sums_of_sentence_order():
-    result = pretraining.summarise(np.array([200.0, 100, 90, 60, 12, 3, 7, 10, 6]))
+    result = pretrain.summarise(np.array([200.0, 100, 90, 60, 12, 3, 7, 10, 6]))
     assert (result["sop_loss"], result["sop_accuracy"]) == (0.7, 0.6)
 
 
 def test_where_only_selected_tokens_were_labelled_nothing_is_said_of_all():
-    result = pretraining.summarise(np.array([70.0, 15, 4, 60, 12, 3]))
+    result = pretrain.summarise(np.array([70.0, 15, 4, 60, 12, 3]))
     assert np.isnan([result["loss"], result["accuracy"], result["perplexity"]]).all()
     assert result["masked_accuracy"] == 0.25
 
 
-def test_the_smoke_runs_end_where_they_ended(chosen):
-    """Trains what the store lacks (some minutes); the numbers agree within what processors differ by."""
+def test_scores_as_if_copying_are_those_of_a_model_that_copies():
+    """A model that knows nothing of masked tokens and copies the rest scores what copying scores."""
+    scores = {"copying": [0.865] * 2, "masked accuracy": [0.0, 1.0], "masked loss": [np.log(1000), 0.0]}
+    nothing, everything = results.as_if_copying(pd.DataFrame(scores)).itertuples(index=False)
+    assert (nothing.accuracy, nothing.perplexity) == (0.865, pytest.approx(1000**0.12))
+    assert (everything.accuracy, everything.perplexity) == (pytest.approx(0.985), 1.0)
+    assert samples.MASK_PROBABILITY * samples.MASKED_SHARE == results.MASKED
+
+
+# ---- tables and figures of the recorded runs
+
+
+@pytest.fixture(scope="module")
+def done():
+    return recorded(NOTEBOOK)
+
+
+@pytest.mark.parametrize("table", [results.sizes, results.table_5_1, results.meanings, results.bits, results.masked])
+def test_tables_of_nothing_are_empty(table):
+    assert table(Finished("this run", "smoke", {})).empty
+
+
+def test_computed_numbers_are_called_computed(done):
+    assert list(results.table_5_1(done)) == ["accuracy, computed", "SOP_accuracy", "perplexity, computed"]
+
+
+def test_skill_is_the_share_of_what_copying_leaves_open(done):
+    check_meanings(results.meanings(done))
+
+
+def check_meanings(table):
+    table = table.rename(columns={"accuracy, computed": "accuracy"})
+    assert len(table) == 13
+    assert np.allclose(table.copying, 0.865, atol=0.015)
+    assert np.allclose(table.copying + table.skill * (1 - table.copying), table.accuracy)
+    assert np.allclose(np.log(table["e^loss"]), np.log2(table["2^loss"]))
+
+
+def test_diamonds_are_the_thesis_s_values_of_masked_tokens():
+    """A model with these masked values that copies all other tokens has the numbers of Table 5.1."""
+    thesis = figures.thesis_values().merge(
+        results.published().assign(panel=lambda table: table.model + ",\n" + table.tasks), on=["panel", "tokenizer"]
+    )
+    thesis = thesis[thesis.language == "mitochondrial"]
+    assert len(thesis) == 11
+    assert np.allclose(np.exp(results.MASKED * thesis.masked_loss), thesis.perplexity)
+    learned = thesis[thesis.masked_accuracy.notna()]
+    copying = metrics.copy_baseline()
+    assert np.allclose(copying + learned.masked_accuracy * (1 - copying), learned.accuracy)
+
+
+def test_figures_have_a_line_for_each_tokenizer_and_part(done):
+    panels = figures.figure_5_1(done).axes_dict
+    assert list(panels) == figures.PANELS
+    drawn = [line for line in panels["Longformer,\nMLM"].lines if len(line.get_xdata()) == 3]
+    assert len(drawn) == 4 * 2
+    plt.close("all")
+
+
+def test_every_mapped_genome_is_drawn(done):
+    points = done["map"].frame("map.csv")
+    for which, axes in figures.map_by_order(done).axes_dict.items():
+        assert sum(len(marks.get_offsets()) for marks in axes.collections) == (points.which == which).sum()
+    plt.close("all")
+
+
+def test_every_held_out_genome_is_drawn_for_each_method(done):
+    table = figures.bits_by_genome(done)
+    axes = figures.relatives(done).axes.flat[0]
+    assert len(table) == 3 * 60
+    assert sum(len(marks.get_offsets()) for marks in axes.collections) == len(table)
+    plt.close("all")
+
+
+def test_predictions_mark_what_the_model_was_not_shown(tmp_path):
+    rows = [(7, "AC", "AC", "AC"), (7, "<mask>", "GG", "GT"), (7, "T", "CC", "CC"), (9, "A", "A", "C")]
+    rows += [(9, "<pad>", "<pad>", "A"), (11, "<pad>", "<pad>", "C")]
+    pd.DataFrame(rows, columns=["sample", "seen", "true", "predicted"]).to_csv(tmp_path / "examples.csv", index=False)
+    table = results.predictions(Finished("this run", "smoke", {NINE_MER: tmp_path}))
+    assert table.tokens.tolist() == ["AC [<mask>] [T]", "AC [GG] [CC]", "AC [GT] [CC]", "A", "A", "C"]
+
+
+def test_every_recorded_run_is_real_and_says_where_it_came_from(done):
+    for run in done.values():
+        assert run.record["simulated"] is False
+        assert {len(digest) for digest in run.record["source_sha256"].split()} == {64}
+        assert not run.record["environment"]["commit"].endswith("+changes")
+        if "epochs" in run.record["parameters"]:
+            assert len(run.frame("history.csv")) == run.record["parameters"]["epochs"]
+
+
+# ---- the smoke runs
+
+
+@pytest.mark.trained
+def test_the_smoke_runs_end_where_they_ended():
+    """The numbers agree within what processors differ by."""
     expected = json.loads(EXPECTED.read_text())
-    for name, run in pretraining.runs(chosen).items():
-        for part, metrics in run.metrics().items():
-            assert metrics.keys() == expected[name][part].keys()
-            for metric, value in metrics.items():
+    done = smoke().here()
+    for name in trainings(smoke()):
+        for part, scores in done[name].metrics.items():
+            assert scores.keys() == expected[name][part].keys()
+            for metric, value in scores.items():
                 tolerance = {"abs": SHARES} if "accuracy" in metric else {"rel": RELATIVE}
                 assert value == pytest.approx(expected[name][part][metric], **tolerance), (name, part, metric)
 
 
-def test_tables_of_the_smoke_runs(chosen):
-    folders = {name: run.train() for name, run in pretraining.runs(chosen).items()}
-    results = outcome.results(folders)
-    assert len(results) == 13
-    assert results.SOP_accuracy.notna().sum() == 5
-    meanings = outcome.meanings(results)
-    assert np.allclose(results.copy_accuracy, 0.865, atol=0.015)
-    assert np.allclose(meanings.copying + meanings.skill * (1 - meanings.copying), meanings.accuracy)
-    assert np.allclose(np.log(meanings["e^loss"]), np.log2(meanings["2^loss"]))
-    sizes = outcome.sizes(folders)
-    assert sizes.loc[("mitochondrial", "Longformer", "9-mer", "MLM"), "genomes"] == 10
-
-
-def test_predictions_mark_what_the_model_did_not_see(tmp_path):
-    rows = [(7, "AC", "AC", "AC"), (7, "<mask>", "GG", "GT"), (7, "T", "CC", "CC"), (9, "A", "A", "C")]
-    rows += [(9, "<pad>", "<pad>", "A"), (11, "<pad>", "<pad>", "C")]
-    pd.DataFrame(rows, columns=["sample", "seen", "true", "predicted"]).to_csv(tmp_path / "examples.csv", index=False)
-    table = outcome.predictions(tmp_path)
-    assert table.tokens.tolist() == ["AC [<mask>] [T]", "AC [GG] [CC]", "AC [GT] [CC]", "A", "A", "C"]
-
-
-def test_every_recorded_run_is_real_and_says_where_it_came_from():
-    for folder in store.recorded("02_pretraining").values():
-        about = store.read_json(folder / "run.json")
-        assert about["simulated"] is False
-        assert {len(digest) for digest in about["source_sha256"].split()} == {64}
-        assert not about["environment"]["commit"].endswith("+changes")
-        if "epochs" in about["parameters"]:
-            assert len(pd.read_csv(folder / "history.csv")) == about["parameters"]["epochs"]
+@pytest.mark.trained
+def test_tables_of_the_smoke_runs():
+    done = smoke().here()
+    table = results.table_5_1(done)
+    assert list(table) == ["accuracy", "SOP_accuracy", "perplexity"]
+    assert table.SOP_accuracy.notna().sum() == 5
+    check_meanings(results.meanings(done))
+    assert results.sizes(done).loc[("mitochondrial", "Longformer", "9-mer", "MLM"), "genomes"] == 10

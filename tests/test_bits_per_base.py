@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
-from dnakit.chapters.pretraining import bits_per_base as ruler
-from dnakit.models import build as models
-from dnakit.tokens.samples import MASK
-from dnakit.tokens.tokenizer import SPECIAL_TOKENS, train_tokenizer
+from dnakit.chapters.pretraining import bits_per_base
+from dnakit.models import build
+from dnakit.tokens.tokenizer import train_tokenizer
+from dnakit.tokens.vocabulary import MASK, SPECIAL_TOKENS
 
 torch.set_num_threads(1)
 TINY = {
@@ -43,17 +43,17 @@ def tokenizer(request, genomes):
 @pytest.fixture(scope="module")
 def model(tokenizer):
     torch.manual_seed(0)
-    return models.build("longformer", "mlm", len(tokenizer), **TINY)
+    return build.build("longformer", "mlm", len(tokenizer), **TINY)
 
 
 def test_equals_a_direct_computation(model, tokenizer, genomes):
-    measured = ruler.measure(model, tokenizer, genomes, seed=3, precision="fp32")
+    measured = bits_per_base.measure(model, tokenizer, genomes, seed=3, precision="fp32")
     lengths = tokenizer.token_lengths()
     expected = dict.fromkeys(genomes, None)
     for name in genomes:
         sums = np.zeros(5)
         number = list(genomes).index(name)
-        for which, seen, true in ruler._samples(tokenizer, genomes, 3, 1):
+        for which, seen, true in bits_per_base._samples(tokenizer, genomes, 3, 1):
             if which != number:
                 continue
             with torch.no_grad():
@@ -74,12 +74,12 @@ def test_equals_a_direct_computation(model, tokenizer, genomes):
 
 
 def test_a_uniform_model_pays_the_same_for_every_token(model, tokenizer, genomes):
-    uniform = models.model_class("longformer", "mlm")(model.config)
+    uniform = build.model_class("longformer", "mlm")(model.config)
     torch.nn.init.zeros_(uniform.lm_head.decoder.weight)
     torch.nn.init.zeros_(uniform.lm_head.decoder.bias)
-    measured = ruler.measure(uniform, tokenizer, genomes, seed=1)
+    measured = bits_per_base.measure(uniform, tokenizer, genomes, seed=1)
     np.testing.assert_allclose(measured.nats, measured.masked * np.log(len(tokenizer)), rtol=1e-6)
-    summary = ruler.summarise(measured)
+    summary = bits_per_base.summarise(measured)
     bits = np.log2(len(tokenizer)) * measured.masked.sum() / measured.bases.sum()
     assert summary["bits_per_base"] == pytest.approx(bits, rel=1e-6)
     # Of equally likely tokens the first five come first, and these are the special ones: nothing is right.
@@ -90,24 +90,28 @@ def test_a_model_that_knows_the_frequencies_of_bases_pays_two_bits():
     """Tokens of one base each, equally likely, and nothing for the special ones: the entropy of random bases."""
     genomes = {"a": random_genome(5000, 5)}
     tokenizer = train_tokenizer(["ACGT"], len(SPECIAL_TOKENS) + 4, 1)
-    model = models.build("longformer", "mlm", len(tokenizer), **TINY)
+    model = build.build("longformer", "mlm", len(tokenizer), **TINY)
     torch.nn.init.zeros_(model.lm_head.decoder.weight)
     with torch.no_grad():
         model.lm_head.decoder.bias.copy_(torch.tensor([-100.0] * len(SPECIAL_TOKENS) + [0.0] * 4))
-    assert ruler.summarise(ruler.measure(model, tokenizer, genomes, 1))["bits_per_base"] == pytest.approx(2, abs=1e-5)
+    assert bits_per_base.summarise(bits_per_base.measure(model, tokenizer, genomes, 1))[
+        "bits_per_base"
+    ] == pytest.approx(2, abs=1e-5)
 
 
 def test_masks_follow_the_genome_and_not_its_company(model, tokenizer, genomes):
-    together = ruler.measure(model, tokenizer, genomes, seed=2, passes=2, precision="fp32")
-    backwards = ruler.measure(model, tokenizer, dict(reversed(genomes.items())), seed=2, passes=2, precision="fp32")
+    together = bits_per_base.measure(model, tokenizer, genomes, seed=2, passes=2, precision="fp32")
+    backwards = bits_per_base.measure(
+        model, tokenizer, dict(reversed(genomes.items())), seed=2, passes=2, precision="fp32"
+    )
     pd.testing.assert_frame_equal(together, backwards.loc[together.index], rtol=1e-5)
-    other = ruler.measure(model, tokenizer, genomes, seed=4, passes=2, precision="fp32")
+    other = bits_per_base.measure(model, tokenizer, genomes, seed=4, passes=2, precision="fp32")
     assert (together.nats != other.nats)[["one", "three", "four"]].all()
 
 
 def test_twelve_percent_of_the_tokens_are_masked_in_each_pass(model, tokenizer, genomes):
     tokens = len(tokenizer.encode_sequence(genomes["four"]))
-    one, ten = (ruler.measure(model, tokenizer, genomes, 1, passes).loc["four"] for passes in (1, 10))
+    one, ten = (bits_per_base.measure(model, tokenizer, genomes, 1, passes).loc["four"] for passes in (1, 10))
     for passes, counted in ((1, one), (10, ten)):
         mean, deviation = passes * tokens * 0.12, np.sqrt(passes * tokens * 0.12 * 0.88)
         assert abs(counted.masked - mean) < 5 * deviation
@@ -117,17 +121,17 @@ def test_twelve_percent_of_the_tokens_are_masked_in_each_pass(model, tokenizer, 
 def test_unknown_bases_are_never_scored(model, tokenizer):
     known = random_genome(400, 9)
     genomes = {"n": b"N" * 400, "mixed": known + b"N" * 1200}
-    measured = ruler.measure(model, tokenizer, genomes, seed=1, passes=5)
+    measured = bits_per_base.measure(model, tokenizer, genomes, seed=1, passes=5)
     assert (measured.loc["n"] == 0).all()
     assert 0 < measured.bases["mixed"] <= 5 * len(known)
-    assert np.isnan(ruler.summarise(measured.loc[["n"]])["bits_per_base"])
+    assert np.isnan(bits_per_base.summarise(measured.loc[["n"]])["bits_per_base"])
 
 
 @pytest.mark.parametrize("architecture", ["longalbert", "elmo"])
 def test_other_architectures_and_sentence_order_are_measured_alike(architecture, tokenizer, genomes):
     sizes = TINY | {"embedding_size": 8} if architecture == "longalbert" else {"hidden_size": 8}
-    model = models.build(architecture, "mlm+sop", len(tokenizer), **sizes)
-    summary = ruler.summarise(ruler.measure(model, tokenizer, genomes, 1))
+    model = build.build(architecture, "mlm+sop", len(tokenizer), **sizes)
+    summary = bits_per_base.summarise(bits_per_base.measure(model, tokenizer, genomes, 1))
     bases_per_token = tokenizer.token_lengths()[tokenizer.encode_sequence(genomes["four"])].mean()
-    # Fresh weights know nothing: a little more than a uniform distribution.
+    # Initial weights know nothing: a little more than a uniform distribution.
     assert summary["bits_per_base"] == pytest.approx(np.log2(len(tokenizer)) / bases_per_token, rel=0.1)

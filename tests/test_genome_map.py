@@ -1,6 +1,5 @@
-"""Pooled hidden states, the taxonomy score of nearest neighbours, and the map drawn from small tables."""
+"""Pooled hidden states, and how often nearest neighbours are relatives."""
 
-import io
 from collections import Counter
 
 import numpy as np
@@ -9,12 +8,12 @@ import pytest
 import torch
 import transformers
 
-from dnakit.chapters.pretraining import bits_per_base as ruler
-from dnakit.chapters.pretraining import genome_map as language_map
-from dnakit.models import build as models
-from dnakit.models import initial_weights as fresh
+from dnakit.chapters.pretraining import genome_map
+from dnakit.chapters.pretraining.bits_per_base import frames
+from dnakit.models import build, initial_weights
 from dnakit.project import DnakitError
-from dnakit.tokens.tokenizer import SPECIAL_TOKENS, train_tokenizer
+from dnakit.tokens.tokenizer import train_tokenizer
+from dnakit.tokens.vocabulary import SPECIAL_TOKENS
 
 torch.set_num_threads(1)
 SIZES = {
@@ -37,7 +36,7 @@ def tokenizer():
 @pytest.fixture(params=list(SIZES))
 def model(request, tokenizer):
     torch.manual_seed(1)
-    return models.build(request.param, "mlm", len(tokenizer), **SIZES[request.param])
+    return build.build(request.param, "mlm", len(tokenizer), **SIZES[request.param])
 
 
 def test_pooled_states_do_not_depend_on_batches_or_padding(model, tokenizer, monkeypatch):
@@ -46,13 +45,13 @@ def test_pooled_states_do_not_depend_on_batches_or_padding(model, tokenizer, mon
         "short": random_genome(90, 2),
         "unknown": b"ACGGT" + b"N" * 40 + b"TTGACGTA",
     }
-    together = language_map.embed(model, tokenizer, genomes)
+    together = genome_map.embed(model, tokenizer, genomes)
     for batch in (1, 3):
-        monkeypatch.setattr(language_map, "BATCH", batch)
-        np.testing.assert_allclose(language_map.embed(model, tokenizer, genomes), together, atol=1e-6)
+        monkeypatch.setattr(genome_map, "BATCH", batch)
+        np.testing.assert_allclose(genome_map.embed(model, tokenizer, genomes), together, atol=1e-6)
     for name, pooled in zip(genomes, together, strict=True):
         states = []
-        for sample in ruler.frames(tokenizer.encode_sequence(genomes[name])):
+        for sample in frames(tokenizer.encode_sequence(genomes[name])):
             bare = torch.from_numpy(sample[sample != 1])[None]
             with torch.no_grad():
                 hidden = model.eval().encode(bare, None, None)[0]
@@ -62,14 +61,14 @@ def test_pooled_states_do_not_depend_on_batches_or_padding(model, tokenizer, mon
 
 def test_a_genome_without_known_bases_is_named(model, tokenizer):
     with pytest.raises(DnakitError, match="'empty' has no known bases"):
-        language_map.embed(model, tokenizer, {"fine": b"ACGTACGT", "empty": b"NNNN"})
+        genome_map.embed(model, tokenizer, {"fine": b"ACGTACGT", "empty": b"NNNN"})
 
 
 def test_the_untrained_peer_has_the_weights_training_began_with(tokenizer):
     transformers.set_seed(5)
-    began = models.build("longformer", "mlm", len(tokenizer), **SIZES["longformer"])
+    began = build.build("longformer", "mlm", len(tokenizer), **SIZES["longformer"])
     state = torch.random.get_rng_state()
-    peers = [language_map.untrained(began, tokenizer, seed).state_dict() for seed in (5, 6)]
+    peers = [genome_map.untrained(began, tokenizer, seed).state_dict() for seed in (5, 6)]
     assert torch.equal(state, torch.random.get_rng_state())
     assert all(torch.equal(peers[0][name], weight) for name, weight in began.state_dict().items())
     assert any(not torch.equal(peers[1][name], weight) for name, weight in began.state_dict().items())
@@ -78,14 +77,14 @@ def test_the_untrained_peer_has_the_weights_training_began_with(tokenizer):
 def test_the_untrained_peer_of_an_informed_model_is_informed(tokenizer):
     sizes = SIZES["longformer"] | {"hidden_size": 64}
     torch.manual_seed(5)
-    began = fresh.build("longformer", "mlm", tokenizer, "informed", **sizes)
-    peer = language_map.untrained(began, tokenizer, 5, "informed").state_dict()
+    began = initial_weights.build("longformer", "mlm", tokenizer, "informed", **sizes)
+    peer = genome_map.untrained(began, tokenizer, 5, "informed").state_dict()
     assert all(torch.equal(peer[name], weight) for name, weight in began.state_dict().items())
 
 
 def test_frequencies_of_4mers_are_counts_of_windows_of_known_bases():
     genomes = {"a": random_genome(500, 3), "n": b"ACGTACGNACGTTT", "none": b"ACNN"}
-    found = language_map.kmer_frequencies(genomes)
+    found = genome_map.kmer_frequencies(genomes)
     for row, sequence in zip(found, genomes.values(), strict=True):
         windows = [sequence[i : i + 4] for i in range(len(sequence) - 3)]
         counts = Counter(window for window in windows if b"N" not in window)
@@ -100,9 +99,9 @@ def test_separated_clusters_are_always_found():
     groups = [f"g{number % 5}" for number in range(60)]
     centres = 10 * np.eye(5, 8)
     vectors = np.stack([centres[int(group[1])] for group in groups]) + rng.normal(0, 0.1, (60, 8))
-    score = language_map.neighbour_score(vectors, groups)
+    score = genome_map.neighbour_score(vectors, groups)
     assert score == {"genomes": 60, "score": 1.0, "chance": pytest.approx(11 / 59)}
-    scaled = language_map.neighbour_score(vectors * rng.uniform(1, 9, (60, 1)), groups)
+    scaled = genome_map.neighbour_score(vectors * rng.uniform(1, 9, (60, 1)), groups)
     assert scaled == score  # a cosine knows no lengths
 
 
@@ -110,7 +109,7 @@ def test_shuffled_labels_are_found_by_chance():
     rng = np.random.default_rng(2)
     vectors = rng.normal(size=(400, 6))
     groups = np.repeat(["a", "b", "c", "d"], [200, 100, 60, 40])
-    scores = [language_map.neighbour_score(vectors, list(rng.permutation(groups))) for _ in range(20)]
+    scores = [genome_map.neighbour_score(vectors, list(rng.permutation(groups))) for _ in range(20)]
     chance = scores[0]["chance"]
     pairs = sum(size * (size - 1) for size in (200, 100, 60, 40)) / (400 * 399)
     assert chance == pytest.approx(pairs)
@@ -121,8 +120,8 @@ def test_shuffled_labels_are_found_by_chance():
 
 def test_unknown_and_single_genomes_are_not_scored():
     vectors = np.array([[1, 0], [1, 0.1], [0, 1], [1, 0.01]])
-    assert language_map.neighbour_score(vectors, ["a", "a", "b", None]) == {"genomes": 2, "score": 1.0, "chance": 0.5}
-    nothing = language_map.neighbour_score(vectors, ["a", "b", None, None])
+    assert genome_map.neighbour_score(vectors, ["a", "a", "b", None]) == {"genomes": 2, "score": 1.0, "chance": 0.5}
+    nothing = genome_map.neighbour_score(vectors, ["a", "b", None, None])
     assert nothing["genomes"] == 0
     assert np.isnan(nothing["score"])
 
@@ -132,7 +131,7 @@ def measured(tokenizer, tmp_path_factory):
     """Two classes of two orders each, told apart by their composition; one genome of unknown lineage."""
     folder = tmp_path_factory.mktemp("model")
     torch.manual_seed(3)
-    models.build("longformer", "mlm", len(tokenizer), **SIZES["longformer"]).save_pretrained(folder)
+    build.build("longformer", "mlm", len(tokenizer), **SIZES["longformer"]).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     weights = {("Aves", "Galliformes"): (9, 1, 1, 1), ("Mammalia", "Primates"): (1, 1, 1, 9)}
     genomes, lineages = {"unknown": random_genome(400, 99)}, {}
@@ -140,7 +139,7 @@ def measured(tokenizer, tmp_path_factory):
         for number in range(8):
             genomes[f"{names[1]}{number}"] = random_genome(400, [group, number], composition)
             lineages[f"{names[1]}{number}"] = (*names, f"{names[1]}idae")
-    return folder, genomes, lineages, language_map.measure(folder, genomes, lineages, 7)
+    return folder, genomes, lineages, genome_map.measure(folder, genomes, lineages, 7)
 
 
 def test_measure_gives_each_genome_a_place_and_each_rank_a_score(measured):
@@ -160,7 +159,7 @@ def test_measure_gives_each_genome_a_place_and_each_rank_a_score(measured):
 
 def test_measure_repeats_itself(measured):
     folder, genomes, lineages, (points, scores) = measured
-    again = language_map.measure(folder, genomes, lineages, 7)
+    again = genome_map.measure(folder, genomes, lineages, 7)
     pd.testing.assert_frame_equal(again[0], points)
     pd.testing.assert_frame_equal(again[1], scores)
 
@@ -168,20 +167,4 @@ def test_measure_repeats_itself(measured):
 def test_few_genomes_make_no_map(measured):
     folder, genomes, lineages, _ = measured
     with pytest.raises(DnakitError, match="give at least 6"):
-        language_map.measure(folder, dict(list(genomes.items())[:5]), lineages, 1)
-
-
-def test_the_map_shows_every_genome_also_from_files(measured):
-    *_, tables = measured
-    read = [pd.read_csv(io.StringIO(table.to_csv(index=False))) for table in tables]
-    figure = language_map.draw_map(*read)
-    assert len(figure.axes) == 4
-    for axis in figure.axes:
-        assert sum(len(marks.get_offsets()) for marks in axis.collections) == 17
-    legends = [axis.get_legend() for axis in figure.axes]
-    assert [[text.get_text() for text in legend.get_texts()] for legend in legends if legend] == [
-        ["Aves", "Mammalia", "other or unknown"],
-        ["Galliformes", "Primates", "other or unknown"],
-    ]
-    titles = {figure.axes[0].get_title(loc) for loc in ("left", "center")}  # the book's style puts titles to the left
-    assert "untrained: same class 100%" in titles
+        genome_map.measure(folder, dict(list(genomes.items())[:5]), lineages, 1)
