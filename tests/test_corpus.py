@@ -13,7 +13,8 @@ from dnakit.data.sources import fetch
 from dnakit.data.taxonomy import lineages, rank
 from dnakit.project import DnakitError, checked
 from dnakit.tokens import corpus as corpora
-from dnakit.tokens.corpus import HELD_OUT, SPLITS, Corpora, CorpusParameters, split
+from dnakit.tokens.corpus import split
+from dnakit.tokens.parameters import HELD_OUT, SPLITS, Corpora, CorpusParameters
 from dnakit.tokens.rows import SAMPLE_TOKENS, RowWriter, sample_bounds
 
 TAXONOMY = "simulated-mitochondria-genbank"
@@ -147,7 +148,8 @@ def test_a_corpus_is_made_in_silence_and_leaves_the_home_folder_alone(parameters
         (tmp_path / name).mkdir()
     values = parameters().model_dump()
     code = (
-        "from dnakit.tokens.corpus import CorpusParameters, prepare\n"
+        "from dnakit.tokens.corpus import prepare\n"
+        "from dnakit.tokens.parameters import CorpusParameters\n"
         f"corpus = prepare(CorpusParameters(**{values!r}))\n"
         "print(len(corpus.ids('train')), corpus.folder.parent.name)"
     )

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from dnakit.tokens.corpus import CorpusParameters, prepare
+from dnakit.tokens.corpus import prepare
+from dnakit.tokens.parameters import CorpusParameters
 from dnakit.tokens.rows import sample_bounds
 from dnakit.tokens.samples import IGNORED, MlmSamples, SentenceOrderSamples, mask_tokens, sentence_bounds
-from dnakit.tokens.tokenizer import CLS, MASK, PAD, SEP
+from dnakit.tokens.vocabulary import CLS, MASK, PAD, SEP
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from dnakit.project import DnakitError
 from dnakit.tokens.tokenizer import (
-    SPECIAL_TOKENS,
     DnaTokenizer,
     EncodingTable,
     bigbird_words,
@@ -20,6 +19,7 @@ from dnakit.tokens.tokenizer import (
     load_tokenizer,
     train_tokenizer,
 )
+from dnakit.tokens.vocabulary import SPECIAL_TOKENS
 
 LETTERS = "ACGTacgtUuNnRYKMSWBDHVryx-"
 

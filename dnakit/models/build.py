@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dnakit.project import DnakitError, did_you_mean
+from dnakit.tokens.vocabulary import CLS, PAD, SEP
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +66,8 @@ HEADS: dict[str, dict[str, Any]] = {
     "multilabel": _CLASSIFIER | {"num_labels": 919, "positive_weight": 8.0},
 }
 CHOICES = {"global_attention": ("none", "cls")}
+# Transformers' names for the tokenizer's special tokens; a <sep> ends the input.
+SPECIAL_TOKEN_IDS = {"bos_token_id": CLS, "pad_token_id": PAD, "sep_token_id": SEP, "eos_token_id": SEP}
 MAX_TOKENS = 256
 Weights = Literal["random", "informed"]  # initial ones, see `dnakit.models.initial_weights`
 SIZES = {"vocab_size", "max_tokens", "hidden_size", "num_hidden_layers", "num_attention_heads", "attention_window"}
@@ -166,20 +169,11 @@ def _config(kind: str, head: str, values: dict[str, Any]) -> PreTrainedConfig:
 
     _check_sizes(values)
     _check_dropouts(values)
-    special = _special_token_ids()
-    tokens = values["max_tokens"] + (special["pad_token_id"] + 1 if kind == "longformer" else 0)
+    tokens = values["max_tokens"] + (PAD + 1 if kind == "longformer" else 0)
     options = {name: values[name] for name in HEADS[head]}
     sizes = {name: value for name, value in values.items() if name not in options and name != "max_tokens"}
-    config = CONFIGS[kind](max_position_embeddings=tokens, **sizes, **special)
+    config = CONFIGS[kind](max_position_embeddings=tokens, **sizes, **SPECIAL_TOKEN_IDS)
     return _set_options(config, head, options)
-
-
-def _special_token_ids() -> dict[str, int]:
-    """The tokenizer's special tokens under transformers' names for them; a ``<sep>`` ends the input."""
-    from dnakit.tokens.tokenizer import SPECIAL_TOKENS
-
-    cls, pad, sep = (SPECIAL_TOKENS.index(token) for token in ("<cls>", "<pad>", "<sep>"))
-    return {"bos_token_id": cls, "pad_token_id": pad, "sep_token_id": sep, "eos_token_id": sep}
 
 
 def _check_sizes(values: dict[str, Any]) -> None:

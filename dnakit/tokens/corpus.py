@@ -15,121 +15,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from dnakit import store
 from dnakit.data import sources, taxonomy
 from dnakit.data.formats import Record, read_fasta
-from dnakit.project import DnakitError, checked
+from dnakit.project import DnakitError
 from dnakit.tokens import rows
-from dnakit.tokens.tokenizer import (
-    SPECIAL_TOKENS,
-    DnaTokenizer,
-    bigbird_words,
-    known_words,
-    load_tokenizer,
-    train_tokenizer,
-)
+from dnakit.tokens.parameters import FEWEST_GENOMES, HELD_OUT, SPLITS, CorpusParameters, corpus_key
+from dnakit.tokens.tokenizer import DnaTokenizer, bigbird_words, known_words, load_tokenizer, train_tokenizer
+from dnakit.tokens.vocabulary import SPECIAL_TOKENS
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
     from pyarrow import ChunkedArray
 
-RECIPE = "corpora 2"  # goes into every corpus key; raise it when the same parameters come to mean other tokens
-SPLITS = ("train", "validation", "test")
-HELD_OUT = ("near", "far")
 SHELF = "datasets"  # of the store; the folders of ``corpora``, written in another format, are never opened
 HELD_OUT_RANK = "family"
-FEWEST_GENOMES = 10
 BPE_BASES = 100_000_000  # BPE learns from at most so much sequence, taken evenly, so that hg38 needs no more memory
 BPE_PIECE = 1_008_000  # taken or left as a whole; a multiple of 6, 9 and 12
 KNOWN_SHARE = 0.5  # of a nuclear piece's letters must be known bases: centromeres are runs of N
-
-
-class CorpusParameters(BaseModel):
-    """What decides a corpus.
-
-    `genomes` are drawn at random among those of at most `longest_genome` bases (the thesis speaks of single
-    chromosomes of about 15 kb; RefSeq also holds plant mitochondria of several Mb). With a `piece` (bases) the records
-    of the sources are chromosomes, cut into pieces, and `genomes` counts these (0: all there are).
-
-    `ruler_genomes` are held out for each of ``near`` and ``far``. ``far`` takes whole families by the lineages in
-    `taxonomy` (a source of such), or of a nuclear genome the chromosomes `far_chromosomes`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    sources: list[str] = Field(min_length=1)
-    genomes: int = Field(ge=0)
-    longest_genome: int = Field(ge=1)
-    tokenization: str = Field(pattern=r"^([1-9]|1[0-2])-mer$|^BB$")
-    vocab_size: int = Field(ge=len(SPECIAL_TOKENS) + 4, lt=2**16)
-    resamplings: int = Field(ge=1)
-    seed: int = Field(ge=0)
-    piece: int = Field(default=0, ge=0)
-    ruler_genomes: int = Field(default=0, ge=0)
-    taxonomy: str = ""
-    far_chromosomes: list[str] = []
-
-    @field_validator("genomes")
-    @classmethod
-    def _enough_to_split(cls, value: int) -> int:
-        if 0 < value < FEWEST_GENOMES:
-            raise ValueError(f"at least {FEWEST_GENOMES}, or 0 for all, so that each split has one")
-        return value
-
-    @property
-    def word_length(self) -> int | None:
-        """Bases of a k-mer word (k), None for BigBird-style words."""
-        return None if self.tokenization == "BB" else int(self.tokenization.split("-")[0])
-
-    @property
-    def passes(self) -> int:
-        """How often each genome is cut into words: `resamplings` for BigBird-style words, once for k-mers."""
-        return self.resamplings if self.word_length is None else 1
-
-    def named(self) -> dict[str, Any]:
-        """The parameters as a record shows them: a user's own files by their names, not their folders."""
-        return self.model_dump() | {"sources": [Path(source).name for source in self.sources]}
-
-    def inputs(self) -> list[str]:
-        """Digests of the files that the corpus is made from, which are fetched now."""
-        used = [*self.sources, self.taxonomy] if self.taxonomy and self.ruler_genomes else self.sources
-        return [sources.digest(sources.fetch(source)) for source in used]
-
-
-class Corpora(BaseModel):
-    """The corpora of a chapter, as flat notebook parameters: the three lists run in parallel, one entry a corpus."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    profile: str
-    source: str
-    tokenizations: list[str] = Field(min_length=1)
-    genomes: list[int]
-    vocab_sizes: list[int]
-    longest_genome: int
-    resamplings: int
-    seed: int
-
-    @model_validator(mode="after")
-    def _lists_run_in_parallel(self) -> "Corpora":
-        if not len(self.tokenizations) == len(self.genomes) == len(self.vocab_sizes):
-            raise ValueError("'tokenizations', 'genomes' and 'vocab_sizes' must have as many entries each")
-        if len(set(self.tokenizations)) < len(self.tokenizations):
-            raise ValueError("'tokenizations' names one twice")
-        return self
-
-    def corpora(self, where: str) -> list[CorpusParameters]:
-        """The parameters of each corpus; `where` names the notebook in an error."""
-        shared = self.model_dump(include={"longest_genome", "resamplings", "seed"}) | {"sources": [self.source]}
-        return [
-            checked(
-                CorpusParameters, {"tokenization": tokenization, "genomes": genomes, "vocab_size": size} | shared, where
-            )
-            for tokenization, genomes, size in zip(self.tokenizations, self.genomes, self.vocab_sizes, strict=True)
-        ]
 
 
 def split(count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -192,12 +99,6 @@ def prepare(parameters: CorpusParameters) -> Corpus:
     """
     made_key = corpus_key(parameters)
     return Corpus(store.get_or_make(SHELF, made_key, lambda folder: _fill(folder, parameters)))
-
-
-def corpus_key(parameters: CorpusParameters) -> str:
-    """The key of a corpus: parameters that matter to it, and the content of its sources rather than their names."""
-    values = parameters.model_dump(exclude={"sources", "taxonomy", "resamplings"}) | {"passes": parameters.passes}
-    return store.key(RECIPE, values | {"inputs": parameters.inputs()})
 
 
 def documents(parameters: CorpusParameters) -> Iterator[Record]:

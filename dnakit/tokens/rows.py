@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dnakit.tokens.tokenizer import SAMPLE_LENGTH
+from dnakit.tokens.vocabulary import SAMPLE_LENGTH
 
 if TYPE_CHECKING:
     from datasets import DatasetDict

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from dnakit.tokens.corpus import HELD_OUT, SPLITS, Corpus
+from dnakit.tokens.corpus import Corpus
+from dnakit.tokens.parameters import HELD_OUT, SPLITS
 from dnakit.tokens.rows import lengths
-from dnakit.tokens.tokenizer import CLS, MASK, PAD, SAMPLE_LENGTH, SEP, SPECIAL_TOKENS
+from dnakit.tokens.vocabulary import CLS, MASK, PAD, SAMPLE_LENGTH, SEP, SPECIAL_TOKENS
 
 IGNORED = -100  # the label PyTorch's losses skip
 MASK_PROBABILITY = 0.15  # BERT's defaults, thesis 4.2.1: of the selected tokens 80% become <mask>,

@@ -22,10 +22,8 @@ from transformers import PreTrainedTokenizerFast
 from dnakit.data import bases
 from dnakit.data.bases import ALPHABET, CODES, UNKNOWN
 from dnakit.project import DnakitError
+from dnakit.tokens.vocabulary import CLS, SAMPLE_LENGTH, SEP, SPECIAL_TOKENS
 
-SPECIAL_TOKENS = ("<cls>", "<pad>", "<sep>", "<unk>", "<mask>")
-CLS, PAD, SEP, UNK, MASK = range(len(SPECIAL_TOKENS))  # their ids
-SAMPLE_LENGTH = 256  # tokens of a model's input, <cls> and <sep> included (thesis 4.1.3)
 FULL_TABLE = 9  # up to this k all 4^k words are encoded at once when a share of them has appeared
 FULL_FROM = 1 / 8  # the share
 LONGEST_TABLE = 12  # 4^12 words take 67 MB of index; longer words go through the library each time

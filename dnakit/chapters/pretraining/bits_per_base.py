@@ -25,7 +25,8 @@ from dnakit import metrics
 from dnakit.models import device
 from dnakit.tokens.rows import sample_bounds
 from dnakit.tokens.samples import framed, mask_tokens
-from dnakit.tokens.tokenizer import MASK, PAD, DnaTokenizer
+from dnakit.tokens.tokenizer import DnaTokenizer
+from dnakit.tokens.vocabulary import MASK, PAD
 
 BATCH = 16  # samples; their masked positions, about 500, times the vocabulary are the logits held at a time
 TOP = 5

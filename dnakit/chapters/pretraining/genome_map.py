@@ -23,7 +23,8 @@ from dnakit.data.bases import codes, kmer_numbers
 from dnakit.data.taxonomy import RANKS, rank
 from dnakit.models import build, device, initial_weights
 from dnakit.project import DnakitError
-from dnakit.tokens.tokenizer import PAD, SPECIAL_TOKENS, DnaTokenizer, load_tokenizer
+from dnakit.tokens.tokenizer import DnaTokenizer, load_tokenizer
+from dnakit.tokens.vocabulary import PAD, SPECIAL_TOKENS
 
 BATCH = 16  # samples
 KMER = 4

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from dnakit.data.bases import UNKNOWN, codes, kmer_numbers
 from dnakit.project import DnakitError
-from dnakit.tokens.tokenizer import MASK, PAD, SPECIAL_TOKENS, DnaTokenizer
+from dnakit.tokens.tokenizer import DnaTokenizer
+from dnakit.tokens.vocabulary import MASK, PAD, SPECIAL_TOKENS
 
 BEST = 5  # candidates kept, for the top-5 accuracy
 REACH = 12  # the widest window

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 from dnakit.chapters.pretraining.parameters import NINE_MER, Parameters
 from dnakit.chapters.pretraining.trainings import LANGUAGES, PretrainingRun
 from dnakit.run import Outcome, Run
-from dnakit.tokens.corpus import HELD_OUT, Corpus, CorpusParameters, corpus_key, documents, prepare
+from dnakit.tokens.parameters import HELD_OUT, CorpusParameters, corpus_key
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from dnakit.tokens.corpus import Corpus
 
 MODEL_MEASURED, SIMPLE = "ruler-", "simple-methods-"  # names begin so: recorded runs have them
 RECIPE = "yardsticks 2"  # begins the recipe of every measurement
@@ -64,14 +66,16 @@ class Measurement(Run):
 
     def compute(self, folder: Path) -> Outcome:
         """Write the tables of `measure`; metrics are by held-out set."""
+        from dnakit.tokens.corpus import prepare
+
         corpus = prepare(self.corpus)
         return Outcome(self.measure(corpus, folder), self.record(corpus))
 
     @abstractmethod
-    def measure(self, corpus: Corpus, folder: Path) -> dict[str, Any]:
+    def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
         """Write tables to the folder, and return the metrics."""
 
-    def record(self, corpus: Corpus) -> dict[str, Any]:
+    def record(self, corpus: "Corpus") -> dict[str, Any]:
         """What the record says besides what every record says."""
         from dnakit.data import sources
         from dnakit.models import device
@@ -85,8 +89,10 @@ class Measurement(Run):
             "device": device.in_words(),
         }
 
-    def genomes(self, corpus: Corpus, *parts: str) -> dict[str, dict[str, bytes]]:
+    def genomes(self, corpus: "Corpus", *parts: str) -> dict[str, dict[str, bytes]]:
         """Letters by name of splits and held-out sets, from one reading of the sources."""
+        from dnakit.tokens.corpus import documents
+
         found: dict[str, dict[str, bytes]] = {part: {} for part in parts}
         part_of = {name: part for part in found for name in corpus.genomes[part]}
         for record in documents(self.corpus):
@@ -108,7 +114,7 @@ class SimpleMethods(Measurement):
         learned = f"{genomes:,}" if genomes else "all"
         return f"Markov models, xz and lookups from {learned} genomes on the held-out genomes of {self.language}"
 
-    def measure(self, corpus: Corpus, folder: Path) -> dict[str, Any]:
+    def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
         """Write ``bits.csv``: bits per base of each held-out genome by method."""
         from dnakit.chapters.pretraining import simple_methods
 
@@ -139,11 +145,11 @@ class ModelMeasurement(Measurement):
         """The keys of the model and of the corpus."""
         return {"model": self.trained.key, **super().inputs()}
 
-    def record(self, corpus: Corpus) -> dict[str, Any]:
+    def record(self, corpus: "Corpus") -> dict[str, Any]:
         """The same, and which model it is."""
         return super().record(corpus) | {"model": self.trained.name}
 
-    def measure(self, corpus: Corpus, folder: Path) -> dict[str, Any]:
+    def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
         """Write ``bits.csv`` by genome."""
         import pandas as pd
 
@@ -170,7 +176,7 @@ class GenomeMap(ModelMeasurement):
         """What is drawn, in words."""
         return f"the held-out genomes of {self.language} in the hidden states of {self.trained.name}"
 
-    def measure(self, corpus: Corpus, folder: Path) -> dict[str, Any]:
+    def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
         """Write ``map.csv`` and ``neighbours.csv``; the metrics say how many genomes there are."""
         from dnakit.chapters.pretraining import genome_map
         from dnakit.data import sources, taxonomy

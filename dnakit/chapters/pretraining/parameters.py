@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from dnakit.chapters.chapter import TrainingChapterParameters
 from dnakit.project import DnakitError, checked
-from dnakit.tokens.corpus import Corpora, CorpusParameters
+from dnakit.tokens.parameters import Corpora, CorpusParameters
 
 NOTEBOOK = "02_pretraining"
 NINE_MER = "longformer-9-mer-mlm"  # the row of Table 5.1 that budgets, the map of genomes and chapter 3 go on with

@@ -1,7 +1,7 @@
 """Training a masked language model on a corpus (thesis section 4.2.1), and what is kept of it."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,6 @@ import torch
 from transformers import PreTrainedModel
 
 from dnakit import metrics, training
-from dnakit.chapters.pretraining.trainings import PretrainingRun
 from dnakit.data import sources
 from dnakit.models import build, device, initial_weights
 from dnakit.run import Outcome
@@ -17,11 +16,14 @@ from dnakit.tokens.corpus import Corpus, prepare
 from dnakit.tokens.samples import MlmSamples, SentenceOrderSamples
 from dnakit.tokens.tokenizer import DnaTokenizer
 
+if TYPE_CHECKING:
+    from dnakit.chapters.pretraining.trainings import PretrainingRun
+
 EXAMPLES = 3  # validation samples whose predictions are kept,
 EXAMPLE_TOKENS = slice(100, 130)  # and which of their tokens
 
 
-def pretrain(run: PretrainingRun, folder: Path) -> Outcome:
+def pretrain(run: "PretrainingRun", folder: Path) -> Outcome:
     """Train a run's model in `folder`: ``model/``, ``history.csv`` (one row an epoch) and ``examples.csv``."""
     chapter, corpus = run.parameters, prepare(run.corpus)
     samples, settings = samples_of(run, corpus), run.settings
@@ -44,7 +46,7 @@ def pretrain(run: PretrainingRun, folder: Path) -> Outcome:
     return Outcome(results, _record(run, corpus, samples, seconds))
 
 
-def samples_of(run: PretrainingRun, corpus: Corpus) -> dict[str, MlmSamples]:
+def samples_of(run: "PretrainingRun", corpus: Corpus) -> dict[str, MlmSamples]:
     """Training samples, and samples of each other split and held-out set with the same masks in every epoch."""
     chapter = run.parameters
     kind = SentenceOrderSamples if run.settings["head"] == "mlm+sop" else MlmSamples
@@ -54,7 +56,7 @@ def samples_of(run: PretrainingRun, corpus: Corpus) -> dict[str, MlmSamples]:
     return {"train": train} | {part: kind(corpus, part, "static", "all", chapter.seed) for part in others}
 
 
-def _record(run: PretrainingRun, corpus: Corpus, samples: dict[str, MlmSamples], seconds: float) -> dict[str, Any]:
+def _record(run: "PretrainingRun", corpus: Corpus, samples: dict[str, MlmSamples], seconds: float) -> dict[str, Any]:
     tokens = corpus.sizes["tokens"]["train"] * run.settings["epochs"]
     return {
         "parameters": run.settings,

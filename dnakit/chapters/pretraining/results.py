@@ -12,7 +12,7 @@ from dnakit.chapters.pretraining.measurements import MODEL_MEASURED, SIMPLE
 from dnakit.chapters.pretraining.parameters import MODEL, NINE_MER
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.thesis import thesis_table
-from dnakit.tokens.corpus import HELD_OUT
+from dnakit.tokens.parameters import HELD_OUT
 
 ROW = ["language", "model", "tokenizer", "tasks"]  # what names a row of Table 5.1
 TASKS = {"mlm": "MLM", "mlm+sop": "MLM + SOP"}

@@ -9,9 +9,10 @@ import pandas as pd
 from dnakit.chapters.pretraining import lookups, markov
 from dnakit.chapters.pretraining.lookups import TokenLookups
 from dnakit.chapters.pretraining.shared_words import shared_words
-from dnakit.tokens.corpus import HELD_OUT, Corpus
+from dnakit.tokens.corpus import Corpus
+from dnakit.tokens.parameters import HELD_OUT
 from dnakit.tokens.samples import MlmSamples
-from dnakit.tokens.tokenizer import PAD
+from dnakit.tokens.vocabulary import PAD
 
 ORDERS = (2, 8, 12)  # of the Markov models shown beside the best
 AS_SEEN = ("neighbours", "12 bp")  # lookups that are also scored without the bases that masks hide

@@ -8,7 +8,7 @@ from typing import Any
 
 from dnakit.chapters.pretraining.parameters import Parameters, parts_of
 from dnakit.run import Outcome, Run
-from dnakit.tokens.corpus import CorpusParameters, corpus_key
+from dnakit.tokens.parameters import CorpusParameters, corpus_key
 
 LANGUAGES = {"mitochondria": "", "nuclear": "-nuclear"}  # and how the names of their models end
 

@@ -7,7 +7,8 @@ import pandas as pd
 
 from dnakit.tokens.corpus import Corpus
 from dnakit.tokens.rows import sample_bounds
-from dnakit.tokens.tokenizer import SPECIAL_TOKENS, UNK, DnaTokenizer
+from dnakit.tokens.tokenizer import DnaTokenizer
+from dnakit.tokens.vocabulary import SPECIAL_TOKENS, UNK
 
 SHIFTED_GENOMES = 10  # over which the effect of one missing base is measured
 

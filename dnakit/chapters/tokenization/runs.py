@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dnakit.chapters.chapter import ChapterParameters
 from dnakit.run import Outcome, Run
-from dnakit.tokens.corpus import Corpora, Corpus, CorpusParameters, corpus_key, prepare
+from dnakit.tokens.parameters import Corpora, CorpusParameters, corpus_key
+
+if TYPE_CHECKING:
+    from dnakit.tokens.corpus import Corpus
 
 NOTEBOOK = "01_tokenization"
 
@@ -34,8 +37,10 @@ class Measurement(Run):
         return {"corpus": corpus_key(self.corpus_parameters)}
 
     @property
-    def corpus(self) -> Corpus:
+    def corpus(self) -> "Corpus":
         """The corpus itself, from the store or made now."""
+        from dnakit.tokens.corpus import prepare
+
         return prepare(self.corpus_parameters)
 
     def compute(self, folder: Path) -> Outcome:

@@ -21,7 +21,7 @@ from dnakit.chapters.tss.trainings import Training
 from dnakit.data import bases
 from dnakit.models import build
 from dnakit.project import DnakitError
-from dnakit.tokens.tokenizer import SPECIAL_TOKENS
+from dnakit.tokens.vocabulary import SPECIAL_TOKENS
 
 MASK = SPECIAL_TOKENS.index("<mask>")
 STEPS = 32  # of the integral, by Gauss and Legendre
