@@ -1,0 +1,300 @@
+"""From peaks and a genome to labelled bins, as a laboratory has them: BED files, and a FASTA file.
+
+A genome is cut into bins of 200 bp. A feature (a profile: one factor or mark in one kind of cell) is positive in a bin
+of which its peaks cover more than half, which is DeepSEA's rule. A peak of one base is a centre: it labels the bin it
+lies in. Bins without any positive feature are left out, as in DeepSEA's data.
+
+A genome may be given in pieces: a record named ``chr10:87000001-91000000`` (1-based and inclusive, as
+``samtools faidx`` writes it) begins at base 87,000,000 of chr10.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from dnakit.data.files import open_text, refusing
+from dnakit.data.formats import Record, read_fasta
+from dnakit.project import DnakitError, did_you_mean
+
+BIN = 200  # bp
+REGION = re.compile(r"(?P<chromosome>.+):(?P<first>\d+)-(?P<last>\d+)")
+ENDINGS = (".bed", ".narrowpeak", ".broadpeak")  # of peak files in a folder, before .gz
+FEATURE_TABLE = "features.tsv"  # in a folder of peak files: columns feature, and any of kind, cell, target, unlabelled
+UNLABELLED = -1  # the label of a feature where nothing is known
+
+
+class Feature(NamedTuple):
+    """One profile.
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+        Such as ``TF``, ``DNase`` or ``histone``: what tables group by.
+    unlabelled : tuple of str
+        Chromosomes where its lack of peaks says nothing.
+    """
+
+    name: str
+    kind: str
+    unlabelled: tuple[str, ...] = ()
+
+
+class Piece(NamedTuple):
+    """A stretch of a chromosome: its name, the position of its first base (from 0), and its letters."""
+
+    chromosome: str
+    start: int
+    sequence: bytes
+
+    @property
+    def end(self) -> int:
+        """The position after its last base."""
+        return self.start + len(self.sequence)
+
+
+class Bins(NamedTuple):
+    """Labelled bins of one piece.
+
+    Attributes
+    ----------
+    starts : np.ndarray of int64, shape (bins,)
+        Position of the first base of each bin on its chromosome, a multiple of 200.
+    labels : np.ndarray of int8, shape (bins, features)
+        1, 0, or -1 where the feature is unlabelled.
+    """
+
+    starts: np.ndarray
+    labels: np.ndarray
+
+
+Peaks = Mapping[str, Mapping[str, np.ndarray]]  # by feature and chromosome: int64, (peaks, 2), start and end
+
+
+# ---- reading
+
+
+def read_peaks(path: str | Path) -> dict[str, dict[str, np.ndarray]]:
+    """The peaks of a BED file whose fourth column names the feature, or of a folder with one BED file a feature.
+
+    Lines of comments, ``track`` and ``browser`` are passed over. Peaks of a feature that overlap are merged.
+
+    Raises
+    ------
+    DnakitError
+        If there is no such file, or a line is no BED; if a file has no rows.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return _by_feature((name or _feature_of(path), *peak) for name, *peak in _rows(path))
+    files = [file for file in sorted(path.iterdir()) if file.name.lower().removesuffix(".gz").endswith(ENDINGS)]
+    if not files:
+        raise DnakitError(f"{path}: holds no peak files (names that end in {', '.join(ENDINGS)}, or these and .gz)")
+    names = [_feature_of(file) for file in files]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise DnakitError(f"{path}: two files are called '{twice[0]}'; a feature has one file")
+    return _by_feature((name, *peak) for name, file in zip(names, files, strict=True) for _, *peak in _rows(file))
+
+
+def _feature_of(file: Path) -> str:
+    name = re.sub(r"\.gz$", "", file.name, flags=re.IGNORECASE)
+    return next((name[: -len(ending)] for ending in ENDINGS if name.lower().endswith(ending)), name)
+
+
+def _rows(path: Path) -> Iterator[tuple[str, str, int, int]]:
+    """Name (or nothing), chromosome, start and end of each line; further columns differ between kinds of peak files."""
+    count = 0
+    with refusing(path), open_text(path) as handle:
+        for number, line in enumerate(handle, start=1):
+            if not line.strip() or line.startswith(("#", "track", "browser")):
+                continue
+            columns = line.rstrip("\r\n").split("\t") if "\t" in line else line.split()
+            try:
+                chromosome, start, end = columns[0], int(columns[1]), int(columns[2])
+            except (IndexError, ValueError) as error:
+                raise DnakitError(
+                    f"{path}: line {number} is no BED: it needs a chromosome, a start and an end ({line.strip()[:40]})"
+                ) from error
+            if not 0 <= start < end:
+                raise DnakitError(f"{path}: line {number}: a peak needs 0 <= start < end, not {start}..{end}")
+            count += 1
+            yield (columns[3] if len(columns) > 3 and columns[3] != "." else ""), chromosome, start, end
+    if not count:
+        raise DnakitError(f"{path}: holds no peaks")
+
+
+def _by_feature(rows: Iterable[tuple[Any, ...]]) -> dict[str, dict[str, np.ndarray]]:
+    found: dict[str, dict[str, list[tuple[int, int]]]] = {}
+    for name, chromosome, start, end in rows:
+        found.setdefault(name, {}).setdefault(chromosome, []).append((start, end))
+    return {name: {chromosome: merged(each) for chromosome, each in on.items()} for name, on in sorted(found.items())}
+
+
+def merged(intervals: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Intervals in order, those that overlap as one; int64, shape (n, 2)."""
+    starts, ends = np.array(sorted(intervals), np.int64).reshape(-1, 2).T
+    reached = np.maximum.accumulate(ends)
+    first = np.flatnonzero(np.append(True, starts[1:] >= reached[:-1])) if len(starts) else np.empty(0, int)
+    last = np.append(first[1:] - 1, len(starts) - 1) if len(starts) else first
+    return np.stack([starts[first], reached[last]], axis=1)
+
+
+def read_features(path: Path, peaks: Peaks) -> list[Feature]:
+    """The features that have peaks, in the order of a table with the columns feature, kind and unlabelled.
+
+    ``unlabelled`` lists chromosomes with commas between them.
+
+    Raises
+    ------
+    DnakitError
+        If the table lacks the column ``feature`` or a feature that has peaks.
+    """
+    with refusing(path), open_text(path) as handle:
+        table = pd.read_csv(handle, sep="\t", dtype=str, keep_default_na=False)
+    if "feature" not in table:
+        raise DnakitError(f"{path}: has no column 'feature'; separate columns by tabs and name them in the first line")
+    if missing := [name for name in peaks if name not in set(table.feature)]:
+        raise DnakitError(f"{path}: lacks the feature '{missing[0]}', which has peaks: add a line for it")
+    rows = table.drop_duplicates("feature").to_dict("records")
+    return [
+        Feature(row["feature"], row.get("kind") or "peaks", tuple(filter(None, row.get("unlabelled", "").split(","))))
+        for row in rows
+        if row["feature"] in peaks
+    ]
+
+
+def plain_features(peaks: Peaks, kind: str = "peaks") -> list[Feature]:
+    """The features of peaks of which nothing else is known."""
+    return [Feature(name, kind) for name in peaks]
+
+
+def read_pieces(paths: Iterable[str | Path]) -> Iterator[Piece]:
+    """The records of FASTA files, one in memory at a time."""
+    for path in paths:
+        for record in read_fasta(path):
+            yield _piece(path, record)
+
+
+def _piece(path: str | Path, record: Record) -> Piece:
+    region = REGION.fullmatch(record.name)
+    if not region:
+        return Piece(record.name, 0, record.sequence)
+    first, last = int(region["first"]), int(region["last"])
+    if last - first + 1 != len(record.sequence):
+        raise DnakitError(
+            f"{path}: '{record.name}' names {last - first + 1:,} bases and holds {len(record.sequence):,}; "
+            "a piece is named as samtools faidx does, 1-based and inclusive"
+        )
+    return Piece(region["chromosome"], first - 1, record.sequence)
+
+
+# ---- peaks that fit a genome
+
+
+def fitted(peaks: Peaks, chromosomes: Sequence[str]) -> tuple[Peaks, str]:
+    """Peaks under the genome's names of chromosomes, and in words what was changed (nothing: an empty text).
+
+    Where no name of the peaks is one of the genome, ``chr`` is added or taken away if that makes them agree. Peaks on
+    chromosomes that the genome lacks are left out later.
+
+    Raises
+    ------
+    DnakitError
+        If no name agrees either way.
+    """
+    named = sorted({chromosome for on in peaks.values() for chromosome in on})
+    known = set(chromosomes)
+    for change, renamed in (
+        ("", {name: name for name in named}),
+        ("'chr' added to the peaks' chromosomes", {name: f"chr{name}" for name in named}),
+        ("'chr' taken from the peaks' chromosomes", {name: name.removeprefix("chr") for name in named}),
+    ):
+        if known & set(renamed.values()):
+            return {f: {renamed[name]: each for name, each in on.items()} for f, on in peaks.items()}, change
+    raise DnakitError(
+        f"the peaks lie on '{named[0]}', the genome holds '{chromosomes[0]}': no chromosome has the same name in both, "
+        f"with or without 'chr'{did_you_mean(named[0], chromosomes)}; take the assembly that the peaks belong to"
+    )
+
+
+def check_ends(peaks: Peaks, ends: Mapping[str, int]) -> None:
+    """Refuse peaks beyond the end of a whole chromosome.
+
+    Parameters
+    ----------
+    peaks : mapping
+    ends : mapping of str to int
+        The length of each chromosome that the genome holds as a whole (not of pieces).
+
+    Raises
+    ------
+    DnakitError
+        If a peak ends beyond: the positions are 1-based, or of another assembly.
+    """
+    for feature, on in peaks.items():
+        for chromosome, intervals in on.items():
+            end = ends.get(chromosome)
+            if end is not None and intervals[-1, 1] > end:
+                beyond = int((intervals[:, 1] > end).sum())
+                raise DnakitError(
+                    f"{feature}: {beyond:,} of {len(intervals):,} peaks on {chromosome} end beyond its {end:,} bases "
+                    f"(at {intervals[-1, 1]:,}): the peaks are 1-based or of another assembly; give BED (from 0, end "
+                    "not included) of this genome, or name a piece of a chromosome as chr1:1-1000000"
+                )
+
+
+# ---- bins
+
+
+def label(piece: Piece, features: Sequence[Feature], peaks: Peaks, margin: int) -> Bins:
+    """The labelled bins of a piece: those with at least one positive feature and a whole window around them.
+
+    Parameters
+    ----------
+    piece : Piece
+    features : sequence of Feature
+        The columns of the labels.
+    peaks : mapping
+        Of them, by name and chromosome.
+    margin : int
+        Bases of the window on either side of the bin, 400 for 1,000 bp.
+    """
+    first = -(-(piece.start + margin) // BIN)  # bins are counted from the beginning of the chromosome
+    count = max(0, (piece.end - margin) // BIN - first)
+    labelled = [number for number, each in enumerate(features) if piece.chromosome not in each.unlabelled]
+    columns = {
+        number: positive(peaks[features[number].name].get(piece.chromosome, np.empty((0, 2), np.int64)), first, count)
+        for number in labelled
+    }
+    kept = np.unique(np.concatenate([np.empty(0, np.int64), *columns.values()]))
+    labels = np.full((len(kept), len(features)), UNLABELLED, np.int8)
+    labels[:, labelled] = 0
+    for number, bins in columns.items():
+        labels[np.searchsorted(kept, bins), number] = 1
+    return Bins((first + kept) * BIN, labels)
+
+
+def positive(intervals: np.ndarray, first: int, count: int) -> np.ndarray:
+    """Of `count` bins from bin `first` on, the numbers (from 0) of those that the intervals make positive."""
+    edges = (first + np.arange(count + 1)) * BIN
+    centres = intervals[:, 1] - intervals[:, 0] == 1
+    covered = np.flatnonzero(2 * np.diff(_covered(intervals[~centres], edges)) > BIN)
+    held = intervals[centres, 0] // BIN - first
+    return np.union1d(covered, held[(held >= 0) & (held < count)])
+
+
+def _covered(intervals: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Bases before each position that lie in the intervals, which are in order and do not overlap."""
+    before = np.searchsorted(intervals[:, 0], positions)  # intervals that have begun
+    whole = np.concatenate([[0], np.cumsum(intervals[:, 1] - intervals[:, 0])])
+    ends = np.concatenate([[0], intervals[:, 1]])
+    return whole[before] - np.maximum(0, ends[before] - positions)
+
+
+def windows(piece: Piece, starts: np.ndarray, margin: int) -> list[bytes]:
+    """The sequences of the bins with `margin` bases on either side."""
+    return [piece.sequence[at - margin : at + BIN + margin] for at in (starts - piece.start).tolist()]

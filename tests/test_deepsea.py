@@ -1,0 +1,141 @@
+"""DeepSEA's files: what is written in their format is read as it was, whole, in slices and from an archive."""
+
+import os
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dnakit.data import bases, deepsea
+from dnakit.data.deepsea import FEATURES, KINDS, LENGTH, Rows
+from dnakit.data.simulate import chromatin
+from dnakit.project import DnakitError
+
+MIRROR = os.environ.get("DNAKIT_MIRROR")
+real = pytest.mark.skipif(not MIRROR, reason="needs the real rows: DNAKIT_MIRROR is not set")
+
+
+def random_rows(count, seed=0):
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(5, size=(count, LENGTH)).astype(np.uint8)
+    return Rows(codes, rng.integers(2, size=(count, FEATURES)).astype(np.int8))
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A folder with small files in the true formats, and the rows that they hold."""
+    rows = {part: random_rows(7 + number, number) for number, part in enumerate(deepsea.PARTS)}
+    for part, each in rows.items():
+        content = chromatin._hdf5(each) if part == "train" else chromatin._matlab(part, each)
+        (tmp_path / f"{part}.mat").write_bytes(content)
+    return tmp_path, rows
+
+
+def test_channels_are_a_g_c_t_and_none_is_unknown():
+    one_hot = np.zeros((1, 4, 5), np.uint8)
+    one_hot[0, [0, 1, 2, 3], [0, 1, 2, 3]] = 1
+    assert bases.letters(deepsea.decoded(one_hot)[0]) == b"AGCTN"
+
+
+def test_decoding_undoes_encoding():
+    codes = random_rows(3).codes
+    assert np.array_equal(deepsea.decoded(deepsea.encoded(codes)), codes)
+
+
+def test_two_channels_at_one_base_are_refused():
+    with pytest.raises(DnakitError, match="not one-hot"):
+        deepsea.decoded(np.ones((1, 4, 5), np.uint8))
+
+
+@pytest.mark.parametrize("part", deepsea.PARTS)
+def test_files_in_the_true_format_are_read_as_they_were_written(files, part, monkeypatch):
+    folder, rows = files
+    monkeypatch.setattr(deepsea, "SLICE", 3)
+    found = list(deepsea.read_rows(folder, part))
+    assert all(len(each.codes) <= 3 for each in found)
+    assert np.array_equal(np.concatenate([each.codes for each in found]), rows[part].codes)
+    assert np.array_equal(np.concatenate([each.labels for each in found]), rows[part].labels)
+
+
+def test_the_first_rows_are_the_first(files, monkeypatch):
+    folder, rows = files
+    monkeypatch.setattr(deepsea, "SLICE", 3)
+    found = np.concatenate([each.labels for each in deepsea.read_rows(folder, "train", 5)])
+    assert np.array_equal(found, rows["train"].labels[:5])
+
+
+def test_the_archive_is_unpacked_once_into_its_own_folder(files, tmp_path, monkeypatch):
+    folder, rows = files
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path / "data"))
+    archive = tmp_path / "bundle.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for part in deepsea.PARTS:
+            tar.add(folder / f"{part}.mat", f"../../deepsea_train/{part}.mat")
+    unpacked = deepsea.unpacked(archive)
+    assert sorted(path.name for path in unpacked.iterdir()) == ["test.mat", "train.mat", "valid.mat"]
+    assert np.array_equal(next(deepsea.read_rows(unpacked, "test")).labels, rows["test"].labels)
+    changed = (unpacked / "test.mat").stat().st_mtime_ns
+    assert deepsea.unpacked(archive) == unpacked
+    assert (unpacked / "test.mat").stat().st_mtime_ns == changed
+
+
+def test_an_archive_that_lacks_a_file_leaves_nothing(files, tmp_path, monkeypatch):
+    folder, _ = files
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path / "data"))
+    with tarfile.open(tmp_path / "bundle.tar", "w") as tar:
+        tar.add(folder / "train.mat", "train.mat")
+    with pytest.raises(DnakitError, match=r"holds no valid\.mat"):
+        deepsea.unpacked(tmp_path / "bundle.tar")
+    assert not list((tmp_path / "data").rglob("*.mat"))
+
+
+@pytest.mark.parametrize("part", deepsea.PARTS)
+def test_a_damaged_file_is_one_line(tmp_path, part):
+    (tmp_path / f"{part}.mat").write_bytes(b"no file of Matlab" * 20)
+    with pytest.raises(DnakitError, match="damaged or no file of DeepSEA"):
+        list(deepsea.read_rows(tmp_path, part))
+
+
+def test_other_shapes_are_refused(tmp_path):
+    from scipy.io import savemat
+
+    savemat(tmp_path / "test.mat", {"testxdata": np.zeros((3, 1000, 4), np.uint8), "testdata": np.zeros((3, 919))})
+    with pytest.raises(DnakitError, match="are not DeepSEA's"):
+        list(deepsea.read_rows(tmp_path, "test"))
+
+
+def test_a_table_gives_the_middle_of_its_sequences(tmp_path):
+    labels = ",".join("01"[number % 2] for number in range(FEATURES))
+    (tmp_path / "rows.csv").write_text(f"{'C' * 10}{'ACGT' * 250}{'C' * 10},{labels}\n")
+    rows = deepsea.read_table(tmp_path / "rows.csv")
+    assert bases.letters(rows.codes[0]) == b"ACGT" * 250
+    assert rows.labels[0, :4].tolist() == [0, 1, 0, 1]
+
+
+def test_a_table_with_other_columns_is_one_line(tmp_path):
+    (tmp_path / "rows.csv").write_text(f"{'ACGT' * 250},0,1\n")
+    with pytest.raises(DnakitError, match="line 1 is no sequence"):
+        deepsea.read_table(tmp_path / "rows.csv")
+
+
+@real
+def test_the_hundred_real_rows():
+    """Their sequences and labels against a reader of other make, and through DeepSEA's own format."""
+    path = Path(MIRROR) / "chromatin" / "deepsea_100rows_8kb.csv.gz"
+    rows, table = deepsea.read_table(path), pd.read_csv(path, header=None)
+    assert rows.codes.shape == (100, 1000)
+    assert [bases.letters(codes).decode() for codes in rows.codes] == table[0].str[3500:4500].tolist()
+    assert np.array_equal(rows.labels, table.iloc[:, 1:].to_numpy())
+    assert np.array_equal(deepsea.decoded(deepsea.encoded(rows.codes)), rows.codes)
+
+
+@real
+def test_the_columns_of_each_kind_are_deepseas():
+    table = pd.read_csv(Path(MIRROR) / "chromatin" / "deepsea_features_and_published_aucs.tsv", sep="\t")
+    kinds = table.iloc[:, 1]
+    assert set(kinds[KINDS["DNase"]]) == {"DNase"}
+    assert not (kinds[KINDS["TF"]] == "DNase").any()
+    assert kinds[KINDS["histone"]].str.match(r"H\d").all()
+    assert sum(columns.stop - columns.start for columns in KINDS.values()) == len(table) == FEATURES
