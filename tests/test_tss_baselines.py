@@ -7,12 +7,19 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from dnakit.chapters.tss import baselines as tss_baselines
+from dnakit.chapters.tss import kmer_regression as kmers
+from dnakit.chapters.tss import motifs as matrices
 from dnakit.chapters.tss import windows as promoters
-from dnakit.chapters.tss.baselines import CANDIDATES, CORE, TATA, KmerRegression, Motifs, PositionOnly, locate
+from dnakit.chapters.tss.baseline import CANDIDATES, window_codes
+from dnakit.chapters.tss.baselines import PositionOnly, load, locate, save
+from dnakit.chapters.tss.kmer_regression import KmerRegression
+from dnakit.chapters.tss.motifs import CORE, TATA, Motifs
+from dnakit.chapters.tss.organisms import organism
 from dnakit.chapters.tss.samples import FairSamples
+from dnakit.data.bases import codes as codes_of
+from dnakit.data.windows import Windows
 from dnakit.project import DnakitError
-from dnakit.tokens.tokenizer import CODES, train_tokenizer
+from dnakit.tokens.tokenizer import train_tokenizer
 
 TSS, LENGTH = 2_100, 4_200
 MOTIF, PLACE = b"GATTACAGC", -20
@@ -38,10 +45,10 @@ def stretches(windows: list[bytes], seed: int) -> list[tuple[bytes, np.ndarray, 
     return cut
 
 
-def simulated(count: int, seed: int) -> promoters.Windows:
-    """The same as windows of `dnakit.chapters.tss.windows`."""
+def simulated(count: int, seed: int) -> Windows:
+    """The same as windows."""
     nothing = [""] * count
-    return promoters.Windows(random_windows(count, seed), TSS, nothing, nothing, nothing)
+    return Windows(random_windows(count, seed), TSS, nothing, nothing, nothing)
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +78,9 @@ def test_the_fast_score_is_the_sum_of_the_weights(regression: KmerRegression) ->
     """Base by base and k-mer by k-mer, with an unknown base and both ends of the stretch in reach."""
     stretch = bytearray(random_windows(1, 4)[0][:700])
     stretch[350] = ord("N")
-    codes = CODES[stretch].astype(int)
+    codes = codes_of(bytes(stretch)).astype(int)
     scores = regression.score_positions(bytes(stretch))
-    edges = tss_baselines.FAR_EDGES
+    edges = kmers.FAR_EDGES
     for position in (0, 3, 349, 351, 699):
         expected = 0.0
         for start in range(700):
@@ -90,11 +97,11 @@ def test_the_fast_score_is_the_sum_of_the_weights(regression: KmerRegression) ->
 def test_scores_are_those_scikit_learn_would_give() -> None:
     """In a window without ends the tables differ from the regression on the features by one constant."""
     rng = np.random.default_rng(5)
-    codes = tss_baselines.window_codes(random_windows(3, 5), TSS, 2_000)
+    codes = window_codes(random_windows(3, 5), TSS, 2_000)
     positions = TSS + rng.integers(-900, 900, (3, 40))
-    features = tss_baselines._features(codes, positions)
+    features = kmers._features(codes, positions)
     weights = rng.normal(size=features.shape[1])
-    model = KmerRegression(*tss_baselines._tables(weights, tss_baselines._frequencies(codes)), 1.0)
+    model = KmerRegression(*kmers._tables(weights, kmers._frequencies(codes)), 1.0)
     scores = np.concatenate([model._score(row)[at] for row, at in zip(codes, positions, strict=True)])
     assert np.std(features @ weights - scores) < 1e-3
     assert np.std(scores) > 10
@@ -129,15 +136,15 @@ def test_a_tata_box_counts_wherever_it_may_lie() -> None:
     """Each of the places where the box may start gains, others do not; half of the promoters have one."""
     box = b"GTATAAAAGGCGGGG"
     rng = np.random.default_rng(9)
-    places = rng.integers(*tss_baselines.TATA_STARTS, 200)
+    places = rng.integers(*matrices.TATA_STARTS, 200)
     windows = [random_windows(1, 100 + i, box if i % 2 else b"", int(place))[0] for i, place in enumerate(places)]
     motifs = Motifs.fit(windows, TSS)
     assert motifs.share == pytest.approx(0.5, abs=0.1)
     codes = np.full(400, 4, np.uint8)
-    codes[200 : 200 + len(box)] = CODES[np.frombuffer(box, np.uint8)]
-    gain = np.flatnonzero(tss_baselines._placed(codes, motifs.tata) > 1)
-    assert gain.min() == 200 - tss_baselines.TATA_STARTS[1] + 1
-    assert gain.max() == 200 - tss_baselines.TATA_STARTS[0]
+    codes[200 : 200 + len(box)] = codes_of(box)
+    gain = np.flatnonzero(matrices._placed(codes, motifs.tata) > 1)
+    assert gain.min() == 200 - matrices.TATA_STARTS[1] + 1
+    assert gain.max() == 200 - matrices.TATA_STARTS[0]
 
 
 def test_buchers_matrix_is_of_389_boxes() -> None:
@@ -176,11 +183,17 @@ def test_locate_reads_the_samples_of_the_transformer(regression: KmerRegression)
     windows = simulated(60, 14)
     tokenizer = train_tokenizer([window.decode() for window in windows.sequences], 400, 9)
     samples = [sample for sample in FairSamples(windows, tokenizer, seed=0, stream=0) if sample.label > 20]
-    tokens, bases = locate(regression, [sample.tokens for sample in samples], tokenizer)
-    lengths = tokenizer.token_lengths()
-    truth = np.array([lengths[each.tokens[: each.label]].sum() + each.offset for each in samples])
-    assert np.mean(bases == truth) > 0.9
+    tokens, bases = locate(regression, samples, tokenizer)
+    assert np.mean(bases == [each.tss for each in samples]) > 0.9
     assert np.mean(tokens == [each.label for each in samples]) > 0.9
+
+
+def test_what_was_saved_predicts_the_same(regression: KmerRegression, tmp_path) -> None:
+    fitted = {"position": PositionOnly(3, 14), "motifs": Motifs.fit(random_windows(20, 15), TSS), "k-mers": regression}
+    save(fitted, tmp_path)
+    for method, baseline in load(tmp_path).items():
+        for stretch, starts, *_ in stretches(random_windows(5, 16), 5):
+            assert baseline.predict(stretch, starts) == fitted[method].predict(stretch, starts)
 
 
 @pytest.mark.parametrize(
@@ -197,13 +210,13 @@ def test_windows_that_cannot_serve_are_refused(windows: Sequence[bytes], words: 
 @pytest.mark.skipif("DNAKIT_MIRROR" not in os.environ, reason="DNAKIT_MIRROR names no folder of real data")
 def test_real_yeast_has_more_than_its_position() -> None:
     """Sites of held-out chromosomes, within 50 bp: by position about a tenth, by k-mers about half."""
-    windows = promoters.load("yeast-ensembl", 3_000, 3_000)
+    windows = promoters.load(organism("yeast-ensembl"), 3_000, 3_000)
     chromosomes = np.array(windows.chromosomes)
     train, validation, test = (
-        windows.take(np.flatnonzero(np.isin(chromosomes, names))).sequences
-        for names in (["II", "VII"], ["V"], ["VIII"])
+        windows.take(np.flatnonzero(chromosomes == name)[:count]).sequences
+        for name, count in (("II", 300), ("V", 80), ("VIII", 150))
     )
-    model = KmerRegression.fit(train, windows.tss, validation, seed=1)
-    scores = [model.score_positions(window[windows.tss - 700 : windows.tss + 700]) for window in test]
+    model = KmerRegression.fit(train, windows.site, validation, seed=1)
+    scores = [model.score_positions(window[windows.site - 700 : windows.site + 700]) for window in test]
     errors = np.abs(np.array([each[230:1_170].argmax() for each in scores]) + 230 - 700)
     assert np.mean(errors <= 50) > 0.35

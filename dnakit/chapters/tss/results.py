@@ -1,6 +1,7 @@
 """The tables and figures of chapter 3 (thesis section 5.2). They read finished runs, recorded ones and others alike."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import logomaker
@@ -44,6 +45,34 @@ INITIALIZATIONS = {"nuclear": PALETTE["6-mer"], "mitochondria": PALETTE["9-mer"]
 LETTERS = {"A": "#009E73", "C": "#0072B2", "G": "#E69F00", "T": "#D55E00"}  # Okabe and Ito
 
 
+# ---- which runs
+
+
+def the_nine(done: Finished) -> Finished:
+    """The thesis's nine trainings, by initialization and dropout."""
+    nine = done.only(lambda run: _is_training(run) and run.name.startswith("thesis-"))
+    names = sorted(nine, key=lambda name: _place_among_the_nine(nine[name]))
+    return replace(nine, folders={name: nine.folders[name] for name in names})
+
+
+def _place_among_the_nine(run: FinishedRun) -> tuple[int, float]:
+    chosen = run.record["parameters"]
+    return list(INITIALIZATIONS).index(chosen["initialization"]), chosen["dropout"]
+
+
+def of_the_fair_task(done: Finished) -> Finished:
+    """Models and simple methods of the fair task."""
+    return done.only(lambda run: run.value("record.parameters.task") == "fair")
+
+
+def _is_training(run: FinishedRun) -> bool:
+    return run.value("record.parameters.initialization") is not None
+
+
+def _is_evaluation(run: FinishedRun) -> bool:
+    return "kind" in run.record
+
+
 # ---- trainings
 
 
@@ -72,12 +101,12 @@ def trainings(done: Finished) -> pd.DataFrame:
 def nine(done: Finished) -> pd.DataFrame:
     """The thesis's nine trainings at their end, by initialization and dropout."""
     rows = []
-    for run in done.only(_is_of_the_nine).values():
+    for run in the_nine(done).values():
         chosen, last = run.record["parameters"], run.frame("history.csv").iloc[-1]
         rows.append(
             {
                 "initialization": chosen["initialization"],
-                "dropout": chosen["dropout"],
+                "dropout": f"{chosen['dropout']:g}",
                 "samples": run.record["samples"]["train"] * chosen["epochs"],
                 "training accuracy": last.train_accuracy,
                 "validation accuracy": last.validation_accuracy,
@@ -95,7 +124,7 @@ def histories(done: Finished) -> pd.DataFrame:
             initialization=run.record["parameters"]["initialization"],
             dropout=f"{run.record['parameters']['dropout']:g}",
         )
-        for run in done.only(_is_of_the_nine).values()
+        for run in the_nine(done).values()
     ]
     return pd.concat(frames, ignore_index=True)
 
@@ -110,28 +139,22 @@ def draw_losses(done: Finished) -> sns.FacetGrid:
 
 def draw_training_accuracy(done: Finished) -> sns.FacetGrid:
     """Figure 5.6: training accuracies by epoch."""
-    return _curves(histories(done), "train_accuracy", "training accuracy")
+    return _curves(histories(done), "train_accuracy", "training accuracy", col="initialization")
 
 
 def draw_validation_accuracy(done: Finished) -> sns.FacetGrid:
     """Figure 5.7: validation accuracies by epoch, with the two final accuracies that the thesis prints."""
-    grid = _curves(histories(done), "validation_accuracy", "validation accuracy")
-    axes = grid.axes.flat[0]
-    for value, what, side in (
-        (_human_accuracy(), "all human promoters", "bottom"),
-        (float(thesis_table("B.2").accuracy.iloc[0]), "human test promoters", "top"),
-    ):
-        axes.axhline(value, color=GREY, linewidth=1, linestyle=":")
-        axes.annotate(
-            f"thesis, {what}: {value:.4f}", (0.02, value), xycoords=("axes fraction", "data"), va=side, size=9
-        )
-    axes.set_ylim(0, 1.06)
-    return grid
+    grid = _curves(histories(done), "validation_accuracy", "validation accuracy", col="initialization")
+    printed = (published().accuracy.iloc[0], "all", "bottom"), (thesis_table("B.2").accuracy.iloc[0], "test set", "top")
+    for value, what, side in printed:
+        grid.refline(y=value, color=GREY, linewidth=1, linestyle=":")
+        text, place = f"thesis, {what}: {value:.4f}", (0.03, value)
+        grid.axes.flat[-1].annotate(text, place, xycoords=("axes fraction", "data"), va=side, size=9)
+    return grid.set(ylim=(0, 1.1))
 
 
-def _curves(data: pd.DataFrame, y: str, label: str, col: str | None = None) -> sns.FacetGrid:
-    colors = {name: color for name, color in INITIALIZATIONS.items() if name in set(data.initialization)}
-    return curves(data, y, label, hue="initialization", style="dropout", col=col, palette=colors)
+def _curves(data: pd.DataFrame, y: str, label: str, col: str) -> sns.FacetGrid:
+    return curves(data, y, label, hue="initialization", style="dropout", col=col, palette=INITIALIZATIONS)
 
 
 # ---- the control
@@ -158,7 +181,7 @@ def control(done: Finished) -> pd.DataFrame:
 def fair(done: Finished) -> pd.DataFrame:
     """The fair task on each organism's own test promoters: simple methods and the transformer."""
     rows = []
-    for run in done.only(_is_fair).values():
+    for run in of_the_fair_task(done).values():
         for method, tested in _by_method(run).items():
             order = TRAINED_ON.index(run.record["parameters"]["trained_on"]), list(FAIR_METHODS).index(method)
             names = {"promoters": run.record["species"], "method": FAIR_METHODS[method]}
@@ -227,10 +250,6 @@ def published() -> pd.DataFrame:
     return thesis_table("5.2")[["species", "accuracy"]]
 
 
-def _human_accuracy() -> float:
-    return float(published().accuracy.iloc[0])
-
-
 def _organisms(done: Finished) -> Iterator[tuple[str, FinishedRun]]:
     """Each organism's name, told apart where two sets of windows are of one, and the evaluation on it."""
     named: set[str] = set()
@@ -276,7 +295,7 @@ def _draw_profile(axes: plt.Axes, profile: pd.DataFrame, bits: pd.DataFrame) -> 
     axes.set(xlim=(profile["place"].min(), profile["place"].max()), ylabel="attribution per base", xlabel="")
 
 
-# ---- which runs, and their scores
+# ---- scores
 
 
 def scores(evaluation: FinishedRun) -> dict[str, dict[str, Any]]:
@@ -291,22 +310,6 @@ def scores(evaluation: FinishedRun) -> dict[str, dict[str, Any]]:
     if "test_only" not in metrics:
         raise DnakitError(f"{evaluation.folder} was made by an older version: delete this folder and run again")
     return {task: metrics[task] | metrics["test_only"][task] for task in ("thesis", "fair")}
-
-
-def _is_training(run: FinishedRun) -> bool:
-    return run.value("record.parameters.initialization") is not None
-
-
-def _is_of_the_nine(run: FinishedRun) -> bool:
-    return _is_training(run) and run.name.startswith("thesis-")
-
-
-def _is_fair(run: FinishedRun) -> bool:
-    return run.value("record.parameters.task") == "fair"
-
-
-def _is_evaluation(run: FinishedRun) -> bool:
-    return "kind" in run.record
 
 
 def _indexed(rows: list[dict[str, Any]], *names: str) -> pd.DataFrame:

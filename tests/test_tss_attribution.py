@@ -2,7 +2,6 @@
 
 from types import SimpleNamespace
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,9 +9,9 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from dnakit.chapters.tss.attribution import LOGO, attribute, draw_attribution, information, profile, token_attributions
+from dnakit.chapters.tss.attribution import LOGO, attribute, information, profile, token_attributions
 from dnakit.chapters.tss.samples import FairSamples, Sample
-from dnakit.chapters.tss.windows import Windows
+from dnakit.data.windows import Windows
 from dnakit.models import build as models
 from dnakit.project import DnakitError
 from dnakit.tokens.tokenizer import DnaTokenizer, train_tokenizer
@@ -103,10 +102,8 @@ def test_attributions_add_up_to_the_difference_of_scores(trained: PreTrainedMode
     assert np.std(differences) > 0.5
 
 
-def test_a_model_that_learned_the_motif_looks_at_it(
-    trained: PreTrainedModel, samples: list[Sample], tokenizer: DnaTokenizer
-) -> None:
-    aligned = attribute(trained, samples[:24], tokenizer, around=90)
+def test_a_model_that_learned_the_motif_looks_at_it(trained: PreTrainedModel, samples: list[Sample]) -> None:
+    aligned = attribute(trained, samples[:24], around=90)
     assert aligned.shape == (24, 181)
     mean = np.nanmean(aligned, 0)
     motif = 90 + PLACE + np.arange(len(MOTIF))
@@ -117,26 +114,24 @@ def test_a_model_that_learned_the_motif_looks_at_it(
 def test_bases_are_aligned_at_the_site(samples: list[Sample], tokenizer: DnaTokenizer) -> None:
     """The token before the site's ends where the site's begins: its bases and no others carry the score."""
     torch.manual_seed(1)
-    model, lengths = NextToKin(len(tokenizer)), tokenizer.token_lengths()
-    aligned = attribute(model, samples[:40], tokenizer, around=20)
+    model = NextToKin(len(tokenizer))
+    aligned = attribute(model, samples[:40], around=20)
     values = token_attributions(model, samples[:40])[0]
     for row, sample, each in zip(aligned, samples, values, strict=False):
         before = sample.label - 1
         if before < 20:
             continue
-        size = lengths[sample.tokens[before]]
+        size = sample.sizes[before]
         expected = np.zeros(41)
         expected[20 - sample.offset - size : 20 - sample.offset] = each[before] / size
         np.testing.assert_allclose(row, expected, atol=1e-6)
 
 
 def test_beyond_the_sample_nothing_is_known(tokenizer: DnaTokenizer) -> None:
-    sample = Sample(np.array([10, 20, 30, 40]), label=1, offset=0)
-    lengths = tokenizer.token_lengths()[sample.tokens]
-    (row,) = attribute(NextToKin(len(tokenizer)), [sample], tokenizer, around=20)
+    sample = Sample(np.array([10, 20, 30, 40]), np.array([3, 2, 3, 3]), label=1, offset=0)
+    (row,) = attribute(NextToKin(len(tokenizer)), [sample], around=20)
     known = np.flatnonzero(~np.isnan(row)) - 20
-    assert known.min() == -lengths[0]
-    assert known.max() == lengths[1:].sum() - 1
+    assert (known.min(), known.max()) == (-3, 2 + 3 + 3 - 1)
 
 
 def test_another_head_is_refused(samples: list[Sample], tokenizer: DnaTokenizer) -> None:
@@ -148,7 +143,7 @@ def test_another_head_is_refused(samples: list[Sample], tokenizer: DnaTokenizer)
 
 
 @pytest.mark.parametrize("architecture", ["longalbert", "elmo"])
-def test_every_architecture_can_be_asked(architecture: str, samples: list[Sample], tokenizer: DnaTokenizer) -> None:
+def test_every_architecture_has_attributions(architecture: str, samples: list[Sample], tokenizer: DnaTokenizer) -> None:
     torch.manual_seed(2)
     narrow = {} if architecture == "elmo" else {"num_attention_heads": 2, "intermediate_size": 16, "embedding_size": 8}
     model = models.build(architecture, "tss", len(tokenizer), hidden_size=16, num_hidden_layers=1, **narrow)
@@ -167,8 +162,8 @@ def test_information_is_relative_to_the_composition(windows: Windows) -> None:
     assert outside.sum(axis=1).max() < 0.05
 
 
-def test_the_picture_shows_the_mean_where_it_is(windows: Windows) -> None:
-    """A planted attribution is the curve's peak; positions that no two promoters cover are not drawn."""
+def test_a_profile_is_the_mean_where_two_promoters_are_seen() -> None:
+    """A planted attribution is its peak; positions that no two promoters cover are left out."""
     rng = np.random.default_rng(3)
     attributions = rng.normal(0, 0.01, (30, 61))
     attributions[:, 30 - 12] += 1
@@ -177,10 +172,3 @@ def test_the_picture_shows_the_mean_where_it_is(windows: Windows) -> None:
     assert means.place[means["mean"].argmax()] == -12
     assert means.place.tolist() == list(range(-25, 31))
     assert (means.half < 0.02).all()
-    figure = draw_attribution(means, information(windows.sequences, TSS))
-    above, below = figure.axes
-    curve = above.lines[1]
-    assert curve.get_xdata()[np.argmax(curve.get_ydata())] == -12
-    assert below.get_xlabel() == "bases from the TSS"
-    assert below.get_xlim() == (LOGO[0] - 0.5, LOGO[1] + 0.5)
-    plt.close(figure)

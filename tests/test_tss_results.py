@@ -1,0 +1,133 @@
+"""The tables and figures of chapter 3, from recorded runs and from those of the smoke profile."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from dnakit import store
+from dnakit.chapters.chapter import chapter_of
+from dnakit.chapters.tss import results
+from dnakit.chapters.tss.evaluating import windows_of
+from dnakit.project import DnakitError
+from dnakit.report.finished import Finished, recorded
+
+NOTHING = Finished("this run", "smoke", {})
+TABLES = (results.trainings, results.nine, results.control, results.fair, results.table_5_2, results.errors)
+
+
+@pytest.fixture(scope="module")
+def smoke():
+    return chapter_of("03_tss", "smoke").here()
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_tables_of_nothing_are_empty(table):
+    assert table(NOTHING).empty
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_recorded_tables_are_complete(table):
+    found = table(recorded("03_tss")).select_dtypes("number")
+    assert len(found) > 3
+    assert np.isfinite(found.to_numpy(float)).all()
+
+
+def test_a_recorded_evaluation_holds_what_the_trainings_recorded():
+    """The scores on test windows alone are those of the training itself, and belong to the organism trained on."""
+    done = recorded("03_tss")
+    held = 0
+    for run in done.values():
+        for found in run.metrics.get("test_only", {}).values():
+            for method, scores in found.items():
+                simple = method.startswith("baselines")
+                name, _, part = method.replace("baselines-other-", "baselines-other ").partition(" ")
+                if simple and not part:
+                    name, _, part = method.partition("-")
+                test = done[name].metrics["test"]
+                assert scores == (test[part] if simple else test)
+                assert done[name].record["source_sha256"] == run.record["source_sha256"]
+                held += 1
+    assert held == 13 + 3 + 2 + 3  # models and simple methods, human and yeast
+
+
+def test_every_recorded_run_is_real_and_says_where_it_came_from():
+    for run in recorded("03_tss").values():
+        assert run.record["simulated"] is False
+        assert not run.record["environment"]["commit"].endswith("+changes")
+
+
+def test_an_evaluation_of_an_older_version_is_refused(tmp_path):
+    store.write_json(tmp_path / "metrics.json", {"thesis": {}, "fair": {}})
+    store.write_json(tmp_path / "run.json", {"kind": "promoters", "main": True})
+    with pytest.raises(DnakitError, match="older version: delete this folder"):
+        results.control(Finished("this run", "smoke", {"on-a": tmp_path}))
+
+
+@pytest.mark.parametrize(
+    ("draw", "label", "curves"),
+    [
+        (results.draw_losses, "loss (nats per sample)", [9, 9]),
+        (results.draw_training_accuracy, "training accuracy", [3, 3, 3]),
+        (results.draw_validation_accuracy, "validation accuracy", [3, 3, 3]),
+    ],
+)
+def test_a_figure_shows_the_nine_trainings(draw, label, curves):
+    grid = draw(recorded("03_tss"))
+    assert grid.axes.flat[0].get_ylabel() == label
+    assert [sum(len(line.get_xdata()) == 10 for line in axes.lines) for axes in grid.axes.flat] == curves
+    assert {text.get_text() for text in grid.legend.texts} >= {"nuclear", "mitochondria", "none", "0", "0.1", "0.2"}
+    plt.close(grid.figure)
+
+
+def test_the_attribution_says_whose_promoters_and_how_often_the_model_is_right():
+    done = recorded("03_tss")
+    above, below = results.draw_attribution(done).axes
+    profile = done["attribution"].frame("attribution.csv")
+    curve = next(line for line in above.lines if len(line.get_xdata()) == len(profile))
+    assert curve.get_xdata()[np.argmax(curve.get_ydata())] == profile.place[profile["mean"].argmax()]
+    right = done["fair-other-nuclear"].metrics["test"]["accuracy"]
+    assert above.get_title() == f"S. cerevisiae, a model with accuracy {right:.1%}"
+    assert below.get_xlabel() == "bases from the TSS"
+    plt.close("all")
+    assert results.draw_attribution(NOTHING) is None
+
+
+# ---- the smoke profile
+
+
+@pytest.mark.trained
+def test_the_smoke_runs_fill_every_table(smoke):
+    """The rule needs no training: what it finds with and without a seam decides at any scale."""
+    decided = results.control(smoke)
+    assert (decided.loc["the rule"] > 0.75).all()
+    assert (decided.loc["the rule, 5,000 bases before the TSS"] > 0.75).all()
+    assert (decided.loc["no seam: the rule"] < 0.1).all()
+    for table in TABLES:
+        assert np.isfinite(table(smoke).select_dtypes("number").to_numpy(float)).all()
+    assert len(results.trainings(smoke)) == 17
+    assert results.fair(smoke).index.get_level_values(0).unique().tolist() == ["Simulated A", "Simulated B"]
+    assert results.errors(smoke).index.tolist() == ["Simulated A", "Simulated B", "Simulated C"]
+    assert all((run.record["name"], run.record["simulated"]) == (name, True) for name, run in smoke.items())
+
+
+@pytest.mark.trained
+def test_no_table_shows_a_model_promoters_it_was_trained_on(smoke):
+    test, rows = smoke["promoters"].metrics["test"], results.table_5_2(smoke)
+    assert results.control(smoke).promoters["trained on promoters"] == test["accuracy"]
+    assert rows.accuracy["Simulated A"] == test["accuracy"]
+    assert rows["fair, other"]["Simulated B"] == smoke["fair-other-nuclear"].metrics["test"]["accuracy"]
+    simple = smoke["baselines"].metrics["test"]["k-mers"]
+    assert results.errors(smoke)["k-mers"]["Simulated A"] == simple["median_error_bp"]
+    assert rows.accuracy["Simulated C"] == smoke["on-simulated-c"].metrics["thesis"]["promoters"]["accuracy"]
+
+
+@pytest.mark.trained
+def test_the_users_own_windows_are_a_row(tmp_path):
+    windows = windows_of(chapter_of("03_tss", "smoke").runs["on-simulated-c"]).take(range(20))
+    path = tmp_path / "mine.fa"
+    path.write_text("".join(f">p{i}\n{each.decode()}\n" for i, each in enumerate(windows.sequences)))
+    chapter = chapter_of("03_tss", "smoke", {"organisms": [f"{path}@{windows.site}"]})
+    run = chapter.runs[f"on-mine.fa@{windows.site}"]
+    table = results.table_5_2(Finished("this run", "smoke", {run.name: run.folder()}))
+    assert table.index.tolist() == ["mine.fa"]
+    assert np.isfinite(table.to_numpy(float)).all()
