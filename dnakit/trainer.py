@@ -36,9 +36,13 @@ def prepare(
     train: Dataset,
     watched: dict[str, Dataset],
     arguments: TrainingArguments,
+    optimizer: tuple[Any, dict[str, Any]] | None,
     summarise: Summary,
 ) -> CountingTrainer:
-    """A Trainer for `dnakit.training.train`; it evaluates the `watched` data sets after each epoch."""
+    """A Trainer for `dnakit.training.train`; it evaluates the `watched` data sets after each epoch.
+
+    The `optimizer` is the kind and the options of one that the Trainer does not know by itself, or None.
+    """
     progress = Progress(summarise)
     trainer = CountingTrainer(
         model=model,
@@ -47,6 +51,7 @@ def prepare(
         eval_dataset=watched,
         compute_metrics=Totals(summarise),
         callbacks=[progress],
+        optimizer_cls_and_kwargs=optimizer,
     )
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.progress = progress

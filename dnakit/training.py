@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dnakit import store
 from dnakit.models.device import bf16, keep_memory
@@ -20,10 +21,16 @@ if TYPE_CHECKING:
     from dnakit.trainer import Summary
 
 
-class TrainingParameters(BaseModel):
-    """How a model is trained: Adam with the thesis's betas 0.9 and 0.999 (4.2.1), a constant rate, no weight decay.
+WARM_UP, DECAY = 0.03, 0.2  # shares of all steps in which a rate rises from zero, and in which it falls to zero
 
-    `precision` ``auto`` is bf16 where the processor computes in it, else fp32.
+
+class TrainingParameters(BaseModel):
+    """How a model is trained: by default with Adam at the thesis's betas 0.9 and 0.999 (4.2.1) and a constant rate.
+
+    There is no weight decay. `precision` ``auto`` is bf16 where that is faster than fp32 (see
+    `dnakit.models.device.bf16`). With the `schedule` ``warmup-decay`` each rate rises in a line, stays, and falls in a
+    line to zero: see `WARM_UP` and `DECAY`. The `optimizer` ``muon`` trains the matrices of the blocks with Muon at
+    `muon_learning_rate`, and the rest with Adam (`dnakit.optimizers`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -32,6 +39,15 @@ class TrainingParameters(BaseModel):
     learning_rate: float = Field(gt=0)
     precision: Literal["auto", "fp32", "bf16"]
     seed: int = Field(ge=0)
+    schedule: Literal["constant", "warmup-decay"] = "constant"
+    optimizer: Literal["adam", "muon"] = "adam"
+    muon_learning_rate: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _muon_has_a_rate(self) -> TrainingParameters:
+        if (self.optimizer == "muon") != (self.muon_learning_rate is not None):
+            raise ValueError("'muon_learning_rate' belongs to the optimizer muon, which needs it")
+        return self
 
 
 def train(
@@ -73,7 +89,9 @@ def train(
     set_seed(parameters.seed)
     model = build()
     watched = {part: data for part, data in samples.items() if part not in ("train", "test")}
-    counting = trainer.prepare(model, samples["train"], watched, arguments(folder, parameters), summarise)
+    steps = parameters.epochs * math.ceil(len(samples["train"]) / parameters.batch_size)  # type: ignore[arg-type]
+    settings = arguments(folder, parameters, steps)
+    counting = trainer.prepare(model, samples["train"], watched, settings, _optimizer(settings, parameters), summarise)
     counting.train(resume_from_checkpoint=last_checkpoint(folder), ignore_keys_for_eval=trainer.NOT_COUNTS)
     evaluated = [part for part in (*watched, "test") if part in samples]
     results: dict[str, Any] = {part: trainer.evaluate(counting, samples[part]) for part in evaluated}
@@ -98,8 +116,31 @@ def last_checkpoint(folder: Path) -> str | None:
     return None
 
 
-def arguments(folder: Path, parameters: TrainingParameters) -> TrainingArguments:
-    """The Trainer's settings for our parameters: the thesis's Adam, and nothing that is not needed."""
+def _optimizer(settings: TrainingArguments, parameters: TrainingParameters) -> tuple[Any, dict[str, Any]] | None:
+    """Kind and options of an optimizer that the Trainer does not know by itself."""
+    from transformers import Trainer
+
+    from dnakit.optimizers import MuonFactory
+
+    if parameters.optimizer == "adam":
+        return None
+    adam, options = Trainer.get_optimizer_cls_and_kwargs(settings)
+    return MuonFactory, {"muon_rate": parameters.muon_learning_rate, "adam": adam, "adam_options": options}
+
+
+def _schedule(parameters: TrainingParameters, steps: int) -> dict[str, Any]:
+    """The Trainer's settings for a schedule over so many steps."""
+    if parameters.schedule == "constant":
+        return {"lr_scheduler_type": "constant"}
+    return {
+        "lr_scheduler_type": "warmup_stable_decay",
+        "warmup_steps": max(1, round(WARM_UP * steps)),
+        "lr_scheduler_kwargs": {"num_decay_steps": max(1, round(DECAY * steps)), "decay_type": "linear"},
+    }
+
+
+def arguments(folder: Path, parameters: TrainingParameters, steps: int) -> TrainingArguments:
+    """The Trainer's settings for our parameters and so many steps, and nothing that is not needed."""
     import torch
     import transformers
 
@@ -115,7 +156,7 @@ def arguments(folder: Path, parameters: TrainingParameters) -> TrainingArguments
         adam_beta2=0.999,
         weight_decay=0.0,
         max_grad_norm=0.0,
-        lr_scheduler_type="constant",
+        **_schedule(parameters, steps),
         use_cpu=not torch.cuda.is_available(),  # CPU or CUDA, nothing else is tested
         bf16=bf16(parameters.precision),
         seed=parameters.seed,

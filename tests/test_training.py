@@ -193,3 +193,32 @@ print(max(sizes[3:]) / sizes[2])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert float(done.stdout) < 1.2
+
+
+VALUES: dict[str, Any] = {"epochs": 1, "batch_size": 8, "learning_rate": 1e-3, "precision": "fp32", "seed": 1}
+
+
+@pytest.mark.parametrize("values", [{"optimizer": "muon"}, {"muon_learning_rate": 1e-3}])
+def test_muon_and_its_rate_come_together(values: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="muon_learning_rate"):
+        training.TrainingParameters(**VALUES, **values)
+
+
+@pytest.mark.parametrize("steps", [3, 20, 3482])
+def test_a_decaying_rate_rises_stays_and_ends_at_zero(tmp_path: Path, steps: int) -> None:
+    import transformers
+
+    settings = training.arguments(tmp_path, training.TrainingParameters(**VALUES, schedule="warmup-decay"), steps)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    options = (settings.get_warmup_steps(steps), steps, settings.lr_scheduler_kwargs)
+    scheduler = transformers.get_scheduler(settings.lr_scheduler_type, optimizer, *options)
+    rates = []
+    for _ in range(steps + 1):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert rates[0] == rates[-1] == 0
+    assert max(rates) == 1
+    assert pd.Series(rates[: rates.index(1) + 1]).is_monotonic_increasing
+    assert pd.Series(rates[rates.index(1) :]).is_monotonic_decreasing
+    assert rates.count(1) == pytest.approx(0.77 * steps, abs=2)
