@@ -93,6 +93,7 @@ seed = 1  # draws genomes, splits, masks and initial weights
 # %% tags=["remove-cell"]
 chapter = open_chapter("02_pretraining", globals())
 recorded, here = chapter.recorded(), chapter.here()
+real = here.only(lambda run: not run.record["simulated"])
 
 # %% tags=["remove-input"]
 prose(
@@ -141,6 +142,9 @@ show(
 # training genomes. The latter are averages over an epoch in which the weights move, with dropout, so early on they are
 # worse than validation.
 #
+# Of a run on simulated genomes the page draws the losses alone, folded below the recorded ones. Its tables are folded below
+# the recorded tables.
+#
 # Diamonds are the thesis's final values of Table 5.1, computed for masked tokens, not measured on them. The thesis's loss is
 # the logarithm of its perplexity. If all of that loss comes from the masked tokens, 12% of all, then the loss per masked
 # token is ln(perplexity) / 0.12. The accuracy on masked tokens is about (accuracy − 0.865) / 0.135, the share that the
@@ -159,7 +163,7 @@ show(
 show(
     figures.figure_5_2,
     results.rows(recorded),
-    results.rows(here),
+    results.rows(real),
     caption="MLM accuracies by epoch, masked tokens. Diamonds: (accuracy − 0.865) / 0.135 of the thesis's final "
     "accuracies, computed; the 12-mer Longalbert's is below zero.",
     number="5.2",
@@ -169,7 +173,7 @@ show(
 show(
     figures.figure_5_3,
     results.rows(recorded),
-    results.rows(here),
+    results.rows(real),
     caption="Perplexities by epoch, e to the loss per masked token in nats. A model that guesses has the size of its "
     "vocabulary as perplexity. Diamonds: e to the losses of Figure 5.1, computed.",
     number="5.3",
@@ -179,7 +183,7 @@ show(
 show(
     figures.figure_5_4,
     results.rows(recorded),
-    results.rows(here),
+    results.rows(real),
     caption="Sentence-order accuracies by epoch. Guessing gives 0.5 (dotted). In the thesis the training accuracy rises, "
     "and the validation accuracy stays where guessing is. Diamonds: the thesis's final values on its validation genomes.",
     number="5.4",
@@ -244,7 +248,7 @@ show(
 show(
     results.predictions,
     results.examples(recorded),
-    results.examples(here),
+    results.examples(real),
     caption="Predictions of the 9-mer Longformer on validation genomes, in the manner of the thesis's Figures B.1 and B.2. "
     "Tokens that the model was not shown as they are stand in square brackets.",
 )
@@ -320,7 +324,7 @@ show(
 show(
     figures.relatives,
     results.measured(recorded, "mitochondria"),
-    results.measured(here, "mitochondria"),
+    results.measured(real, "mitochondria"),
     caption="Bits per base of each held-out genome, by the share of its 31-mers that the training genomes contain.",
 )
 
@@ -334,7 +338,7 @@ show(
 show(
     budget_results.by_samples,
     budget_results.of_budgets(recorded),
-    budget_results.of_budgets(here),
+    budget_results.of_budgets(real),
     caption="The small Longformer on the set far by samples seen in training, one point per epoch. Dotted: simple methods "
     "that learned from the genomes of the row.",
 )
@@ -347,7 +351,7 @@ show(
 show(
     budget_results.by_genomes,
     budget_results.of_budgets(recorded),
-    budget_results.of_budgets(here),
+    budget_results.of_budgets(real),
     caption="Points: the small Longformer on the set far by training genomes, and the samples that it saw. Lines: simple "
     "methods that learned from the same genomes.",
 )
@@ -374,7 +378,7 @@ show(
 show(
     figures.map_by_order,
     results.mapped(recorded),
-    results.mapped(here),
+    results.mapped(real),
     caption="Held-out genomes in the hidden states of the 9-mer Longformer, untrained and trained, coloured by order. The "
     "share is that of genomes whose nearest neighbour is of the same order.",
 )
@@ -383,7 +387,7 @@ show(
 show(
     results.neighbours,
     results.mapped(recorded),
-    results.mapped(here),
+    results.mapped(real),
     caption="Share of genomes whose nearest neighbour is of the same group, by what describes them; chance is that of a "
     "neighbour drawn at random.",
     formats=dict.fromkeys(("untrained", "trained", "4-mers", "chance"), ".0%"),
@@ -409,7 +413,7 @@ prose(
     "* It needs {bits[near][longformer-9-mer-mlm]:.3f} and {bits[far][longformer-9-mer-mlm]:.3f} bits per base. Two bases of "
     "context need {bits[near][order 2]:.3f} and {bits[far][order 2]:.3f}, mixed orders {bits[near][mixed orders]:.3f} and "
     "{bits[far][mixed orders]:.3f}, context on both sides {bits[near][two-sided]:.3f} and {bits[far][two-sided]:.3f}. The "
-    "models are told more than the simple methods: where their masked tokens begin, and often how long they are.\n"
+    "model is told more than these methods: where their masked tokens begin, and often how long they are.\n"
     "* At this size the initial weights matter more than the tokenization. On the set far, the loss per masked token is "
     "{random.loss:.2f} nats after {random[samples seen]:,.0f} samples from random initial weights, and {informed.loss:.2f} nats "
     "after {informed[samples seen]:,.0f} samples from informed ones.\n"

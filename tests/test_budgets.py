@@ -103,8 +103,8 @@ def test_by_samples_every_budget_is_a_line(done):
 def test_by_genomes_every_budget_is_a_point_and_every_method_a_line(done):
     bits = budgets.by_genomes(done).axes_dict[budgets.BITS]
     table, simple = budgets.table(done), budgets.simple_methods(done)
-    points = max((each.get_offsets() for each in bits.collections), key=len)  # the others are the legend's
+    points = max((np.asarray(each.get_offsets()) for each in bits.collections), key=len)  # the others are the legend's
     np.testing.assert_allclose(points, table[["genomes", budgets.BITS]].to_numpy(float))
-    drawn = [line.get_ydata().tolist() for line in bits.lines]
+    drawn = [list(line.get_ydata()) for line in bits.lines]
     assert all(simple[method].tolist() in drawn for method in budgets.METHODS[budgets.BITS])
     assert simple.index.tolist() == sorted(set(table.genomes))

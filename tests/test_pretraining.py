@@ -10,7 +10,7 @@ import pytest
 
 from dnakit import metrics
 from dnakit.chapters.chapter import chapter_of
-from dnakit.chapters.pretraining import figures, pretrain, results, starts
+from dnakit.chapters.pretraining import budgets, figures, pretrain, results, starts
 from dnakit.chapters.pretraining.parameters import NINE_MER
 from dnakit.chapters.pretraining.trainings import PretrainingRun
 from dnakit.notebooks.parameters import PROFILES
@@ -167,13 +167,14 @@ def test_computed_numbers_are_called_computed(done):
 
 
 def test_skill_is_the_share_of_what_copying_leaves_open(done):
-    check_meanings(results.meanings(done))
+    check_meanings(results.meanings(done), scatter=0.015)
 
 
-def check_meanings(table):
+def check_meanings(table, scatter):
+    """Of so many masks the accuracy of copying scatters so far around its expectation."""
     table = table.rename(columns={"accuracy, computed": "accuracy"})
     assert len(table) == 13
-    assert np.allclose(table.copying, 0.865, atol=0.015)
+    assert np.allclose(table.copying, metrics.copy_baseline(), atol=scatter)
     assert np.allclose(table.copying + table.skill * (1 - table.copying), table.accuracy)
     assert np.allclose(np.log(table["e^loss"]), np.log2(table["2^loss"]))
 
@@ -253,5 +254,19 @@ def test_tables_of_the_smoke_runs():
     table = results.table_5_1(done)
     assert list(table) == ["accuracy", "SOP_accuracy", "perplexity"]
     assert table.SOP_accuracy.notna().sum() == 5
-    check_meanings(results.meanings(done))
+    check_meanings(results.meanings(done), scatter=0.04)
     assert results.sizes(done).loc[("mitochondrial", "Longformer", "9-mer", "MLM"), "genomes"] == 10
+
+
+@pytest.mark.trained
+@pytest.mark.parametrize(
+    "figure",
+    [
+        *(figures.figure_5_1, figures.figure_5_2, figures.figure_5_3, figures.figure_5_4),
+        *(figures.relatives, figures.map_by_order, budgets.by_samples, budgets.by_genomes),
+    ],
+)
+def test_figures_of_the_smoke_runs_have_no_empty_panel(figure):
+    for axes in figure(smoke().here()).axes.flat:
+        assert axes.has_data()
+    plt.close("all")

@@ -126,8 +126,8 @@ def by_samples(done: Finished) -> sns.FacetGrid:
         markeredgewidth=0,
         row="panel",
         row_order=list(METHODS),
-        height=2.6,
-        aspect=2.2,
+        height=2.2,
+        aspect=2.5,
         facet_kws={"sharey": False},
     )
     for panel, axes in _finished(grid, "samples seen in training").items():
@@ -158,8 +158,8 @@ def by_genomes(done: Finished) -> sns.FacetGrid:
         legend=False,
         row="panel",
         row_order=list(METHODS),
-        height=2.6,
-        aspect=2.2,
+        height=2.2,
+        aspect=2.5,
         facet_kws={"sharey": False},
     )
     for panel, axes in _finished(grid, "training genomes").items():
