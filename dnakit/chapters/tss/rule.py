@@ -16,7 +16,7 @@ from dnakit.tokens.tokenizer import DnaTokenizer, EncodingTable
 
 
 def rule(tokens: Sequence[np.ndarray], tokenizer: DnaTokenizer, remainder: int) -> np.ndarray:
-    """Find the *seam*, the boundary between two halves that were tokenized apart.
+    """Find the *seam*: the short word that ends the first of two halves that were tokenized apart.
 
     Every token boundary is tested: the tokens after it, read in words of k bases, and the tokens before it, read
     backwards in one word of `remainder` bases and then in words of k bases, must be what the tokenizer makes of these

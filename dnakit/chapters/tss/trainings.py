@@ -27,7 +27,7 @@ class Experiment:
     Attributes
     ----------
     seamless
-        Whether the first half is a multiple of nine bases long, so that the seam leaves no trace.
+        Whether the first half is a multiple of nine bases long, so that no short word ends it.
     deciding
         Whether it is trained as long as the controls are.
     """
