@@ -27,7 +27,7 @@ def pretrain(run: "PretrainingRun", folder: Path) -> Outcome:
     """Train a run's model in `folder`: ``model/``, ``history.csv`` (one row an epoch) and ``examples.csv``."""
     chapter, corpus = run.parameters, prepare(run.corpus)
     samples, settings = samples_of(run, corpus), run.settings
-    chosen = {name: settings[name] for name in training.TrainingParameters.model_fields}
+    chosen = {name: settings[name] for name in training.TrainingParameters.model_fields if name in settings}
     results = training.train(
         lambda: initial_weights.build(
             settings["architecture"], settings["head"], corpus.tokenizer, chapter.initial_weights, **run.sizes
