@@ -160,16 +160,6 @@ def test_scores_by_genome_do_not_depend_on_company_case_or_blocks(two_sided, seq
     assert two_sided.bits_per_base(genomes) == pytest.approx(np.nansum(together * weights) / (sum(weights) - 3))
 
 
-def test_xz_pays_little_for_what_it_has_seen_and_two_bits_for_noise():
-    train, new = random_genome(30_000, 1), random_genome(10_000, 2)
-    copied = markov.xz_bits_per_base([train], [train[5_000:15_000] + b"NNN"])
-    fresh = markov.xz_bits_per_base([train], [new])
-    assert copied["after training"] < 0.1
-    assert 2 <= copied["alone"] < 2.7
-    assert 2 <= fresh["after training"] < 2.7
-    assert math.isnan(markov.xz_bits_per_base([train], [b"NN"])["alone"])
-
-
 def test_mistakes_are_told_in_one_line():
     with pytest.raises(DnakitError, match="27 bases: choose 1 to 26"):
         markov.ContextCounts([b"ACGT"], markov.one_sided(27))

@@ -131,6 +131,8 @@ def by_samples(done: Finished) -> sns.FacetGrid:
         facet_kws={"sharey": False},
     )
     for panel, axes in _finished(grid, "samples seen in training").items():
+        for rank, line in enumerate(axes.lines):  # shorter ones over longer ones that begin alike
+            line.set_zorder(3 - rank / len(axes.lines))
         axes.set_xlim(left=0)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.xaxis.set_major_formatter("{x:,.0f}")
@@ -189,7 +191,7 @@ def _draw_budgets(axes: Axes, reached: pd.DataFrame, panel: str) -> None:
     )
     axes.set(xlabel="training genomes" if panel == BITS else "", ylabel="")
     for _, row in reached.iterrows():
-        _note(axes, f"{row['samples seen']:,} samples", (row.genomes, row[panel]), color("9-mer"), size=8)
+        _note(axes, f"{row['samples seen']:,} samples", (row.genomes, row[panel]), color("9-mer"), size=7)
     if panel == BITS:
         sns.move_legend(axes, "upper center", bbox_to_anchor=(0.45, -0.25), ncol=2)
 

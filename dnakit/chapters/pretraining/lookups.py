@@ -1,6 +1,6 @@
-"""What a masked token can be guessed from by looking it up in the training genomes, without a neural network.
+"""Guessing a masked token by looking up its surroundings in the training genomes, without a neural network.
 
-A masked language model is worth its training when it beats these. Each lookup ranks candidates for a masked token by
+A masked language model is worth its training when it beats these lookups. Each ranks candidates for a masked token by
 how often they were seen in training; among equals the lower token id wins. `TokenLookups.predict` states them.
 """
 
@@ -82,7 +82,7 @@ class TokenLookups:
         ``commonest``: the most frequent token of the training genomes.
 
         ``frame and length``: the most frequent token of the same length at the same offset in its k-mer word; both are
-        told (in a word with a single mask, its neighbours reveal them). Absent for BigBird-style words. Offsets come
+        given (in a word with a single mask, its neighbours reveal them). Absent for BigBird-style words. Offsets come
         from the token lengths: in each stretch between special tokens, the frame in which the fewest tokens cross the
         border of a word, of equal ones the first.
 
@@ -92,7 +92,7 @@ class TokenLookups:
         ``12 bp``: the most frequent token of the true length among the fillings found anywhere in the training genomes
         (whatever their words) between the same 12 bases to the left and 12 to the right; where there is none, between
         8 and 8, 6 and 6, after the same 12, before the same 12 (`WINDOWS`), then as ``neighbours``. The true length
-        is told.
+        is given.
 
         Every list of candidates that is shorter than 5 goes on with those of the next step.
 

@@ -1,15 +1,14 @@
-"""Bits per base without a neural network: Markov models, their two-sided peer, and a general compressor.
+"""Markov models of DNA and their two-sided peer, which give bits per base without a neural network.
 
-All score held-out genomes on the project's common ruler, ``sum(-log2 p) / bases``, where p is what a model fitted on
-the training genomes gives to the base that is there. Every known base (A, C, G, T) is scored, from the first of a
-genome to its last; letters that are no base (N and the IUPAC codes) are not scored, and no context reaches across them
-or across the end of a genome. Genomes are read on the strand they are stored on, as lines rather than circles.
+All score held-out genomes in bits per base, ``sum(-log2 p) / bases``, where p is what a model fitted on the training
+genomes gives to the base that is there. Every known base (A, C, G, T) is scored, from the first of a genome to its
+last. Letters that are no base (N and the IUPAC codes) are not scored, and no context reaches across them or across the
+end of a genome. Genomes are read on the strand they are stored on, as lines rather than circles.
 
 A *context* is the bases at a list of offsets from the base predicted, nearest first. The context of order k is the
 first k of them: the k bases before (`one_sided`), or those around (`two_sided`).
 """
 
-import lzma
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from itertools import islice
@@ -18,7 +17,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dnakit.data.bases import ALPHABET, CODES, UNKNOWN
+from dnakit.data.bases import CODES, UNKNOWN
 from dnakit.project import DnakitError
 
 LONGEST_CONTEXT = 26  # as digits of base 5 beside one base, what an unsigned integer of 64 bits holds
@@ -298,7 +297,7 @@ def _every(genomes: Sequence[bytes]) -> int:
 
 
 class TwoSided(_Model):
-    """A base from both its sides, as a masked language model sees it: the fair peer of one.
+    """A base from both its sides, as a masked language model sees it: what such a model is compared with.
 
     Three `MixedMarkov` models, of the `order` bases `before`, of the `order` bases after and of the `reach` bases on
     both sides (growing in turn: -1, 1, -2, 2, …), are multiplied: ``p ~ before**u * after**v * around**w``, scaled to
@@ -372,33 +371,3 @@ def _blocks(genomes: Sequence[bytes]) -> Iterator[list[int]]:
     block = np.cumsum([0] + [len(genome) for genome in genomes])[:-1] // BLOCK_BASES
     for number in np.unique(block):
         yield np.flatnonzero(block == number).tolist()
-
-
-def xz_bits_per_base(train: Sequence[bytes], held_out: Sequence[bytes]) -> dict[str, float]:
-    """Bits per base of a general compressor: ``xz -9e``.
-
-    Upper-case letters one a byte (packed, repeats are found in one phase of four only), genomes one after the other
-    without a mark, unknown letters left out. Repeats are found up to 64 MiB back. Unlike a Markov model it goes on
-    copying after a substitution, and may copy a held-out genome from held-out ones *before* it: relatives among these
-    help, most with families held out. Takes minutes for 40 Mb.
-
-    Returns
-    -------
-    dict
-        ``after training``: bits by which the held-out genomes lengthen the compressed training genomes, for each of
-        their known bases. ``alone``: bits of the held-out genomes compressed by themselves.
-    """
-    before, after = (_known_letters(genomes) for genomes in (train, held_out))
-    if not after:
-        return {"after training": float("nan"), "alone": float("nan")}
-    added = _xz_bits(before + after) - _xz_bits(before)
-    return {"after training": added / len(after), "alone": _xz_bits(after) / len(after)}
-
-
-def _known_letters(genomes: Sequence[bytes]) -> bytes:
-    codes = CODES[np.frombuffer(b"".join(genomes), np.uint8)]
-    return np.frombuffer(ALPHABET, np.uint8)[codes[codes < UNKNOWN]].tobytes()
-
-
-def _xz_bits(data: bytes) -> int:
-    return 8 * len(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME))

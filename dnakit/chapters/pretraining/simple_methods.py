@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from dnakit.chapters.pretraining import lookups, markov
+from dnakit.chapters.pretraining.compressor import xz_bits_per_base
 from dnakit.chapters.pretraining.lookups import TokenLookups
 from dnakit.chapters.pretraining.shared_words import shared_words
 from dnakit.tokens.corpus import Corpus
@@ -60,7 +61,7 @@ def measure(
         bits = {f"order {order}": fixed.of_order(order).bits_per_base(held_out) for order in ORDERS}
         bits |= {"best order": fixed.bits_per_base(held_out)}
         bits |= {method: _of_all(each, held_out) for method, each in by_genome.items()}
-        bits |= {f"xz, {what}": each for what, each in markov.xz_bits_per_base(train, held_out).items()}
+        bits |= {f"xz, {what}": each for what, each in xz_bits_per_base(train, held_out).items()}
         results[part] = {"bits_per_base": bits, "masked": _looked_up(known, corpus, part, seed)}
     return pd.concat(frames), results
 
