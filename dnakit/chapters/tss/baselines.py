@@ -23,13 +23,13 @@ from dnakit.tokens.tokenizer import DnaTokenizer
 
 @dataclass(frozen=True)
 class PositionOnly:
-    """The same answer for every stretch: the commonest label and the median position of the training stretches.
+    """The same prediction for every stretch: the commonest label and the median position of the training stretches.
 
     Attributes
     ----------
     token, base : int
         The first maximizes exact accuracy on the training stretches, the second minimizes their mean error in bp; each
-        is the answer for its own measure.
+        is the prediction for its own measure.
     """
 
     token: int

@@ -21,7 +21,7 @@ def rule(tokens: Sequence[np.ndarray], tokenizer: DnaTokenizer, remainder: int) 
     Every token boundary is tested: the tokens after it, read in words of k bases, and the tokens before it, read
     backwards in one word of `remainder` bases and then in words of k bases, must be what the tokenizer makes of these
     words. Words cut off by the ends of the input are not tested. Where several boundaries pass, the last of them is
-    the answer; another choice among them would give another accuracy.
+    the result; another choice among them would give another accuracy.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ MOST_BEFORE = 200  # tokens before the TSS, at most
 
 
 class Sample(NamedTuple):
-    """What a model sees of one window, and the answer.
+    """What a model sees of one window, and the label.
 
     Attributes
     ----------
