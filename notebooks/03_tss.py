@@ -117,7 +117,7 @@ show(
 # %% [markdown]
 # In the random split of the thesis, test promoters often lie close to training promoters: four in ten of the human test
 # promoters have a training promoter's TSS within 1,000 bases on the same strand, so that the two windows share most of
-# their sequence. A test accuracy on promoters is therefore higher than that on new promoters would be, in the thesis as
+# their sequence. A test accuracy on promoters may therefore be higher than that on new promoters, in the thesis as
 # here. The fair task below is split by chromosome.
 #
 # ## The nine trainings
