@@ -14,8 +14,10 @@ import papermill
 import pytest
 import yaml
 
-from dnakit.notebooks import execute as notebooks
+from dnakit.chapters.chapter import chapter_of
 from dnakit.notebooks import parameters
+from dnakit.notebooks.execute import QUIET
+from dnakit.notebooks.pair import drift
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.py"))
@@ -38,7 +40,7 @@ def cells(notebook):
 
 @each_notebook
 def test_text_and_paired_notebook_say_the_same(notebook):
-    assert notebooks.drift(notebook) == []
+    assert drift(notebook) == []
 
 
 @each_notebook
@@ -74,18 +76,30 @@ def test_no_notebook_names_a_folder_of_a_machine(notebook):
 
 
 @each_notebook
-def test_profiles_set_what_the_notebook_declares(notebook):
-    declared = parameters.parameters_of(notebook)
-    for profile in parameters.PROFILES:
-        given = parameters.profile_parameters(notebook, profile)
-        assert given.get("profile", profile) == profile
-        if profile == "smoke":
-            assert given == {name: declared[name].default for name in given}, "the defaults are the smoke values"
+@pytest.mark.parametrize("profile", parameters.PROFILES)
+def test_each_profile_gives_the_chapter_what_it_asks_for(notebook, profile):
+    declared, chapter = parameters.declared(notebook), chapter_of(notebook, profile)
+    assert chapter.parameters.profile == profile
+    assert set(type(chapter.parameters).model_fields) == set(declared), "a parameter is a line of the cell and a field"
+    given = parameters.profile_parameters(notebook, profile)
+    assert [name for name in given if given[name] == declared[name]] == [], "a profile holds what differs"
 
 
 @each_notebook
 def test_plain_papermill_sees_every_parameter(notebook):
-    assert set(papermill.inspect_notebook(str(stored(notebook)))) == set(parameters.parameters_of(notebook))
+    assert set(papermill.inspect_notebook(str(stored(notebook)))) == set(parameters.declared(notebook))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", [".", "tests"])
+def test_plain_papermill_runs_a_notebook_with_a_profile_from_anywhere(folder, tmp_path):
+    """As far as the first cell that needs the runs, whose parameters then are those of the profile and the user."""
+    command = [sys.executable, "-m", "papermill", stored("03_tss"), tmp_path / "out.ipynb", "--kernel", "python3"]
+    command += ["-f", ROOT / "params" / "laptop" / "03_tss.yaml", "-p", "epochs", "0"]
+    done = subprocess.run(list(map(str, command)), cwd=ROOT / folder, capture_output=True, text=True)
+    assert "DnakitError: 03_tss: 'epochs': Input should be greater than or equal to 1" in done.stderr
+    text = (tmp_path / "out.ipynb").read_text(encoding="utf-8")
+    assert 'organism = \\"human-slices\\"' in text
 
 
 # ---- environments
@@ -122,7 +136,7 @@ def test_the_lock_file_leaves_torch_and_the_index_to_the_user():
 def test_make_and_execute_give_kernels_the_same_surroundings():
     text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
     given = re.search(r"^QUIET := (.*)$", text, re.MULTILINE).group(1).split()
-    assert dict(pair.split("=") for pair in given) == notebooks.QUIET
+    assert dict(pair.split("=") for pair in given) == QUIET
 
 
 def test_torch_is_chosen_on_the_make_line(tmp_path):
@@ -202,20 +216,14 @@ def test_a_chapter_with_an_error_or_a_warning_is_named(book, output, complaint):
     assert complaint in out
 
 
-def test_every_notebook_is_a_chapter():
-    contents = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
-    chapters = [chapter["file"] for chapter in contents["chapters"]]
-    assert [name for name in chapters if name.startswith("chapters/")] == [f"chapters/{name}" for name in NOTEBOOKS]
-
-
 def test_the_headlines_of_the_readme_are_what_was_recorded():
-    from dnakit import store
-    from dnakit.chapters.pretraining import budgets as trials
-    from dnakit.chapters.pretraining import results as outcome
+    from dnakit.chapters.pretraining import budgets
+    from dnakit.chapters.pretraining import results as pretraining
     from dnakit.chapters.tss import results as localization
+    from dnakit.report import finished
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    decided = localization.control(store.recorded("03_tss"))
+    decided = localization.control(finished.recorded("03_tss"))
     for who in (
         "the rule",
         "trained on promoters",
@@ -223,10 +231,11 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
         "no seam: trained on random positions",
     ):
         assert f"| {' | '.join([who, *(f'{value:.1%}' for value in decided.loc[who])])} |" in readme
-    recorded = store.recorded("02_pretraining")
+    recorded = finished.recorded("02_pretraining")
     chosen = "language == 'mitochondrial' and model == 'Longformer' and tasks == 'MLM'"
-    thesis = outcome.published().query(chosen).set_index("tokenizer")
-    named, bits = outcome.masked(recorded, "mitochondria"), outcome.bits(recorded, "mitochondria")
+    thesis = pretraining.published().query(chosen).set_index("tokenizer")
+    measured = pretraining.measured(recorded, "mitochondria")
+    named, bits = pretraining.masked(measured), pretraining.bits(measured)
     for name, row in thesis.iterrows():
         run = f"longformer-{name}-mlm"
         shares = [f"{row.skill:.1%}", f"{named.near[run]:.1%}", f"{named.far[run]:.1%}"]
@@ -234,7 +243,7 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
         assert f"| {' | '.join(line)} |" in readme
     for who in ("order 2", "mixed orders", "two-sided"):
         assert f"| {bits.near[who]:.3f} | {bits.far[who]:.3f} |" in readme
-    formats = {"genomes": ",", "samples seen": ",", trials.MASKED: ".1%", "12 bp looked up": ".1%"}
-    formats |= {trials.BITS: ".3f", "two-sided": ".3f"}
-    for _, row in trials.table(recorded).query("`fresh weights` == 'informed'").iterrows():
+    formats = {"genomes": ",", "samples seen": ",", budgets.MASKED: ".1%", budgets.LOOKUP: ".1%"}
+    formats |= {budgets.BITS: ".3f", budgets.TWO_SIDED: ".3f"}
+    for _, row in budgets.table(recorded).query("`initial weights` == 'informed'").iterrows():
         assert f"| {' | '.join(format(row[name], how) for name, how in formats.items())} |" in readme
