@@ -66,6 +66,13 @@ def test_the_first_rows_are_the_first(files, monkeypatch):
     assert np.array_equal(found, rows["train"].labels[:5])
 
 
+def test_shifts_tell_how_far_rows_lie_apart():
+    genome = np.random.default_rng(3).integers(4, size=6_000).astype(np.uint8)
+    places = np.array([0, 200, 800, 1_600, 2_600, 4_800, 5_000])
+    rows = genome[places[:, None] + np.arange(LENGTH)]
+    assert deepsea.shifts(rows).tolist() == [200, 600, 800, 0, 0, 200]
+
+
 def test_the_archive_is_unpacked_once_into_its_own_folder(files, tmp_path, monkeypatch):
     folder, rows = files
     monkeypatch.setenv("DNAKIT_DATA", str(tmp_path / "data"))

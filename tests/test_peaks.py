@@ -138,15 +138,17 @@ def test_no_chromosome_in_common_is_refused(tmp_path):
 def test_peaks_beyond_the_end_are_refused(tmp_path):
     found = read(tmp_path, "chr1\t5\t20\tCTCF\nchr1\t90\t101\tCTCF\n")
     with pytest.raises(DnakitError, match=r"1 of 2 peaks on chr1 end beyond its 100 bases .*1-based or of another"):
-        peaks.check_ends(found, {"chr1": 100})
-    peaks.check_ends(found, {"chr1": 101})
-    peaks.check_ends(found, {"chr2": 50})
+        peaks.check_end(found, Piece("chr1", 0, b"A" * 100))
+    peaks.check_end(found, Piece("chr1", 0, b"A" * 101))
+    peaks.check_end(found, Piece("chr1", 0, b"A" * 50, whole=False))
+    peaks.check_end(found, Piece("chr2", 0, b"A" * 50))
 
 
 def test_a_piece_says_where_it_begins(tmp_path):
     (tmp_path / "piece.fa").write_text(">chr10:101-108\nACGTACGT\n>chr2 whole\nACGT\n")
     first, second = peaks.read_pieces([tmp_path / "piece.fa"])
-    assert first == Piece("chr10", 100, b"ACGTACGT")
+    assert first == Piece("chr10", 100, b"ACGTACGT", whole=False)
+    assert peaks.chromosomes([tmp_path / "piece.fa"]) == ["chr10", "chr2"]
     assert (second.chromosome, second.start, second.end) == ("chr2", 0, 4)
 
 

@@ -22,7 +22,7 @@ from dnakit.data.sources import digest
 from dnakit.project import DnakitError, data_folder, published_folder
 
 CHANNELS = b"AGCT"
-LENGTH, FEATURES = 1_000, 919
+LENGTH, BIN, FEATURES = 1_000, 200, 919
 KINDS = {"DNase": slice(0, 125), "TF": slice(125, 815), "histone": slice(815, 919)}  # columns of each kind of profile
 PARTS = ("train", "valid", "test")
 SLICE = 4_096  # rows in memory at once
@@ -157,6 +157,17 @@ def _slices(rows: int) -> Iterator[tuple[int, int]]:
 
 def _broken(path: Path, error: Exception) -> DnakitError:
     return DnakitError(f"{path}: is damaged or no file of DeepSEA ({' '.join(str(error).split())[:80]}); get it again")
+
+
+def shifts(codes: np.ndarray) -> np.ndarray:
+    """How many bases each row begins after the one before it, 0 where they share no stretch; int64, (rows - 1,).
+
+    The files name no positions. Rows are neighbouring bins in order, so that one repeats the end of the last.
+    """
+    found = np.zeros(max(0, len(codes) - 1), np.int64)
+    for shift in range(LENGTH - BIN, 0, -BIN):
+        found[(codes[:-1, shift:] == codes[1:, : LENGTH - shift]).all(1)] = shift
+    return found
 
 
 # ---- a hundred rows with more context

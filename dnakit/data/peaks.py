@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from dnakit.data.files import open_text, refusing
+from dnakit.data.files import open_text, refusing, texts
 from dnakit.data.formats import Record, read_fasta
 from dnakit.project import DnakitError, did_you_mean
 
@@ -45,11 +45,15 @@ class Feature(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """A stretch of a chromosome: its name, the position of its first base (from 0), and its letters."""
+    """A stretch of a chromosome: its name, the position of its first base (from 0), and its letters.
+
+    ``whole`` says that nothing of the chromosome lies beyond it.
+    """
 
     chromosome: str
     start: int
     sequence: bytes
+    whole: bool = True
 
     @property
     def end(self) -> int:
@@ -179,6 +183,16 @@ def read_pieces(paths: Iterable[str | Path]) -> Iterator[Piece]:
             yield _piece(path, record)
 
 
+def chromosomes(paths: Iterable[str | Path]) -> list[str]:
+    """The chromosomes that FASTA files hold, whole or in pieces; no letters are read."""
+    named = []
+    for path in paths:
+        with refusing(Path(path)):
+            for _, handle in texts(Path(path)):
+                named += [line[1:].split()[0] for line in handle if line.startswith(">") and line[1:].strip()]
+    return list(dict.fromkeys(REGION.sub(r"\g<chromosome>", name) for name in named))
+
+
 def _piece(path: str | Path, record: Record) -> Piece:
     region = REGION.fullmatch(record.name)
     if not region:
@@ -189,7 +203,7 @@ def _piece(path: str | Path, record: Record) -> Piece:
             f"{path}: '{record.name}' names {last - first + 1:,} bases and holds {len(record.sequence):,}; "
             "a piece is named as samtools faidx does, 1-based and inclusive"
         )
-    return Piece(region["chromosome"], first - 1, record.sequence)
+    return Piece(region["chromosome"], first - 1, record.sequence, whole=False)
 
 
 # ---- peaks that fit a genome
@@ -221,30 +235,23 @@ def fitted(peaks: Peaks, chromosomes: Sequence[str]) -> tuple[Peaks, str]:
     )
 
 
-def check_ends(peaks: Peaks, ends: Mapping[str, int]) -> None:
+def check_end(peaks: Peaks, piece: Piece) -> None:
     """Refuse peaks beyond the end of a whole chromosome.
-
-    Parameters
-    ----------
-    peaks : mapping
-    ends : mapping of str to int
-        The length of each chromosome that the genome holds as a whole (not of pieces).
 
     Raises
     ------
     DnakitError
-        If a peak ends beyond: the positions are 1-based, or of another assembly.
+        If a peak ends beyond it: the positions are 1-based, or of another assembly.
     """
     for feature, on in peaks.items():
-        for chromosome, intervals in on.items():
-            end = ends.get(chromosome)
-            if end is not None and intervals[-1, 1] > end:
-                beyond = int((intervals[:, 1] > end).sum())
-                raise DnakitError(
-                    f"{feature}: {beyond:,} of {len(intervals):,} peaks on {chromosome} end beyond its {end:,} bases "
-                    f"(at {intervals[-1, 1]:,}): the peaks are 1-based or of another assembly; give BED (from 0, end "
-                    "not included) of this genome, or name a piece of a chromosome as chr1:1-1000000"
-                )
+        intervals = on.get(piece.chromosome)
+        if piece.whole and intervals is not None and intervals[-1, 1] > piece.end:
+            beyond = int((intervals[:, 1] > piece.end).sum())
+            raise DnakitError(
+                f"{feature}: {beyond:,} of {len(intervals):,} peaks on {piece.chromosome} end beyond its "
+                f"{piece.end:,} bases (at {intervals[-1, 1]:,}): the peaks are 1-based or of another assembly; give "
+                "BED (from 0, end not included) of this genome, or name a piece of a chromosome as chr1:1-1000000"
+            )
 
 
 # ---- bins

@@ -1,0 +1,96 @@
+"""What the networks of chapter 5 are measured by: simple methods under each split, and the tokens of an input."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dnakit.chapters.chromatin.organisms import Organism
+from dnakit.chapters.chromatin.parameters import WINDOW, Parameters
+from dnakit.chapters.pretraining.starts import start_of
+from dnakit.run import Outcome, Run
+from dnakit.tokens.parameters import CorpusParameters, corpus_key
+
+TOKENIZERS = ("nuclear", "mitochondria")
+
+
+@dataclass(frozen=True)
+class SimpleMethods(Run):
+    """Methods without a network on one split of an organism's bins.
+
+    Attributes
+    ----------
+    organism
+        Whose profiles.
+    split
+        One of `dnakit.chapters.chromatin.splits.SPLITS`.
+    """
+
+    recipe = "chromatin simple methods 1"
+
+    parameters: Parameters
+    organism: Organism
+    split: str
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return f"simple methods, profiles of {self.organism.species}, split {self.split}"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """Data, window and split."""
+        from dnakit.chapters.chromatin.profiles import profiles_key
+
+        data = self.organism
+        rows = {"profiles": profiles_key(data, WINDOW, self.parameters.rows), "fewest": data.fewest}
+        held = {"validation": list(data.validation), "test": list(data.test)}
+        return rows | held | {"split": self.split, "seed": self.parameters.seed}
+
+    def compute(self, folder: Path) -> Outcome:
+        """Fit and score them: ``features.csv`` has a row for each method and feature."""
+        from dnakit.chapters.chromatin.measuring import simple_methods
+
+        return simple_methods(self, folder)
+
+
+@dataclass(frozen=True)
+class TokenCounts(Run):
+    """How many tokens an input has, by tokenizer and window."""
+
+    recipe = "chromatin token counts 1"
+
+    parameters: Parameters
+
+    @property
+    def title(self) -> str:
+        """What is counted, in words."""
+        return f"tokens of windows around bins of {self.parameters.named()}"
+
+    @property
+    def corpora(self) -> dict[str, CorpusParameters]:
+        """The corpus behind each tokenizer of chapter 2."""
+        return {name: start_of(self.parameters.pretrained, name).corpus for name in TOKENIZERS}
+
+    @property
+    def windows(self) -> list[int]:
+        """The windows that are counted, in bases."""
+        return [WINDOW, *self.parameters.wide_windows]
+
+    def inputs(self) -> Mapping[str, Any]:
+        """Keys of the corpora and of the rows of the widest window."""
+        from dnakit.chapters.chromatin.profiles import profiles_key
+        from dnakit.data import sources
+
+        chapter, table = self.parameters, self.parameters.deepsea_rows
+        return {
+            "corpora": {name: corpus_key(each) for name, each in self.corpora.items()},
+            "profiles": profiles_key(chapter.data(), max(self.windows), chapter.rows),
+            "windows": self.windows,
+            "deepsea_rows": sources.digest(sources.fetch(table)) if table else "",
+        }
+
+    def compute(self, folder: Path) -> Outcome:
+        """Count them: ``tokens.csv``."""
+        from dnakit.chapters.chromatin.measuring import token_counts
+
+        return token_counts(self, folder)

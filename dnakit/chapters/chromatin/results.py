@@ -1,0 +1,144 @@
+"""Tables and figures of chapter 5, read from finished runs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.style import GREY
+
+KINDS = ["DNase", "TF", "histone"]  # in the thesis's order
+SPLITS = {"random": "random", "apart": "random, 1 kb apart", "chromosomes": "by chromosome"}
+COLOURS = {"nearest bins": GREY, "GC content": "#56B4E9", "6-mers": "#0072B2"}
+
+
+def _simple(done: Finished) -> Finished:
+    return done.only(lambda run: "methods" in run.metrics)
+
+
+def _kinds(found: dict[str, Any]) -> list[str]:
+    """The kinds of features, the thesis's first."""
+    return sorted(found, key=lambda kind: (KINDS.index(kind) if kind in KINDS else len(KINDS), kind))
+
+
+# ---- data and splits
+
+
+def splits(done: Finished) -> pd.DataFrame:
+    """Rows in each part, and the share of the test rows that have a training row within 1 kb."""
+    rows = [
+        {
+            "organism": run.record["species"],
+            "split": SPLITS[run.record["split"]],
+            **run.record["samples"],
+            "neighbour in training": run.metrics["neighbours"],
+        }
+        for run in _in_order(_simple(done))
+    ]
+    return pd.DataFrame(rows).set_index(["organism", "split"]) if rows else pd.DataFrame()
+
+
+def _in_order(done: Finished) -> list[FinishedRun]:
+    """Human before other organisms, and splits from the easiest to the hardest."""
+    names = list(SPLITS)
+    return sorted(
+        done.values(), key=lambda run: (run.name.count("-"), run.record["species"], names.index(run.record["split"]))
+    )
+
+
+# ---- methods without a network
+
+
+def _scores(done: Finished) -> Iterator[dict[str, Any]]:
+    for run in _in_order(_simple(done)):
+        for method, found in run.metrics["methods"].items():
+            for kind in _kinds(found["kinds"]):
+                row = {"organism": run.record["species"], "split": SPLITS[run.record["split"]], "method": method}
+                yield row | {"kind": kind} | found["kinds"][kind]
+
+
+def simple_methods(done: Finished) -> pd.DataFrame:
+    """Mean AUROC and AUPRC by organism, split, method and kind of feature, with 95% intervals."""
+    found = pd.DataFrame(_scores(done))
+    if found.empty:
+        return found
+    for name in ("auroc", "auprc"):
+        limits = found[f"{name}_interval"]
+        found[f"{name} 95%"] = [f"{low:.3f} to {high:.3f}" for low, high in limits]
+    shown = found.rename(columns={"auroc_mean": "AUROC", "auprc_mean": "AUPRC", "auroc_median": "median AUROC"})
+    index = ["organism", "split", "method", "kind"]
+    return shown.set_index(index)[["features", "AUROC", "auroc 95%", "median AUROC", "AUPRC", "auprc 95%"]].rename(
+        columns={"auroc 95%": "AUROC 95%", "auprc 95%": "AUPRC 95%"}
+    )
+
+
+def draw_simple_methods(done: Finished) -> Figure | None:
+    """Mean AUROC by kind of feature under each split, a panel for each organism, with 95% intervals."""
+    found = pd.DataFrame(_scores(done))
+    if found.empty:
+        return None
+    found["group"] = found["organism"] + ": " + found["kind"]
+    ends = found["auroc_interval"].tolist()
+    found = found.assign(low=[low for low, _ in ends], high=[high for _, high in ends])
+    grid = sns.FacetGrid(found, col="group", hue="method", palette=COLOURS, height=2.9, aspect=0.85)
+    grid.map_dataframe(_with_intervals)
+    grid.refline(y=0.5, color=GREY)
+    grid.set_titles("{col_name}").set_axis_labels("", "mean AUROC").add_legend(title="")
+    for axes in grid.axes.flat:
+        axes.tick_params(axis="x", labelrotation=30)
+    return grid.figure
+
+
+def _with_intervals(data: pd.DataFrame, color: str, label: str, **_: Any) -> None:
+    axes = sns.mpl.pyplot.gca()
+    places = range(len(data))
+    axes.errorbar(
+        places,
+        data["auroc_mean"],
+        yerr=[data["auroc_mean"] - data["low"], data["high"] - data["auroc_mean"]],
+        color=color,
+        label=label,
+        marker="o",
+        capsize=2,
+    )
+    axes.set_xticks(list(places), data["split"])
+
+
+def flattened(done: Finished) -> pd.DataFrame:
+    """Readings of the thesis's "AUC all": the area of thresholded answers, of flattened probabilities, and the mean."""
+    rows = []
+    for run in _in_order(_simple(done)):
+        for method, found in run.metrics["methods"].items():
+            features = sum(each["features"] for each in found["kinds"].values())
+            mean = sum(each["features"] * each["auroc_mean"] for each in found["kinds"].values()) / max(1, features)
+            rows.append(
+                {
+                    "organism": run.record["species"],
+                    "split": SPLITS[run.record["split"]],
+                    "method": method,
+                    "precision": found["precision"],
+                    "recall": found["recall"],
+                    "AUC, thresholded": found["auc_thresholded"],
+                    "AUC, flattened": found["auc_flattened"],
+                    "mean AUROC": mean,
+                }
+            )
+    frame = pd.DataFrame(rows)
+    return frame if frame.empty else frame.set_index(["organism", "split", "method"]).astype(float)
+
+
+# ---- tokens
+
+
+def tokens(done: Finished) -> pd.DataFrame:
+    """Tokens of windows: median, range, and the share of the windows that fit the thesis's three input lengths."""
+    run = done.get("tokens")
+    if run is None:
+        return pd.DataFrame()
+    found = run.frame("tokens.csv")
+    index = ["sequences", "bases", "tokenizer", "reading"]
+    columns = ["fewest", "median", "most", "fit 256", "fit 512", "fit 1024"]
+    return found.set_index(index)[columns].astype({"median": float})

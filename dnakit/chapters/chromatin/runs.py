@@ -1,0 +1,19 @@
+"""The runs of chapter 5: simple methods under each split, tokens of an input, and trainings."""
+
+from dnakit.chapters.chromatin.measurements import SimpleMethods, TokenCounts
+from dnakit.chapters.chromatin.parameters import Parameters
+from dnakit.run import Run
+
+__all__ = ["Parameters", "runs"]
+
+SPLITS = ("random", "apart", "chromosomes")
+
+
+def runs(parameters: Parameters) -> list[Run]:
+    """All runs of the chapter."""
+    simple = [
+        SimpleMethods(parameters, f"simple-{split}{ending}", organism, split)
+        for ending, organism in parameters.sets().items()
+        for split in SPLITS
+    ]
+    return [*simple, TokenCounts(parameters, "tokens")]

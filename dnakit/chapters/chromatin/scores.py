@@ -1,0 +1,169 @@
+"""How good predictions of profiles are: by feature, by kind of feature, with intervals, and flattened as one list.
+
+Where a label is unknown (-1), it counts nowhere.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dnakit import metrics
+from dnakit.chapters.chromatin.profiles import labelled
+from dnakit.data.peaks import Feature
+
+FEWEST_POSITIVES = 10  # in the test rows, for a feature to count in the mean of its kind
+RESAMPLES = 200
+BLOCK = 100_000  # bp; neighbouring bins are alike, so blocks are drawn and not bins
+THRESHOLD = 0.5
+MEASURES = ("auroc", "auprc")
+CALIBRATION_BINS = 20
+
+
+def by_feature(labels: np.ndarray, scores: np.ndarray, features: Sequence[Feature]) -> pd.DataFrame:
+    """A row for each feature: its kind, known and positive labels, AUROC and AUPRC (NaN where undefined).
+
+    Parameters
+    ----------
+    labels : np.ndarray of int8, shape (rows, features)
+    scores : np.ndarray of float, the same shape
+    features : sequence of Feature
+    """
+    rows = []
+    for number, feature in enumerate(features):
+        known = labelled(labels[:, number])
+        truth, predicted = labels[known, number] == 1, scores[known, number]
+        row = {"feature": feature.name, "kind": feature.kind, "labels": len(truth), "positives": int(truth.sum())}
+        rows.append(row | {"auroc": metrics.auroc(truth, predicted), "auprc": metrics.auprc(truth, predicted)})
+    return pd.DataFrame(rows)
+
+
+def by_kind(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Mean and median of each measure over the features of a kind that have 10 positives or more."""
+    enough = table[(table.positives >= FEWEST_POSITIVES) & table.auroc.notna()]
+    return {
+        str(kind): {"features": len(group)}
+        | {f"{name}_{how}": float(group[name].agg(how)) for name in MEASURES for how in ("mean", "median")}
+        for kind, group in enough.groupby("kind")
+    }
+
+
+def flattened(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float | None]:
+    """All labels of all features as one list: precision and recall at 0.5, and two readings of "AUC all".
+
+    ``auc_thresholded`` is the area under the curve of the answers yes and no at 0.5, (recall + specificity) / 2;
+    ``auc_flattened`` that of the probabilities.
+    """
+    known = labelled(labels)
+    truth, predicted = labels[known] == 1, probabilities[known]
+    answers = predicted > THRESHOLD
+    found = {
+        "precision": metrics.precision(truth, answers),
+        "recall": metrics.recall(truth, answers),
+        "auc_thresholded": metrics.auroc(truth, answers.astype(float)),
+        "auc_flattened": metrics.auroc(truth, predicted),
+        "positive_rate": float(truth.mean()),
+    }
+    return {name: None if np.isnan(value) else value for name, value in found.items()}
+
+
+def thresholds(labels: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
+    """Precision and recall over thresholds, and calibration: of the labels whose probability lies in a bin, how many
+    are positive, beside the mean probability.
+    """
+    known = labelled(labels)
+    truth, predicted = labels[known] == 1, probabilities[known].clip(0, 1)
+    bins = np.minimum((predicted * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    counts, positives, sums = (
+        np.bincount(bins, weights=weights, minlength=CALIBRATION_BINS) for weights in (None, truth, predicted)
+    )
+    above, right = (np.cumsum(each[::-1])[::-1] for each in (counts, positives))
+    with np.errstate(invalid="ignore"):
+        return pd.DataFrame(
+            {
+                "threshold": np.arange(CALIBRATION_BINS) / CALIBRATION_BINS,
+                "precision": right / above,
+                "recall": right / max(1, positives.sum()),
+                "labels": counts.astype(int),
+                "mean probability": sums / counts,
+                "share positive": positives / counts,
+            }
+        )
+
+
+# ---- intervals
+
+
+def intervals(
+    labels: np.ndarray, scores: np.ndarray, table: pd.DataFrame, blocks: np.ndarray, seed: int
+) -> dict[str, dict[str, list[float]]]:
+    """95% intervals of the means of `by_kind`, from test rows drawn anew in blocks of the genome.
+
+    Parameters
+    ----------
+    labels, scores : np.ndarray, shape (rows, features)
+    table : DataFrame
+        What `by_feature` gave.
+    blocks : np.ndarray of int, shape (rows,)
+        The block of each row, see `blocks_of`.
+    seed : int
+    """
+    count = int(blocks.max()) + 1
+    drawn = np.random.default_rng([seed, 1]).multinomial(count, np.full(count, 1 / count), RESAMPLES)
+    weights = drawn[:, blocks].astype(np.float32)
+    found: dict[str, dict[str, list[float]]] = {}
+    enough = table[(table.positives >= FEWEST_POSITIVES) & table.auroc.notna()]
+    for kind, group in enough.groupby("kind"):
+        areas = np.array([_areas(labels[:, n], scores[:, n], weights) for n in group.index])
+        means = np.nanmean(areas, axis=0)  # (measures, resamples)
+        limits = np.nanpercentile(means, [2.5, 97.5], axis=1)
+        found[str(kind)] = {name: limits[:, number].tolist() for number, name in enumerate(MEASURES)}
+    return found
+
+
+def blocks_of(chromosomes: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The number of each row's block of 100 kb, from 0."""
+    named = pd.Series(chromosomes.astype(str)) + ":" + pd.Series(starts // BLOCK).astype(str)
+    return pd.factorize(named)[0]
+
+
+def _areas(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    known = labelled(labels)
+    return weighted_areas(labels[known] == 1, scores[known], weights[:, known])
+
+
+def weighted_areas(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """AUROC and AUPRC (average precision) under many weightings of the samples; float, shape (2, weightings).
+
+    Parameters
+    ----------
+    truth : np.ndarray of bool, shape (samples,)
+    scores : np.ndarray of float, shape (samples,)
+    weights : np.ndarray of float, shape (weightings, samples)
+        How often each sample counts. NaN where a weighting leaves no positive or no negative.
+    """
+    order = np.argsort(-scores, kind="stable")
+    groups = np.flatnonzero(np.append(True, np.diff(scores[order]) != 0))  # samples of one score count together
+    ordered = weights[:, order].astype(float)
+    positive, negative = (np.add.reduceat(ordered * each, groups, axis=1) for each in (truth[order], ~truth[order]))
+    right, wrong = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        auroc = (negative * (right - positive / 2)).sum(1) / (right[:, -1] * wrong[:, -1])
+        precision = np.where(right + wrong > 0, right / (right + wrong), 0)
+        auprc = (positive * precision).sum(1) / right[:, -1]
+    return np.stack([auroc, np.where(np.isnan(auroc), np.nan, auprc)])
+
+
+# ---- all of it
+
+
+def evaluate(
+    labels: np.ndarray, probabilities: np.ndarray, features: Sequence[Feature], blocks: np.ndarray, seed: int
+) -> tuple[pd.DataFrame, Mapping[str, Any]]:
+    """The table by feature, and metrics: ``kinds`` (means, medians, intervals by kind) and `flattened`."""
+    table = by_feature(labels, probabilities, features)
+    kinds: dict[str, dict[str, Any]] = {kind: dict(each) for kind, each in by_kind(table).items()}
+    for kind, found in intervals(labels, probabilities, table, blocks, seed).items():
+        kinds[kind] |= {f"{name}_interval": limits for name, limits in found.items()}
+    return table, {"kinds": kinds, **flattened(labels, probabilities)}

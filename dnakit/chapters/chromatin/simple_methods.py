@@ -1,0 +1,165 @@
+"""What needs no network: the labels of the nearest training bins, the share of G and C, and counts of k-mers.
+
+The first sees no sequence at all: how good it is says how much of a test is position.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from sklearn.linear_model import Ridge
+
+from dnakit.chapters.chromatin.profiles import Profiles, labelled
+from dnakit.data import bases
+from dnakit.metrics import auroc
+
+NEIGHBOURS = 8  # training bins on either side of a bin
+K = 6
+PENALTIES = (1e3, 1e4, 1e5)  # of the ridge regression; validation chooses
+PIECE = 2_000  # windows whose k-mers are counted at once
+NEAREST, GC, KMERS = METHODS = "nearest bins", "GC content", "6-mers"
+
+
+class Task(NamedTuple):
+    """Some features, the training and validation rows where they are labelled, and the rows to predict.
+
+    Attributes
+    ----------
+    columns : np.ndarray of int
+        Of the labels.
+    train, validation, rows : np.ndarray of int
+        Indices of rows.
+    """
+
+    columns: np.ndarray
+    train: np.ndarray
+    validation: np.ndarray
+    rows: np.ndarray
+
+
+Method = Callable[[Profiles, Task], np.ndarray]  # scores, (rows, columns), between 0 and 1 or nearly so
+
+
+def predict(method: Method, profiles: Profiles, parts: Mapping[str, np.ndarray]) -> np.ndarray:
+    """A method's scores of the test rows, float32, shape (rows, features).
+
+    Features that are unlabelled in different rows are fitted apart, each to the rows where it is labelled.
+    """
+    scores = np.zeros((len(parts["test"]), len(profiles.features)), np.float32)
+    for task in tasks(profiles.labels, parts):
+        scores[:, task.columns] = method(profiles, task)
+    return scores
+
+
+def tasks(labels: np.ndarray, parts: Mapping[str, np.ndarray]) -> Iterator[Task]:
+    """One task for each set of features that are labelled in the same rows."""
+    known = labelled(labels)
+    patterns, which = np.unique(known, axis=1, return_inverse=True)
+    for number in range(patterns.shape[1]):
+        at = patterns[:, number]
+        rows = {name: part[at[part]] for name, part in parts.items() if name != "test"}
+        if len(rows["train"]):  # nothing is learned of a feature that no training row labels
+            yield Task(np.flatnonzero(which.ravel() == number), rows["train"], rows["validation"], parts["test"])
+
+
+# ---- position
+
+
+def nearest_bins(profiles: Profiles, task: Task) -> np.ndarray:
+    """Labels of the nearest training bins, up to eight on either side, weighted by one over their distance.
+
+    On a chromosome without training bins: the share of positives in training.
+    """
+    truth = (profiles.labels[:, task.columns] == 1).astype(np.float32)
+    scores = np.tile(truth[task.train].mean(0), (len(task.rows), 1))
+    for chromosome in np.unique(profiles.chromosomes[task.rows]):
+        on = np.flatnonzero(profiles.chromosomes[task.rows] == chromosome)
+        there = task.train[profiles.chromosomes[task.train] == chromosome]
+        if len(there):
+            there = there[np.argsort(profiles.starts[there])]
+            scores[on] = _between(truth[there], profiles.starts[there], profiles.starts[task.rows[on]])
+    return scores
+
+
+def _between(truth: np.ndarray, places: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    after = np.searchsorted(places, starts, side="right")
+    neighbours = after[:, None] + np.arange(-NEIGHBOURS, NEIGHBOURS)
+    there = (neighbours >= 0) & (neighbours < len(places))
+    neighbours = neighbours.clip(0, len(places) - 1)
+    weights = there / np.maximum(1, np.abs(places[neighbours] - starts[:, None]))
+    return np.einsum("rn,rnf->rf", weights / weights.sum(1, keepdims=True), truth[neighbours])
+
+
+# ---- sequence
+
+
+class Linear:
+    """Ridge regression of the labels on some inputs of every row: linear, and all features at once.
+
+    Parameters
+    ----------
+    inputs : np.ndarray of float32, shape (rows, inputs)
+        Of all rows of the profiles.
+    """
+
+    def __init__(self, inputs: np.ndarray) -> None:
+        self.inputs = inputs
+
+    def __call__(self, profiles: Profiles, task: Task) -> np.ndarray:
+        """Scores with the penalty whose mean AUROC on the validation rows is highest."""
+        train = self.inputs[task.train]
+        mean, scale = train.mean(0), train.std(0) + 1e-6
+        standard, truth = (train - mean) / scale, (profiles.labels[:, task.columns] == 1).astype(np.float32)
+        fits = [Ridge(alpha=penalty).fit(standard, truth[task.train]) for penalty in PENALTIES]
+        seen = (self.inputs[task.validation] - mean) / scale
+        quality = [_mean_auroc(truth[task.validation], _predicted(fit, seen)) for fit in fits]
+        return _predicted(fits[int(np.argmax(quality))], (self.inputs[task.rows] - mean) / scale)
+
+
+def _predicted(fit: Ridge, inputs: np.ndarray) -> np.ndarray:
+    return fit.predict(inputs).reshape(len(inputs), -1)
+
+
+def _mean_auroc(truth: np.ndarray, scores: np.ndarray) -> float:
+    areas = [auroc(*pair) for pair in zip(truth.T, scores.T, strict=True) if 0 < pair[0].sum() < len(truth)]
+    return float(np.mean(areas)) if areas else 0.0
+
+
+def gc_content(sequences: list[bytes]) -> np.ndarray:
+    """The share of G and C among the known bases of each sequence, and its square; float32, shape (sequences, 2)."""
+    counts = np.array([[each.count(letter) for letter in (b"G", b"C", b"A", b"T")] for each in sequences], float)
+    share = counts[:, :2].sum(1) / np.maximum(1, counts.sum(1))
+    return np.stack([share, share**2], axis=1).astype(np.float32)
+
+
+def kmer_counts(sequences: list[bytes], k: int = K) -> np.ndarray:
+    """How often each k-mer or its reverse complement occurs in sequences of one length; float32.
+
+    Shape (sequences, 2,080) for k = 6.
+    """
+    kinds = strand_kinds(k)
+    found = [_counted(sequences[at : at + PIECE], k, kinds) for at in range(0, len(sequences), PIECE)]
+    return np.concatenate(found)
+
+
+def strand_kinds(k: int) -> np.ndarray:
+    """For each k-mer by number, which kind it is: it and its reverse complement are one kind; int64, shape (4^k,)."""
+    numbers = np.arange(4**k)
+    opposite = bases.kmer_numbers(3 - bases.kmer_codes(numbers, k)[:, ::-1])
+    return np.unique(np.minimum(numbers, opposite), return_inverse=True)[1]
+
+
+def _counted(sequences: list[bytes], k: int, kinds: np.ndarray) -> np.ndarray:
+    codes = bases.codes(b"".join(sequences)).reshape(len(sequences), -1)
+    numbers = bases.kmer_numbers(sliding_window_view(codes, k, axis=1)).astype(np.int64)
+    of_row, width = np.arange(len(sequences))[:, None], int(kinds.max()) + 1
+    known = numbers >= 0
+    cells = (of_row * width + kinds[numbers])[known]
+    return np.bincount(cells, minlength=len(sequences) * width).reshape(-1, width).astype(np.float32)
+
+
+def methods(profiles: Profiles) -> dict[str, Method]:
+    """The methods by name."""
+    sequences = profiles.sequences(np.arange(len(profiles)))
+    return {NEAREST: nearest_bins, GC: Linear(gc_content(sequences)), KMERS: Linear(kmer_counts(sequences))}

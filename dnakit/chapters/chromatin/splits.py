@@ -1,0 +1,80 @@
+"""Which rows are for training, validation and testing: three ways, which differ in how near the test rows lie.
+
+The inputs of adjacent bins share 800 of 1,000 bases. The thesis splits rows at random (4.2.4), so that a neighbour of
+nearly every test row is in training.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dnakit.project import DnakitError
+
+RANDOM, APART, CHROMOSOMES = SPLITS = "random", "apart", "chromosomes"
+TEST, VALIDATION = 0.1, 0.09  # shares of the rows, thesis 4.2.2
+NEAR = 1_000  # bp; `APART` leaves out training bins whose start lies so near to that of a test bin
+
+
+def split(
+    how: str,
+    chromosomes: np.ndarray,
+    starts: np.ndarray,
+    validation: Sequence[str],
+    test: Sequence[str],
+    seed: int,
+    reserved: bool = False,
+) -> dict[str, np.ndarray]:
+    """Indices of the rows for ``train``, ``validation`` and ``test``, in the order of the rows.
+
+    Parameters
+    ----------
+    how : {"random", "apart", "chromosomes"}
+        At random; the same test rows without the rows within 1 kb of one in training or validation; or by chromosome.
+    chromosomes, starts : np.ndarray, shape (rows,)
+        Where each row lies.
+    validation, test : sequence of str
+        The chromosomes held out with ``chromosomes``.
+    seed : int
+    reserved : bool
+        Whether the held-out chromosomes take no part in the random splits: DeepSEA publishes them as files of their
+        own.
+
+    Raises
+    ------
+    DnakitError
+        If a part would have no rows.
+    """
+    held = {"validation": np.isin(chromosomes, validation), "test": np.isin(chromosomes, test)}
+    if how == CHROMOSOMES:
+        parts = held | {"train": ~(held["validation"] | held["test"])}
+    else:
+        pool = ~(held["validation"] | held["test"]) if reserved else np.ones(len(starts), bool)
+        parts = _random(pool, seed)
+        if how == APART:
+            far = ~near(chromosomes, starts, parts["test"])
+            parts = {name: rows if name == "test" else rows & far for name, rows in parts.items()}
+    for name, rows in parts.items():
+        if not rows.any():
+            raise DnakitError(
+                f"the split '{how}' leaves no rows for {name}: name chromosomes that have peaks in "
+                "'validation_chromosomes' and 'test_chromosomes', or give more data"
+            )
+    return {name: np.flatnonzero(parts[name]) for name in ("train", "validation", "test")}
+
+
+def _random(pool: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    order = np.random.default_rng([seed, 0]).permutation(np.flatnonzero(pool))
+    test, validation = round(TEST * len(order)), round((TEST + VALIDATION) * len(order))
+    chosen = {"test": order[:test], "validation": order[test:validation], "train": order[validation:]}
+    return {name: np.isin(np.arange(len(pool)), rows) for name, rows in chosen.items()}
+
+
+def near(chromosomes: np.ndarray, starts: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Whether a row lies within 1 kb of one of the chosen rows; bool, shape (rows,)."""
+    found = np.zeros(len(starts), bool)
+    for chromosome in np.unique(chromosomes[chosen]):
+        on = np.flatnonzero(chromosomes == chromosome)
+        places = np.concatenate([[-np.inf], np.sort(starts[on][chosen[on]]), [np.inf]])
+        after = np.searchsorted(places, starts[on], side="right")
+        found[on] = np.minimum(starts[on] - places[after - 1], places[after] - starts[on]) <= NEAR
+    return found

@@ -1,0 +1,288 @@
+"""Splits, scores and simple methods of chapter 5, on the simulated genome and against references."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from dnakit.chapters.chapter import open_chapter
+from dnakit.chapters.chromatin import organisms, profiles, scores, splits
+from dnakit.chapters.chromatin import simple_methods as simple
+from dnakit.data import bases
+from dnakit.data.peaks import Feature
+from dnakit.notebooks.parameters import settings as notebook_settings
+from dnakit.project import DnakitError
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DNAKIT_DATA", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def simulated(store):
+    return profiles.prepare(organisms.organism("simulated"), 1_000)
+
+
+def parts(found, how, seed=1):
+    chosen = organisms.organism("simulated")
+    return splits.split(how, found.chromosomes, found.starts, chosen.validation, chosen.test, seed)
+
+
+# ---- rows
+
+
+def test_rows_hold_the_window_around_their_bin(simulated):
+    from dnakit.data import sources
+    from dnakit.data.formats import read_fasta
+
+    genome = {record.name: record.sequence for record in read_fasta(sources.fetch("simulated-chromatin"))}
+    rows = np.arange(0, len(simulated), 37)
+    for row, window in zip(rows, simulated.sequences(rows), strict=True):
+        start = simulated.starts[row] - 400
+        assert window == genome[simulated.chromosomes[row]][start : start + 1_000]
+
+
+def test_wider_windows_hold_the_narrower_ones(simulated):
+    wide = profiles.prepare(organisms.organism("simulated"), 2_000)
+    places = {place: row for row, place in enumerate(zip(simulated.chromosomes, simulated.starts, strict=True))}
+    rows = np.array([places[place] for place in zip(wide.chromosomes, wide.starts, strict=True)])
+    assert [each[500:1_500] for each in wide.sequences(np.arange(len(wide)))] == simulated.sequences(rows)
+    assert np.array_equal(wide.labels, simulated.labels[rows])
+
+
+def test_deepseas_files_hold_the_same_rows_as_the_peaks_they_were_made_of(simulated):
+    found = profiles.prepare(organisms.organism("simulated-deepsea"), 1_000)
+    assert found.sequences(np.arange(len(found))) == simulated.sequences(np.arange(len(simulated)))
+    assert np.array_equal(found.labels[:, [0, 1, 125, 126, 127, 128, 815, 816]], simulated.labels)
+    same = simulated.chromosomes[1:] == simulated.chromosomes[:-1]
+    step = np.diff(simulated.starts)
+    in_train = np.char.startswith(found.chromosomes[1:].astype(str), "train")
+    inside = (found.chromosomes[1:] == found.chromosomes[:-1]) & in_train
+    assert (np.diff(found.starts)[inside] == step[inside]).all()
+    assert (same & (step < 1_000))[inside].all()
+
+
+def test_the_first_rows_of_the_training_file_are_taken(store):
+    chosen = organisms.organism("simulated-deepsea")
+    found, whole = profiles.prepare(chosen, 1_000, rows=50), profiles.prepare(chosen, 1_000)
+    held = np.isin(whole.chromosomes, ["valid", "test"]).sum()
+    assert len(found) == 50 + held
+    assert np.array_equal(found.labels[:50], whole.labels[:50])
+
+
+# ---- splits
+
+
+@pytest.mark.parametrize("how", splits.SPLITS)
+def test_parts_are_disjoint(simulated, how):
+    found = parts(simulated, how)
+    rows = np.concatenate(list(found.values()))
+    assert len(set(rows.tolist())) == len(rows)
+    assert all(len(each) for each in found.values())
+
+
+def test_a_random_split_takes_every_row_in_the_thesiss_shares(simulated):
+    found = parts(simulated, "random")
+    assert sum(map(len, found.values())) == len(simulated)
+    assert len(found["test"]) / len(simulated) == pytest.approx(0.10, abs=0.01)
+    assert len(found["validation"]) / len(simulated) == pytest.approx(0.09, abs=0.01)
+
+
+def test_apart_keeps_the_test_rows_and_no_training_input_shares_a_base_with_one(simulated):
+    found = parts(simulated, "apart")
+    assert np.array_equal(found["test"], parts(simulated, "random")["test"])
+    for part in ("train", "validation"):
+        for row in found[part]:
+            on = simulated.chromosomes[found["test"]] == simulated.chromosomes[row]
+            distance = np.abs(simulated.starts[found["test"]][on] - simulated.starts[row])
+            assert distance.min(initial=10_000) > 1_000
+
+
+def test_held_out_chromosomes_are_in_no_other_part(simulated):
+    found = parts(simulated, "chromosomes")
+    on = {part: set(simulated.chromosomes[rows]) for part, rows in found.items()}
+    assert on == {"train": {"simP1", "simP2"}, "validation": {"simP3"}, "test": {"simP4"}}
+
+
+def test_a_split_without_test_rows_is_one_line(simulated):
+    with pytest.raises(DnakitError, match="leaves no rows for test"):
+        splits.split("chromosomes", simulated.chromosomes, simulated.starts, ["simP3"], ["chrX"], 1)
+
+
+def test_published_parts_take_no_part_in_a_random_split(store):
+    found = profiles.prepare(organisms.organism("simulated-deepsea"), 1_000)
+    places = found.chromosomes, found.starts
+    chosen = splits.split("random", *places, ["valid"], ["test"], 1, reserved=True)
+    assert not set(found.chromosomes[np.concatenate(list(chosen.values()))]) & {"valid", "test"}
+
+
+# ---- scores
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_areas_are_scikit_learns_with_samples_repeated(data):
+    count = data.draw(st.integers(2, 30))
+    truth = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)))
+    values = np.array(data.draw(st.lists(st.integers(0, 5), min_size=count, max_size=count)), float)
+    weights = np.array(data.draw(st.lists(st.integers(0, 3), min_size=count, max_size=count)))
+    auroc, auprc = scores.weighted_areas(truth, values, weights[None])[:, 0]
+    repeated = np.repeat(truth, weights), np.repeat(values, weights)
+    if 0 < repeated[0].sum() < len(repeated[0]):
+        assert auroc == pytest.approx(roc_auc_score(*repeated))
+        assert auprc == pytest.approx(average_precision_score(*repeated))
+    else:
+        assert np.isnan(auroc)
+
+
+def test_unknown_labels_count_nowhere():
+    rng = np.random.default_rng(0)
+    features = [Feature("a", "TF"), Feature("b", "DNase")]
+    labels, predicted = rng.integers(2, size=(60, 2)).astype(np.int8), rng.random((60, 2))
+    labels[:20, 0] = -1
+    table = scores.by_feature(labels, predicted, features)
+    assert table.labels.tolist() == [40, 60]
+    assert table.auroc[0] == pytest.approx(roc_auc_score(labels[20:, 0], predicted[20:, 0]))
+    changed = predicted.copy()
+    changed[:20, 0] = rng.random(20)
+    blocks = np.arange(60) // 6
+    assert (
+        scores.evaluate(labels, predicted, features, blocks, 1)[1]
+        == scores.evaluate(labels, changed, features, blocks, 1)[1]
+    )
+
+
+def test_what_is_undefined_is_nan_and_counts_in_no_mean():
+    labels = np.zeros((30, 2), np.int8)
+    labels[:15, 1] = 1
+    table = scores.by_feature(labels, np.random.default_rng(0).random((30, 2)), [Feature(n, "TF") for n in "ab"])
+    assert np.isnan(table.auroc[0])
+    assert scores.by_kind(table)["TF"]["features"] == 1
+
+
+def test_intervals_hold_the_mean():
+    rng = np.random.default_rng(0)
+    labels = (rng.random((2_000, 5)) < 0.2).astype(np.int8)
+    predicted = labels + rng.normal(0, 1.5, labels.shape)
+    table, found = scores.evaluate(
+        labels, predicted, [Feature(str(n), "TF") for n in range(5)], np.arange(2_000) // 20, 1
+    )
+    low, high = found["kinds"]["TF"]["auroc_interval"]
+    assert low < table.auroc.mean() < high
+    assert high - low < 0.05
+
+
+def test_auc_of_answers_is_the_mean_of_recall_and_specificity():
+    """With the recall and precision of Table 5.4's untrained row it is near the "AUC all" printed there."""
+    positives, recall, precision = 0.0206, 0.2730, 0.1785
+    wrong = recall * positives * (1 - precision) / precision
+    assert (recall + 1 - wrong / (1 - positives)) / 2 == pytest.approx(0.6251, abs=0.003)
+    labels = (np.random.default_rng(0).random((200, 3)) < 0.3).astype(np.int8)
+    predicted = np.random.default_rng(1).random((200, 3))
+    found = scores.flattened(labels, predicted)
+    answers = predicted > 0.5
+    specificity = (~answers[labels == 0]).mean()
+    assert found["auc_thresholded"] == pytest.approx((found["recall"] + specificity) / 2)
+
+
+def test_thresholds_go_from_all_to_few_and_calibration_counts_every_label():
+    rng = np.random.default_rng(0)
+    predicted = rng.random((300, 2)) ** 3
+    labels = (rng.random(predicted.shape) < predicted).astype(np.int8)
+    table = scores.thresholds(labels, predicted)
+    assert table.labels.sum() == labels.size
+    assert table.recall.iloc[0] == 1
+    assert table.precision.iloc[0] == pytest.approx(labels.mean())
+    assert table.recall.is_monotonic_decreasing
+    full = table.labels > 30
+    assert (table["share positive"] - table["mean probability"])[full].abs().max() < 0.25
+
+
+# ---- simple methods
+
+
+@given(st.binary(min_size=8, max_size=60).map(lambda raw: bytes(b"ACGTN"[each % 5] for each in raw)))
+def test_counts_of_kmers_are_those_of_the_other_strand(sequence):
+    counts = simple.kmer_counts([sequence, bases.reverse_complement(sequence)], 3)
+    assert np.array_equal(*counts)
+    words = (sequence[at : at + 3] for at in range(len(sequence) - 2))
+    assert counts[0].sum() == sum(b"N" not in word for word in words)
+
+
+def test_there_are_2080_kinds_of_6_mers():
+    assert simple.strand_kinds(6).max() + 1 == 2_080
+
+
+def test_the_nearest_bins_know_labels_that_only_depend_on_position(simulated):
+    found = parts(simulated, "random")
+    near = simple.predict(simple.nearest_bins, simulated, found)
+    far = simple.predict(simple.nearest_bins, simulated, parts(simulated, "chromosomes"))
+    mark = next(n for n, feature in enumerate(simulated.features) if feature.name == "cell1.H3K36me3")
+    truth = simulated.labels[found["test"], mark]
+    assert roc_auc_score(truth, near[:, mark]) > 0.9
+    assert len(np.unique(far, axis=0)) == 1, "nothing is known of a chromosome without training bins"
+
+
+def test_6_mers_find_planted_motifs_on_a_chromosome_they_have_not_seen(simulated):
+    found = parts(simulated, "chromosomes")
+    method = simple.Linear(simple.kmer_counts(simulated.sequences(np.arange(len(simulated)))))
+    predicted = simple.predict(method, simulated, found)
+    table = scores.by_feature(simulated.labels[found["test"]], predicted, simulated.features)
+    assert table[table.kind == "TF"].auroc.mean() > 0.6
+
+
+def test_a_feature_is_learned_from_the_rows_where_it_is_labelled(simulated):
+    labels = np.zeros((6, 3), np.int8)
+    labels[:3, 1] = -1
+    chosen = {"train": np.array([0, 1, 3, 4]), "validation": np.array([2, 5]), "test": np.array([5])}
+    found = {tuple(task.columns): task.train.tolist() for task in simple.tasks(labels, chosen)}
+    assert found == {(1,): [3, 4], (0, 2): [0, 1, 3, 4]}
+
+
+# ---- parameters
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"organism": "humen-slices"}, "did you mean 'human-slices'"),
+        ({"genome": ["my.fa"]}, "'genome' and 'peaks' belong together"),
+        ({"genome": ["my.fa"], "peaks": "my.bed"}, "name at least one chromosome"),
+        ({"organism": "simulated-deepsea"}, "windows of 1,000 bp alone"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_one_line(changes, message):
+    with pytest.raises(DnakitError, match=message):
+        open_chapter("05_chromatin", notebook_settings("05_chromatin", "smoke", changes))
+
+
+def own_data(folder, peaks):
+    rng = np.random.default_rng(0)
+    chromosomes = {f"chr{n}": "".join(rng.choice(list("ACGT"), 30_000)) for n in (1, 2, 3)}
+    (folder / "my.fa").write_text("".join(f">{name}\n{letters}\n" for name, letters in chromosomes.items()))
+    (folder / "peaks").mkdir()
+    for name, text in peaks.items():
+        (folder / "peaks" / name).write_text(text)
+    changes = {"genome": [str(folder / "my.fa")], "peaks": str(folder / "peaks")}
+    changes |= {"validation_chromosomes": ["chr2"], "test_chromosomes": ["chr3"], "wide_windows": []}
+    return open_chapter("05_chromatin", notebook_settings("05_chromatin", "smoke", changes))
+
+
+def test_a_users_own_peaks_are_learned(tmp_path, store):
+    lines = "".join(f"{c}\t{at}\t{at + 300}\n" for c in (1, 2, 3) for at in range(1_000, 29_000, 1_500))
+    others = "".join(f"{c}\t{at}\t{at + 200}\n" for c in (1, 2, 3) for at in range(2_000, 29_000, 2_500))
+    chapter = own_data(tmp_path, {"A.bed": f"track name=a\n{lines}", "B.narrowPeak": others})
+    outcome = chapter.runs["simple-chromosomes"].compute(tmp_path)
+    assert set(outcome.metrics["methods"]) == set(simple.METHODS)
+    assert outcome.record["simulated"] is False
+    assert str(tmp_path) not in str(outcome.record)
+
+
+def test_peaks_of_another_assembly_are_refused_before_anything_is_written(tmp_path, store):
+    chapter = own_data(tmp_path, {"A.bed": "chr1\t5\t900\nchr1\t29900\t30001\n"})
+    with pytest.raises(DnakitError, match="1-based or of another assembly"):
+        chapter.runs["simple-random"].compute(tmp_path)
