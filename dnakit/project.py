@@ -17,8 +17,11 @@ Model = TypeVar("Model", bound=BaseModel)
 class DnakitError(Exception):
     """A mistake that its reader can mend; the message is one line that says what to do.
 
-    The command line prints it without a traceback and exits with 2.
+    The command line prints it without a traceback and exits with 2; a notebook shows the line alone too.
     """
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]  # what IPython shows, and papermill
 
 
 def checked(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
@@ -28,7 +31,9 @@ def checked(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
     except ValidationError as error:
         first = error.errors()[0]
         name = f"'{'.'.join(map(str, first['loc']))}': " if first["loc"] else ""
-        raise DnakitError(f"{where}: {name}{first['msg'].removeprefix('Value error, ')}") from error
+        text = first["type"] == "list_type" and isinstance(first["input"], str)
+        hint = f", not the text {first['input']!r} (papermill takes a list with -y or -f)" if text else ""
+        raise DnakitError(f"{where}: {name}{first['msg'].removeprefix('Value error, ')}{hint}") from error
 
 
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
@@ -51,6 +56,18 @@ def environment_path(name: str) -> Path | None:
     return Path(value).expanduser().resolve() if value else None
 
 
+def users_path(name: str) -> Path | None:
+    """The user's file of this name, ``~`` expanded; None where there is none.
+
+    A relative name counts from the folder that the user works in: ``DNAKIT_FROM`` for a kernel, which works elsewhere.
+    """
+    try:
+        path = (environment_path("DNAKIT_FROM") or Path.cwd()) / Path(name).expanduser()
+        return path.resolve() if path.is_file() else None
+    except (OSError, ValueError, RuntimeError):  # too long, a null byte, no such user
+        return None
+
+
 def data_folder(*parts: str) -> Path:
     """A path under ``DNAKIT_DATA``, else under the checkout's ``data`` (where git ignores what is made)."""
     return (environment_path("DNAKIT_DATA") or root() / "data").joinpath(*parts)
@@ -60,6 +77,11 @@ def relative(path: Path) -> str:
     """The path as a reader sees it: inside the checkout, else its name alone, so that no page names private folders."""
     path = Path(path).resolve()
     return str(path.relative_to(root())) if path.is_relative_to(root()) else path.name
+
+
+def printable(text: str) -> str:
+    """The text with U+FFFD for the bytes of a file's name that are no text (Python holds them as lone surrogates)."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 @contextmanager

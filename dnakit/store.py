@@ -15,7 +15,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from dnakit.project import DnakitError, data_folder, published, published_folder, relative, root
+from dnakit.project import DnakitError, data_folder, printable, published, published_folder, relative, root
 
 REFUSALS = {
     getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "EIO", "EEXIST", "ENOTDIR")
@@ -78,9 +78,10 @@ def _is_of_the_disk(error: Exception) -> bool:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that a reader never sees half a file."""
+    """Write JSON so that a reader never sees half a file; bytes of a file's name that are no text become U+FFFD."""
+    clean = json.loads(printable(json.dumps(value, ensure_ascii=False)))
     with published(path) as part:
-        part.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
+        part.write_text(json.dumps(clean, indent=1, sort_keys=True) + "\n")
 
 
 def read_json(path: Path) -> Any:

@@ -56,6 +56,7 @@ def test_execute_passes_a_value_to_the_notebook(toy, dnakit):
 
 
 SMOKE = ("--profile", "smoke")
+DIGITS = "; write it in decimal digits alone, such as 12"
 OTHER_NAME = "there is no notebook '99_toy'; did you mean '98_toy'?; known: 98_toy"
 
 
@@ -64,8 +65,8 @@ OTHER_NAME = "there is no notebook '99_toy'; did you mean '98_toy'?; known: 98_t
     [
         ("execute 98_toy -p epohcs=3", "'epohcs' is not a parameter of 98_toy; did you mean 'epochs'?"),
         ("execute -p epochs=ten", "'epochs' of 98_toy must be a whole number (int), not 'ten' (str)"),
-        ("execute -p epochs=010", "'epochs' of 98_toy must be a whole number (int), not '010' (str)"),
-        ("execute -p epochs=1:30", "'epochs' of 98_toy must be a whole number (int), not '1:30' (str)"),
+        ("execute -p epochs=010", "'epochs' of 98_toy must be a whole number (int), not '010' (str)" + DIGITS),
+        ("execute -p epochs=1:30", "'epochs' of 98_toy must be a whole number (int), not '1:30' (str)" + DIGITS),
         ("execute -p epochs=0", "98_toy: 'epochs': Input should be greater than or equal to 1"),
         ("execute -p epochs", "-p takes KEY=VALUE, not 'epochs'"),
         ("execute -p epochs=[1", "-p epochs=[1: '[1' is not YAML; quote it"),

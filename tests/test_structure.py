@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "training": BASE | {"store", "models", "trainer"},
     "report": BASE | {"store"},
     "notebooks": BASE,
-    "chapters/chapter": BASE | {"run", "report", "notebooks"},
+    "chapters/chapter": BASE | {"data", "run", "report", "notebooks"},
     "chapters/pool": BASE | {"chapters/chapter"},
     "cli": BASE | {"notebooks", "data", "store"},
 }

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dnakit.data.sources import names_by_digest
 from dnakit.notebooks.parameters import names, settings
 from dnakit.project import checked
 from dnakit.report.finished import Finished, recorded
@@ -35,7 +36,7 @@ class TrainingChapterParameters(ChapterParameters):
     batch_size: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
     precision: Literal["auto", "fp32", "bf16"]
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**32)
 
     def training(self) -> dict[str, Any]:
         """These fields alone."""
@@ -70,7 +71,8 @@ class Chapter:
     def here(self) -> Finished:
         """The results of these parameters; a run that the store lacks is made now."""
         folders = {name: run.folder() for name, run in self.runs.items()}
-        return Finished("this run", self.parameters.profile, folders)
+        called = names_by_digest(self.parameters.model_dump().values())
+        return Finished("this run", self.parameters.profile, folders, called)
 
     def edges(self) -> dict[str, list[Edge]]:
         """The runs that each run needs; no data are read."""

@@ -8,7 +8,7 @@ to it; one without is pinned by the checksum of the first download, in a small r
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import cache
@@ -31,6 +31,7 @@ from dnakit.project import (
     published,
     published_folder,
     root,
+    users_path,
 )
 
 
@@ -96,11 +97,15 @@ def registry() -> dict[str, Source]:
     DnakitError
         The file is absent or an entry is malformed.
     """
-    path = environment_path("DNAKIT_SOURCES") or root() / "data" / "sources.yaml"
+    path = _list()
     try:
         return _parsed(path, path.stat().st_mtime_ns)
     except OSError as error:
         raise DnakitError(f"{path}: the list of sources cannot be read: {error.strerror}") from error
+
+
+def _list() -> Path:
+    return environment_path("DNAKIT_SOURCES") or root() / "data" / "sources.yaml"
 
 
 @cache
@@ -122,17 +127,11 @@ def describe(name: str | Path) -> Source:
     DnakitError
         Neither a known name nor an existing file; the message proposes the nearest name.
     """
-    known = registry()
-    if str(name) in known and not isinstance(name, Path):
-        return known[str(name)]
+    if source := _listed(name):
+        return source
     path = _own_file(name)
-    return Source(
-        name=str(name),
-        title=f"sequences of {path.name}",
-        file=path.name,
-        mirror=path.name,
-        bytes=path.stat().st_size or None,
-    )
+    size = path.stat().st_size or None  # unchecked below: a file of the user's may have any name
+    return Source.model_construct(name=path.name, title=f"sequences of {path.name}", file=path.name, bytes=size)
 
 
 def about(names: Sequence[str]) -> dict[str, Any]:
@@ -148,12 +147,57 @@ def about(names: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def _listed(name: str | Path) -> Source | None:
+    """The entry of this name, if there is one; a file of the user's with the same name is told apart, not guessed."""
+    source = None if isinstance(name, Path) else registry().get(name)
+    if source and users_path(str(name)):
+        raise DnakitError(
+            f"'{name}' is a source of data/sources.yaml and a file here: write ./{name} for the file, "
+            "or rename it for the source"
+        )
+    return source
+
+
+def names_by_digest(values: Iterable[Any]) -> dict[str, dict[str, Any]]:
+    """Name, title and kind of the sources among these values, by digest of their content.
+
+    The store keeps a run under the content of its data, so its record may hold the name that another file of the same
+    content had. Nothing is downloaded or made here.
+    """
+    found = {}
+    known = registry() if _list().exists() else {}
+    for name in _texts(values):
+        source = known.get(name)
+        path = _present(source) if source else users_path(name) or users_path(name.rpartition("@")[0])
+        if path:
+            source = source or describe(path)
+            found[digest(path)] = {"name": source.name, "title": source.title, "simulated": source.simulated}
+    return found
+
+
+def _texts(values: Iterable[Any]) -> Iterator[str]:
+    for value in values:
+        yield from [value] if isinstance(value, str) else _texts(value) if isinstance(value, list) else ()
+
+
+def _present(source: Source) -> Path | None:
+    """Where a source lies already, if it does."""
+    if not source.simulated:
+        return _from_raw(source) or _from_mirror(source)
+    path = _world_folder(source) / source.file
+    return path if path.is_file() else None
+
+
 def _own_file(name: str | Path) -> Path:
-    named = Path(name).expanduser()
-    for path in (named, root() / named):
-        if path.is_file():
-            return path.resolve()
-    if named.is_dir():
+    named = str(name)
+    found = users_path(named) or users_path(str(root() / named))
+    if found:
+        return found
+    if not named.strip():
+        raise DnakitError(
+            "the name of a source is empty: give the path of a FASTA file, or a name of data/sources.yaml"
+        )
+    if Path(named).is_dir():
         raise DnakitError(f"{name}: is a folder; give the path to a file, or one of the names in data/sources.yaml")
     raise DnakitError(
         f"'{name}' is neither a file nor a source of data/sources.yaml (the path of a FASTA file works too)"
@@ -197,7 +241,7 @@ def fetch(name: str | Path) -> Path:
     DnakitError
         Unknown name, damaged file, no network and no mirror, a full or read-only disk; one line that says what to do.
     """
-    source = None if isinstance(name, Path) else registry().get(name)
+    source = _listed(name)
     if source is None:
         return _own_file(name)
     if source.simulated:
@@ -249,19 +293,23 @@ def _mirror() -> Path | None:
 
 def _simulated(source: Source) -> Path:
     """A simulated file; the folder's name changes with the simulator, so that no old world is taken for today's."""
-    simulator = import_module(f"dnakit.data.simulate.{source.world}")
-    folder = data_folder("cache", "simulated", f"{source.world}-{digest(str(simulator.__file__))[:12]}")
+    folder = _world_folder(source)
     path = folder / source.file
     if not path.is_file():
         with _locked(folder.parent / f".{source.world}.lock"):
             if not path.is_file():
-                _make_world(simulator, folder)
+                with published_folder(folder) as part:
+                    _simulator(source).write(part)
     return path
 
 
-def _make_world(simulator: ModuleType, folder: Path) -> None:
-    with published_folder(folder) as part:
-        simulator.write(part)
+def _world_folder(source: Source) -> Path:
+    code = str(_simulator(source).__file__)
+    return data_folder("cache", "simulated", f"{source.world}-{digest(code)[:12]}")
+
+
+def _simulator(source: Source) -> ModuleType:
+    return import_module(f"dnakit.data.simulate.{source.world}")
 
 
 @contextmanager

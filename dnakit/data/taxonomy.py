@@ -177,10 +177,23 @@ def hold_out(
     if not drawn or len(drawn) == len(sizes):
         raise DnakitError(
             f"{count} of {len(names)} genomes cannot be held out by {level}: "
-            + ("nothing would be left; ask for fewer" if drawn else "every known group is larger, or none is known")
+            + (
+                _reason(level, set(names) & set(lineages), len(sizes))
+                if not drawn
+                else "nothing would be left; ask for fewer"
+            )
         )
     held = [name for name in names if group[name] in drawn]
     return held, [name for name in names if group[name] is not None and group[name] not in drawn]
+
+
+def _reason(level: str, known: set[str], groups: int) -> str:
+    if not known:
+        return (
+            "the lineages name none of them; set 'taxonomy' to a table with the columns accession and lineage, or to a "
+            "GenBank file, of these genomes"
+        )
+    return f"every {level} is larger" if groups else f"no lineage names a {level}"
 
 
 def _is_order(name: str) -> bool:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from dnakit.notebooks.parameters import check, folder, replace_literals
+from dnakit.notebooks.parameters import check, folder, replace_literals, without_folders
 from dnakit.notebooks.stored import clean, read
 from dnakit.project import DnakitError, environment_path, published
 
@@ -26,7 +26,7 @@ QUIET = {
 OWN_KERNEL = {"JUPYTER_PATH": "", "JUPYTER_PREFER_ENV_PATH": "1"}
 
 _KERNEL_START_SECONDS = 300
-_FOLDERS = ("DNAKIT_ROOT", "DNAKIT_DATA", "DNAKIT_MIRROR", "DNAKIT_SOURCES")
+_FOLDERS = ("DNAKIT_FROM", "DNAKIT_ROOT", "DNAKIT_DATA", "DNAKIT_MIRROR", "DNAKIT_SOURCES")
 
 
 class CellError(Exception):
@@ -53,7 +53,8 @@ def execute(notebook: str, parameters: Mapping[str, Any], output: Path) -> Path:
     _remove_leftovers(output)
     with published(output) as part:
         executed = _run(_with_values(read(notebook), values), part, notebook, failed)
-        nbformat.write(clean(executed), part)
+        shown_values = {name: without_folders(value) for name, value in values.items()}
+        nbformat.write(clean(_with_values(executed, shown_values)), part)
     failed.unlink(missing_ok=True)
     return output
 
@@ -110,8 +111,9 @@ def _run(node: Any, part: Path, notebook: str, failed: Path) -> Any:
 
 
 def _absolute_folders() -> dict[str, str]:
-    """The folders named in the environment, for a kernel that starts in another working folder."""
-    return {name: str(path) for name in _FOLDERS if (path := environment_path(name))}
+    """The folders named in the environment, and the working folder, for a kernel that starts in another one."""
+    here = {"DNAKIT_FROM": str(Path.cwd())}
+    return here | {name: str(path) for name in _FOLDERS if (path := environment_path(name))}
 
 
 def shown(path: Path) -> str:

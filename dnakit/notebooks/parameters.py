@@ -14,8 +14,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, create_model
 
-from dnakit.project import DnakitError, did_you_mean, relative, root
+from dnakit.project import DnakitError, did_you_mean, relative, root, users_path
 
+_BOOLEANS = dict.fromkeys(("true", "yes", "on", "y"), "true") | dict.fromkeys(("false", "no", "off", "n"), "false")
 DEFAULT_PROFILE = "smoke"  # the values of the parameters cell
 PROFILES = (DEFAULT_PROFILE, "laptop", "thesis")
 
@@ -136,10 +137,26 @@ def _refusal(notebook: str, name: str, item: list, value: Any, known: Mapping[st
         number = int(item[0])
         kind = _item_type(known[name])
         if kind is None or isinstance(value[number], list | dict):
-            return f"{what} must be a flat list of numbers or text, not {value!r}"
+            return f"{what} must be a flat list of numbers or text, not {shortened(value)}"
         what, value, expected = f"item {number + 1} of {what}", value[number], kind
-    hint = "; text that looks like something else needs quotes" if expected is str and not _is_container(value) else ""
-    return f"{what} must be {_TYPES[expected]}, not {value!r} ({type(value).__name__}){hint}"
+    return f"{what} must be {_TYPES[expected]}, not {shortened(value)} ({type(value).__name__}){_hint(expected, value)}"
+
+
+def _hint(expected: type, value: Any) -> str:
+    """How to write what was probably meant: YAML 1.1 read 010 as 8, 1:30 as 90, 1_000 as 1000 and yes as true."""
+    if expected is str and not _is_container(value):
+        return "; text that looks like something else needs quotes"
+    if expected is bool and str(value).lower() in _BOOLEANS:
+        return f"; write {_BOOLEANS[str(value).lower()]}"
+    if expected in (int, float) and isinstance(value, str) and re.match(r"[-+]?\.?\d", value):
+        return "; write it in decimal digits alone, such as 12" if expected is int else "; write it like 0.5 or 1.0e-4"
+    return ""
+
+
+def shortened(value: Any) -> str:
+    """The value as Python writes it, cut in the middle where it is long."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:40]}…{text[-20:]}"
 
 
 def _is_container(value: Any) -> bool:
@@ -150,7 +167,18 @@ def _is_container(value: Any) -> bool:
 
 
 class _Yaml(yaml.SafeLoader):
-    """YAML 1.2's core schema: 1e-4 is a number, 010 and 1:30 and yes are text."""
+    """YAML 1.2's core schema: 1e-4 is a number, 010 and 1:30 and yes are text; a key stands once, and nothing twice."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):  # a few lines of them can stand for a list that fills the memory
+            raise yaml.YAMLError("aliases (*name) are not read; write the value itself")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        values = super().construct_mapping(node, deep)
+        if len(values) < len(node.value):
+            raise yaml.YAMLError("a name stands twice")
+        return values
 
 
 _Yaml.yaml_implicit_resolvers = {}
@@ -173,23 +201,24 @@ def read_yaml(text: str) -> Any:
     """
     try:
         return yaml.load(text, _Yaml)
-    except yaml.YAMLError as error:
-        raise DnakitError(f"not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise DnakitError("not YAML: brackets in brackets in brackets") from None
+    except (yaml.YAMLError, ValueError, TypeError) as error:  # the last two: a tag that its value does not fit
+        raise DnakitError(f"not YAML: {' '.join(str(error).split())[:200]}") from None
 
 
 def assigned(assignments: Iterable[str], notebooks: Iterable[str]) -> dict[str, Any]:
     """The values of ``-p key=value`` options.
 
-    Where the notebooks declare text, the text is taken as it was typed; anything else is read as YAML. The path of a
-    file becomes absolute, since a notebook's kernel works in another folder than the user who names the file.
+    Where the notebooks declare text, the text is taken as it was typed; anything else is read as YAML.
     """
     defaults = {name: value for notebook in notebooks for name, value in declared(notebook).items()}
     values = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
-            raise DnakitError(f"-p takes KEY=VALUE, not {assignment!r}")
-        values[key] = _with_absolute_paths(_typed(assignment, text, defaults.get(key)))
+            raise DnakitError(f"-p takes KEY=VALUE, not {shortened(assignment)}")
+        values[key] = _typed(assignment, text, defaults.get(key))
     return values
 
 
@@ -198,28 +227,22 @@ def _typed(assignment: str, text: str, default: Any) -> Any:
     if isinstance(default, str) and not quoted:
         return text
     if "#" in text and not quoted:
-        raise DnakitError(f"-p {assignment}: YAML reads # as the start of a comment; put quotes around the value")
+        raise DnakitError(f"-p {assignment[:80]}: YAML reads # as the start of a comment; put quotes around the value")
     try:
         return read_yaml(text)
     except DnakitError:
-        raise DnakitError(f"-p {assignment}: {text!r} is not YAML; quote it") from None
+        raise DnakitError(f"-p {assignment[:80]}: {shortened(text)} is not YAML; quote it") from None
 
 
-def _with_absolute_paths(value: Any) -> Any:
-    """The value with the paths of files made absolute, also in lists and before ``@`` (``mine.fa@200``)."""
+def without_folders(value: Any) -> Any:
+    """The value as a page shows it: of a file outside the checkout the name alone, also in lists and before ``@``."""
     if isinstance(value, list):
-        return [_with_absolute_paths(item) for item in value]
+        return [without_folders(item) for item in value]
     if not isinstance(value, str):
         return value
-    path, at, position = value.rpartition("@") if "@" in value and not Path(value).is_file() else (value, "", "")
-    return f"{Path(path).expanduser().resolve()}{at}{position}" if _is_file(path) else value
-
-
-def _is_file(name: str) -> bool:
-    try:
-        return Path(name).expanduser().is_file()
-    except (OSError, ValueError, RuntimeError):  # too long, a null byte, no such user
-        return False
+    path, at, position = (value, "", "") if users_path(value) else value.rpartition("@")
+    found = users_path(path)
+    return f"{relative(found)}{at}{position}" if found else value
 
 
 # ---- profiles -----------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
-from dnakit.project import DnakitError
+from dnakit.project import DnakitError, printable
 from dnakit.report import tables
 from dnakit.report.finished import Finished
 from dnakit.report.style import png, theme
@@ -41,7 +41,7 @@ class Shown:
     text: str
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/html": self.html, "text/plain": self.text}
+        return {"text/html": printable(self.html), "text/plain": printable(self.text)}
 
 
 def show(
@@ -220,7 +220,7 @@ def prose(template: str, **values: object) -> Markdown:
         If a field has no value.
     """
     try:
-        return Markdown(template.format(**values))
+        return Markdown(printable(template.format(**values)))
     except (KeyError, IndexError) as error:
         raise DnakitError(f"the paragraph '{template[:40]}…' has a field {error} with no value") from None
 

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,11 +25,12 @@ class FinishedRun:
 
     name: str
     folder: Path
+    sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def record(self) -> dict[str, Any]:
         """``run.json``: parameters, data, versions, device, seed, times."""
-        return store.read_json(self.folder / "run.json")
+        return _with_names(store.read_json(self.folder / "run.json"), self.sources)
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -63,14 +64,18 @@ class Finished(Mapping[str, FinishedRun]):
         The profile they were made with.
     folders
         By name.
+    sources
+        What data are called where they were asked for, by digest (`dnakit.data.sources.names_by_digest`): a record
+        holds the names of the files that the run was first made from, and others may have the same content.
     """
 
     label: str
     profile: str
     folders: Mapping[str, Path]
+    sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> FinishedRun:
-        return FinishedRun(name, self.folders[name])
+        return FinishedRun(name, self.folders[name], self.sources)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.folders)
@@ -80,7 +85,8 @@ class Finished(Mapping[str, FinishedRun]):
 
     def only(self, chosen: Callable[[FinishedRun], bool]) -> "Finished":
         """Those that a function chooses."""
-        return Finished(self.label, self.profile, {run.name: run.folder for run in self.values() if chosen(run)})
+        folders = {run.name: run.folder for run in self.values() if chosen(run)}
+        return Finished(self.label, self.profile, folders, self.sources)
 
     def table(self, columns: Mapping[str, str]) -> "pd.DataFrame":
         """One row for each run, indexed by its name, with a column for each path (see `FinishedRun.value`)."""
@@ -132,6 +138,24 @@ def recorded(notebook: str) -> Finished:
     found = {folder.name: folder for profile in RECORDED_PROFILES for folder in shelf.glob(f"{profile}/[!.]*/")}
     profiles = sorted({folder.parent.name for folder in found.values()})
     return Finished("recorded", ", ".join(profiles), {name: found[name] for name in sorted(found, key=_numbers)})
+
+
+def _with_names(record: dict[str, Any], sources: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The record with its data called as in `sources`; unchanged where one of them is not known there."""
+    digests = str(record.get("source_sha256", "")).split()
+    if not digests or not all(digest in sources for digest in digests):
+        return record
+    known = [sources[digest] for digest in digests]
+    corpus, species = record.get("corpus", {}), record.get("species")
+    found = {
+        "source": ", ".join(source["title"] for source in known),
+        "simulated": any(source["simulated"] for source in known),
+    }
+    if "sources" in corpus:
+        found["corpus"] = corpus | {"sources": [source["name"] for source in known]}
+    if species and len(known) == 1:  # windows in a file are called as the file
+        found["species"] = known[0]["name"]
+    return record | found
 
 
 def _data(record: Mapping[str, Any]) -> list[str]:

@@ -175,7 +175,10 @@ def _hold_out(names: list[str], parameters: CorpusParameters) -> tuple[dict[str,
         rest = sorted(set(names) - set(apart))
     else:
         lineages = taxonomy.lineages(sources.fetch(parameters.taxonomy))
-        far, rest = taxonomy.hold_out(names, lineages, HELD_OUT_RANK, count, rng)
+        try:
+            far, rest = taxonomy.hold_out(names, lineages, HELD_OUT_RANK, count, rng)
+        except DnakitError as error:
+            raise DnakitError(f"{error}; or set 'held_out_genomes' to 0") from None
     if not far:
         missing = "'far_chromosomes'" if parameters.piece else f"a {HELD_OUT_RANK} in 'taxonomy'"
         raise DnakitError(f"no genome can be held out as 'far': none of the sources has {missing}")

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from dnakit.project import DnakitError
 from dnakit.tokens.corpus import Corpus
 from dnakit.tokens.parameters import HELD_OUT, SPLITS
 from dnakit.tokens.rows import lengths
@@ -52,6 +53,10 @@ class MlmSamples(Dataset):
         self.vocab_size = len(corpus.tokenizer)
         tokens = lengths(self.token_ids)
         self.rows = np.flatnonzero(tokens >= self.shortest)  # of the corpus, one a sample
+        if not len(self.rows):
+            raise DnakitError(
+                f"the {part} genomes give no sample: each has fewer than {self.shortest} tokens; take longer genomes"
+            )
         self.lengths = tokens[self.rows]  # tokens of each sample
         self.epoch = 0
 
