@@ -1,5 +1,6 @@
 """The command line: each command checks what it was given, calls one function of the package, and prints what came."""
 
+import io
 import signal
 import sys
 from collections.abc import Sequence
@@ -128,9 +129,31 @@ def record(notebook: Notebook, profile: Profile, chosen: Runs = None, p: Assignm
         print(shown(record(run.folder(), run.name, profile, notebook)))
 
 
+@app.command()
+def classify(
+    reads: Annotated[str, typer.Argument(help="FASTQ or FASTA, compressed or not; - for standard input.")],
+    reference: Annotated[
+        str, typer.Option(help="A reference by name, or a file of 12S records.")
+    ] = "mitohelper-2025-11",
+    taxonomy: Annotated[str | None, typer.Option(help="QIIME taxonomy of such a file.")] = None,
+    method: Annotated[str, typer.Option(help="search, or k-mers (no alignment).")] = "search",
+    min_confidence: Annotated[float, typer.Option(help="Name a read down to a rank that is as certain.")] = 0.8,
+    output: Annotated[Path | None, typer.Option(help="A file; standard output when not given.")] = None,
+    wide: Annotated[bool, typer.Option("--wide", help="A column for each rank.")] = False,
+    report: Annotated[Path | None, typer.Option(help="A page (.html) or picture (.png) of what was found.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+) -> None:
+    """Name the fish that each 12S read is of, with a confidence, in QIIME 2's taxonomy format."""
+    from dnakit.chapters.metagenomics.classify import classify
+
+    classify(reads, reference, taxonomy, method, min_confidence, output, wide, report, jobs)
+
+
 def main() -> None:
     """Run the command line; a mistake of the user's is one line on stderr and exit code 2, never a traceback."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # file names whose bytes are no text come out as they are
     try:
         app()
     except DnakitError as error:
@@ -138,6 +161,8 @@ def main() -> None:
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         _fail(f"{error.strerror or error}{where}", 2)
+    except MemoryError:
+        _fail("out of memory: take fewer or shorter genomes, smaller batches or models, or another machine", 1)
     except CellError as error:
         _fail(str(error), 1)
 

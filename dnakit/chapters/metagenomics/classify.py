@@ -1,0 +1,158 @@
+"""What ``dnakit classify`` does: name reads in a stream, write QIIME 2's taxonomy format, draw a report."""
+
+import multiprocessing
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from dnakit.chapters.metagenomics import classifier
+from dnakit.chapters.metagenomics.classifier import METHODS, Answer, Classifier, Method
+from dnakit.chapters.metagenomics.references import Reference, reference
+from dnakit.data.barcodes import RANKS
+from dnakit.data.reads import Read, read_reads
+from dnakit.project import DnakitError, did_you_mean, published
+
+UNASSIGNED = "Unassigned"
+HEADER = ("Feature ID", "Taxon", "Confidence")
+_LONGEST = 1000  # bases of a read that the report tells apart
+_worker: Classifier | None = None
+
+
+class Tally:
+    """What a report shows; its size does not grow with the number of reads."""
+
+    def __init__(self) -> None:
+        self.taxa: Counter[str] = Counter()
+        self.lengths = np.zeros(_LONGEST + 1, int)
+        self.confidences = np.zeros(21, int)
+
+    def add(self, read: Read, taxon: str, confidence: float) -> None:
+        """Count a read."""
+        self.taxa[taxon] += 1
+        self.lengths[min(len(read.sequence), _LONGEST)] += 1
+        self.confidences[int(confidence * 20)] += 1
+
+
+def classify(
+    reads: str,
+    known: str,
+    taxa: str | None = None,
+    method: str = METHODS[0],
+    min_confidence: float = 0.8,
+    output: Path | None = None,
+    wide: bool = False,
+    report: Path | None = None,
+    jobs: int = 1,
+) -> None:
+    """Name reads.
+
+    Parameters
+    ----------
+    reads : str
+        FASTQ or FASTA, compressed or not, or ``-`` for standard input.
+    known : str
+        A reference by name, or a file of one.
+    taxa : str, optional
+        Taxonomy table of such a file.
+    method : {"search", "k-mers"}
+        With the exact alignment, or without it (faster, less certain).
+    min_confidence : float
+        A read is named down to the last rank of at least this confidence.
+    output : Path, optional
+        Standard output if not given. The file appears when all reads are named.
+    wide : bool
+        Add a column for each rank.
+    report : Path, optional
+        A page (``.html``) or picture (``.png``) with counts by taxon, lengths and confidences.
+    jobs : int
+        Processes.
+
+    Raises
+    ------
+    DnakitError
+        Input that is no reads, an unknown reference or method, a number that does not fit.
+    """
+    _check(method, min_confidence, report)
+    chosen: Method = "search" if method == "search" else "k-mers"
+    tally, found = Tally(), reference(known, taxa)
+    classifier.prepared(found, chosen)  # makes the index before processes ask for it
+    with _writing(output) as handle:
+        print(*HEADER, *(RANKS if wide else ()), sep="\t", file=handle)
+        for batch, answer in _answers(_with_progress(read_reads(reads)), found, chosen, jobs):
+            for read, names, confidence in zip(batch, answer.names, answer.confidence, strict=True):
+                down_to = int((confidence >= min_confidence).sum())  # confidence never rises down the ranks
+                taxon = _taxon(names, down_to)
+                sure = float(confidence[down_to - 1] if down_to else 1 - confidence[0])
+                shown = [*names[:down_to], *[""] * (len(RANKS) - down_to)] if wide else ()
+                print(read.name, taxon, f"{sure:.4f}", *shown, sep="\t", file=handle)
+                tally.add(read, taxon, sure)
+    if report:
+        from dnakit.chapters.metagenomics.classify_report import write_report
+
+        write_report(tally, report, found.title)
+
+
+def _check(method: str, min_confidence: float, report: Path | None) -> None:
+    if method not in METHODS:
+        raise DnakitError(f"there is no method '{method}'{did_you_mean(method, METHODS)}; known: {', '.join(METHODS)}")
+    if not 0 <= min_confidence <= 1:
+        raise DnakitError(f"--min-confidence is a probability from 0 to 1, not {min_confidence}")
+    if report and report.suffix.lower() not in (".html", ".png"):
+        raise DnakitError(f"--report writes a page (.html) or a picture (.png), not {report.name}")
+
+
+def _taxon(names: np.ndarray, down_to: int) -> str:
+    """QIIME 2's taxon down to a rank; `UNASSIGNED` where no rank is certain."""
+    parts = zip(RANKS[:down_to], names[:down_to], strict=True)
+    return ";".join(f"{rank[0]}__{name}" for rank, name in parts) or UNASSIGNED
+
+
+@contextmanager
+def _writing(output: Path | None) -> Iterator[TextIO]:
+    if output is None:
+        yield sys.stdout
+        return
+    with published(output) as part, open(part, "w", encoding="utf-8", newline="\n") as handle:
+        yield handle
+
+
+def _with_progress(reads: Iterable[Read]) -> Iterable[Read]:
+    from tqdm import tqdm
+
+    return tqdm(reads, unit=" reads", leave=False, disable=not sys.stderr.isatty())
+
+
+def _answers(reads: Iterable[Read], found: Reference, method: Method, jobs: int) -> Iterator[tuple[list[Read], Answer]]:
+    """Batches of reads with their answers, in the order of the reads."""
+    batches = _batches(reads)
+    if jobs == 1:
+        made = classifier.prepared(found, method)
+        yield from ((batch, made.classify([read.sequence for read in batch])) for batch in batches)
+        return
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(jobs, _start, (found, method)) as pool:
+        while group := list(islice(batches, 8 * jobs)):  # not all at once: memory stays bounded
+            sequences = [[read.sequence for read in batch] for batch in group]
+            yield from zip(group, pool.map(_classify, sequences, chunksize=1), strict=True)
+
+
+def _batches(reads: Iterable[Read]) -> Iterator[list[Read]]:
+    stream = iter(reads)
+    while batch := list(islice(stream, classifier.BATCH)):
+        yield batch
+
+
+def _start(found: Reference, method: Method) -> None:
+    global _worker
+    _worker = classifier.prepared(found, method)
+
+
+def _classify(sequences: list[bytes]) -> Answer:
+    assert _worker is not None
+    return _worker.classify(sequences)

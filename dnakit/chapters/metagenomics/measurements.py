@@ -1,0 +1,221 @@
+"""What chapter 4 measures without training: simple methods and programs on the thesis's task and on fair ones.
+
+And of the classifier behind ``dnakit classify``: its confidence, reads of no fish, mock communities, real reads.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dnakit.chapters.chapter import ChapterParameters
+from dnakit.chapters.metagenomics.parameters import Parameters
+from dnakit.chapters.metagenomics.references import Reference, reference
+from dnakit.run import Outcome, Run
+
+OF_COPIES = ("ceiling", "consensus", "naive-bayes", "search")  # methods on the thesis's task, besides programs
+FAIR = ("search", "cosine", "naive-bayes")  # on the fair tasks
+_COPIED = {"accessions", "species", "copies", "lowest_rate", "highest_rate", "seed"}  # parameters of the samples
+
+
+@dataclass(frozen=True)
+class Measurement(Run):
+    """A measurement on the records of the chapter's reference."""
+
+    parameters: Parameters
+
+    @property
+    def reference(self) -> Reference:
+        """The records."""
+        return reference(self.parameters.reference)
+
+    def record(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What the record says of data and settings."""
+        return self.reference.record() | {"parameters": {"seed": self.parameters.seed} | dict(settings)}
+
+
+@dataclass(frozen=True)
+class OfCopies(Measurement):
+    """One method on the thesis's task: the species of a mutated copy (4.2.3)."""
+
+    recipe = "12S copies 1"
+
+    @property
+    def method(self) -> str:
+        """What is measured."""
+        return self.name.removeprefix("copies-")
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return f"{self.method} on the thesis's task"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """How the samples are made, digests of the data, and the version of a program."""
+        digests = self.reference.digests() + accession_digests(self.parameters)
+        settings = self.parameters.model_dump(include=_COPIED) | {"method": self.method, "data": digests}
+        return settings | program_inputs(self.method, self.parameters)
+
+    def compute(self, folder: Path) -> Outcome:
+        """Rank the species for the test samples: see `dnakit.chapters.metagenomics.comparing`."""
+        from dnakit.chapters.metagenomics.comparing import on_copies
+
+        return Outcome(on_copies(self, folder), self.record({"method": self.method, "task": "thesis"}))
+
+
+@dataclass(frozen=True)
+class OfFairTasks(Measurement):
+    """One method on reads of records that the reference does not hold."""
+
+    recipe = "12S fair tasks 1"
+
+    @property
+    def method(self) -> str:
+        """What is measured."""
+        return self.name.removeprefix("fair-")
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return f"{self.method} on records that the reference does not hold"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """The draw, digests of the data, and the version of a program."""
+        settings = self.parameters.model_dump(include={"seed", "asked"})
+        data = {"method": self.method, "data": self.reference.digests()}
+        return settings | data | program_inputs(self.method, self.parameters)
+
+    def compute(self, folder: Path) -> Outcome:
+        """Write ``accuracy.csv``: share of right names by level, form and rank, with 95% intervals."""
+        from dnakit.chapters.metagenomics.comparing import on_fair_tasks
+
+        return Outcome(on_fair_tasks(self, folder), self.record({"method": self.method, "task": "fair"}))
+
+
+@dataclass(frozen=True)
+class Confidence(Measurement):
+    """Calibration of the classifier's confidence on records that neither its index nor its calibration saw."""
+
+    recipe = "12S confidence 1"
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return "calibration of the classifier's confidence"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """The draw and digests of the data."""
+        return self.parameters.model_dump(include={"seed"}) | {"data": self.reference.digests()}
+
+    def compute(self, folder: Path) -> Outcome:
+        """Write ``reliability.csv`` and ``risk.csv``."""
+        from dnakit.chapters.metagenomics.measuring import confidence
+
+        return Outcome(confidence(self, folder), self.record({}))
+
+
+@dataclass(frozen=True)
+class Strangers(Measurement):
+    """Reads that are of no fish's 12S gene, and what the classifier says of them."""
+
+    recipe = "12S strangers 1"
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return "reads that are of no fish's 12S gene"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """Digests of the reference and of the genomes."""
+        from dnakit.data import sources
+
+        names = [name for name in (self.parameters.genomes, self.parameters.lineages) if name]
+        digests = self.reference.digests() + [sources.digest(sources.fetch(name)) for name in names]
+        return self.parameters.model_dump(include={"seed", "asked"}) | {"data": digests}
+
+    def compute(self, folder: Path) -> Outcome:
+        """Write ``strangers.csv``: by kind, how many reads, and the share that is left unassigned."""
+        from dnakit.chapters.metagenomics.measuring import strangers
+
+        return Outcome(strangers(self, folder), self.record({}))
+
+
+@dataclass(frozen=True)
+class Mock(Measurement):
+    """Communities of known composition: which species are found, missed, invented, and in what share."""
+
+    recipe = "12S mock communities 1"
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return "mock communities of known composition"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """Digests of the data, and versions of the programs."""
+        from dnakit.data import sources
+
+        digests = [sources.digest(sources.fetch(name)) for name in self.parameters.mock]
+        return {"data": self.reference.digests() + digests} | program_inputs("vsearch", self.parameters)
+
+    def compute(self, folder: Path) -> Outcome:
+        """Write ``members.csv`` and ``shares.csv``."""
+        from dnakit.chapters.metagenomics.mock import communities
+
+        return Outcome(communities(self, folder), self.record({}))
+
+
+@dataclass(frozen=True)
+class Reads(Measurement):
+    """Real MiFish reads of unknown composition: what is named, and whether two mates of a pair get the same name."""
+
+    recipe = "12S reads 1"
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return "real amplicon reads"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """Digests of the data."""
+        from dnakit.data import sources
+
+        digests = [sources.digest(sources.fetch(name)) for name in self.parameters.reads]
+        return {"data": self.reference.digests() + digests}
+
+    def compute(self, folder: Path) -> Outcome:
+        """Write ``families.csv`` and ``agreement.csv``."""
+        from dnakit.chapters.metagenomics.measuring import reads
+
+        return Outcome(reads(self, folder), self.record({}))
+
+
+def accession_digests(parameters: Parameters) -> list[str]:
+    """Digest of the list of accessions, where there is one."""
+    from dnakit.data import sources
+
+    return [sources.digest(sources.fetch(parameters.accessions))] if parameters.accessions else []
+
+
+def program_inputs(method: str, parameters: ChapterParameters) -> dict[str, Any]:
+    """The version of a program, so that one that is installed later is measured then; nothing for other methods."""
+    from dnakit.chapters.metagenomics.parameters import PROGRAMS
+
+    if method not in PROGRAMS:
+        return {}
+    from dnakit.chapters.metagenomics.programs import version
+
+    return {"program": version(method)} | parameters.model_dump(include={"program_samples"})
+
+
+def measurements(parameters: Parameters) -> list[Run]:
+    """All of them."""
+    programs = tuple(parameters.programs)
+    return [
+        *(OfCopies(parameters, f"copies-{method}") for method in OF_COPIES + programs),
+        *(OfFairTasks(parameters, f"fair-{method}") for method in FAIR + programs),
+        Confidence(parameters, "confidence"),
+        Strangers(parameters, "strangers"),
+        *([Mock(parameters, "mock")] if parameters.mock else []),
+        *([Reads(parameters, "reads")] if parameters.reads else []),
+    ]

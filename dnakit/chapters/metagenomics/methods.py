@@ -1,0 +1,112 @@
+"""Simple methods: the nearest k-mer profile, naive Bayes on k-mers, and the search behind ``dnakit classify``.
+
+Each is made from sequences and a label for each, and ranks the labels for a read: the most likely first.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+from scipy import sparse
+
+from dnakit.chapters.metagenomics import search
+from dnakit.data import bases
+from dnakit.data.bases import reverse_complement
+
+K = 8  # of the profiles and of naive Bayes, as in the RDP classifier (Wang et al. 2007, 10.1128/AEM.00062-07)
+BATCH = 200  # reads at a time
+
+
+class Ranking(Protocol):
+    """What every method can do."""
+
+    def rank(self, reads: Sequence[bytes], count: int) -> np.ndarray:
+        """The `count` most likely labels of each read, ``(reads, count)``; -1 where there are no more."""
+
+
+def profiles(sequences: Sequence[bytes]) -> sparse.csr_matrix:
+    """Which k-mers each sequence has, 0 or 1, ``(sequences, 4^k)``."""
+    numbers, rows, _ = search.kmers_of(sequences, K)
+    ones = np.ones(len(numbers), np.float32)
+    found = sparse.csr_matrix((ones, (rows, numbers.astype(np.int32))), shape=(len(sequences), 4**K))
+    found.data[:] = 1
+    return found
+
+
+def consensus(sequences: Sequence[bytes], labels: np.ndarray) -> tuple[list[bytes], np.ndarray]:
+    """The commonest base at each place of the sequences of a label, which are of one length (copies of one record)."""
+    found, kept = [], np.unique(labels)
+    for label in kept:
+        codes = np.stack([bases.codes(sequences[row]) for row in np.flatnonzero(labels == label).tolist()])
+        counts = np.stack([(codes == base).sum(0) for base in range(5)])
+        found.append(bases.letters(counts.argmax(0)))
+    return found, kept
+
+
+class Linear:
+    """Scores that are sums over the k-mers of a read, on the strand that scores higher."""
+
+    def __init__(self, weights: sparse.csr_matrix, each: np.ndarray, labels: np.ndarray, normal: bool) -> None:
+        self.weights, self.each, self.labels, self.normal = weights, each, labels, normal
+
+    def rank(self, reads: Sequence[bytes], count: int) -> np.ndarray:
+        """See `Ranking`."""
+        found = [self._rank(reads[start : start + BATCH], count) for start in range(0, len(reads), BATCH)]
+        return np.concatenate(found)
+
+    def _rank(self, reads: Sequence[bytes], count: int) -> np.ndarray:
+        scores = np.maximum(self._scores(reads), self._scores([reverse_complement(read) for read in reads]))
+        count = min(count, scores.shape[1])
+        top = np.argpartition(scores, -count, axis=1)[:, -count:]
+        order = np.argsort(-np.take_along_axis(scores, top, 1), axis=1, kind="stable")
+        return self.labels[np.take_along_axis(top, order, 1)]
+
+    def _scores(self, reads: Sequence[bytes]) -> np.ndarray:
+        """Scores ``(reads, labels)``."""
+        shown = profiles(reads)
+        sizes = np.asarray(shown.sum(1)).ravel()
+        scores = (shown @ self.weights).toarray() - sizes[:, None] * self.each
+        return scores / np.sqrt(np.maximum(sizes, 1))[:, None] if self.normal else scores
+
+
+def cosine(sequences: Sequence[bytes], labels: np.ndarray) -> Linear:
+    """The nearest profile by cosine."""
+    found = profiles(sequences)
+    sizes = np.sqrt(np.maximum(np.asarray(found.sum(1)).ravel(), 1))
+    return Linear(sparse.diags(1 / sizes).dot(found).T.tocsr(), np.zeros(len(sequences)), labels, normal=True)
+
+
+def naive_bayes(sequences: Sequence[bytes], labels: np.ndarray) -> Linear:
+    """Naive Bayes as in the RDP classifier: ``(m + P) / (M + 1)``, P the k-mer's share of all sequences."""
+    found, kept = profiles(sequences), np.unique(labels)
+    places = np.searchsorted(kept, labels)
+    member = sparse.csr_matrix((np.ones(len(labels), np.float32), (places, np.arange(len(labels)))))
+    counts = (member @ found).tocsc()
+    prior = (np.asarray(found.sum(0)).ravel() + 0.5) / (len(labels) + 1)
+    of_column = np.repeat(prior, np.diff(counts.indptr))
+    counts.data = np.log((counts.data + of_column) / of_column).astype(np.float32)
+    return Linear(counts.T.tocsr(), np.log(np.bincount(places) + 1.0), kept, normal=False)
+
+
+class Search:
+    """The search of ``dnakit classify``, with labels for species."""
+
+    def __init__(self, sequences: Sequence[bytes], labels: np.ndarray) -> None:
+        self.labels = labels
+        self.searcher = search.Searcher(search.build(sequences, [str(label) for label in labels]))
+
+    def rank(self, reads: Sequence[bytes], count: int) -> np.ndarray:
+        """See `Ranking`."""
+        ranked = np.full((len(reads), count), -1)
+        for start in range(0, len(reads), BATCH):
+            for row, records in enumerate(self.searcher.search(reads[start : start + BATCH]).records, start=start):
+                once = list(dict.fromkeys(self.labels[records[records >= 0]].tolist()))[:count]
+                ranked[row, : len(once)] = once
+        return ranked
+
+
+METHODS: dict[str, Callable[[Sequence[bytes], np.ndarray], Ranking]] = {
+    "search": Search,
+    "cosine": cosine,
+    "naive-bayes": naive_bayes,
+}

@@ -1,0 +1,121 @@
+"""Mock communities: samples mixed from known species, so that what is found, missed and invented can be counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from dnakit.chapters.metagenomics import classifier, programs
+from dnakit.chapters.metagenomics.measuring import LEAST
+from dnakit.data import sources
+from dnakit.data.barcodes import RANKS
+from dnakit.data.files import open_text
+
+if TYPE_CHECKING:
+    from dnakit.chapters.metagenomics.measurements import Mock
+
+SUPPORT = 0.001  # share of a community's reads below which a name is no finding
+IDENTITY = 97.0  # percent, of the program's hits, as is usual
+COUNTED = ("species", "genus")
+
+
+def communities(run: Mock, folder: Path) -> dict[str, Any]:
+    """Count found, missed and invented names, and correlate shares of reads with shares of DNA."""
+    counts, composition = (_table(name) for name in run.parameters.mock)
+    table = classifier.records_of(run.reference.table())
+    members = _members(composition, table)
+    reads = [sequence.encode() for sequence in counts["sequence"]]
+    named = {"search": _by_classifier(run, reads)}
+    if "vsearch" in run.parameters.programs and programs.version("vsearch") != "not installed":
+        named["vsearch"] = _by_program(table, reads, folder)
+    rows = [row for method, names in named.items() for row in _findings(method, names, counts, members)]
+    pd.DataFrame(rows).to_csv(folder / "members.csv", index=False, float_format="%.5g")
+    shares = _shares(named["search"], counts, members)
+    shares.to_csv(folder / "shares.csv", index=False, float_format="%.5g")
+    assigned = {method: _assigned(names, counts) for method, names in named.items()}
+    return {"assigned": assigned, "correlation": _correlation(shares, 1000)}
+
+
+def _table(name: str) -> pd.DataFrame:
+    with open_text(sources.fetch(name)) as handle:
+        return pd.read_csv(handle, sep="\t")
+
+
+def _members(composition: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Ranks of the members of each community, by the reference where it knows the species."""
+    known = table[table["species"] != ""].drop_duplicates("species").set_index("species")
+    ranks = known.reindex(composition["species"])[list(RANKS[:-1])].fillna("").reset_index(drop=True)
+    ranks["genus"] = ranks["genus"].where(ranks["genus"] != "", composition["species"].str.split().str[0])
+    total = composition.groupby("community")["dna_ratio"].transform("sum")
+    own = composition[["community", "species"]].assign(dna_share=composition["dna_ratio"] / total)
+    return pd.concat([own.reset_index(drop=True), ranks], axis=1)
+
+
+def _by_classifier(run: Mock, reads: list[bytes]) -> np.ndarray:
+    answer = classifier.prepared(run.reference).classify(reads)
+    return np.where(answer.confidence >= LEAST, answer.names, "")
+
+
+def _by_program(table: pd.DataFrame, reads: list[bytes], folder: Path) -> np.ndarray:
+    """Names that all equally good hits of vsearch share, from the domain down."""
+    hits = programs.best_hits("vsearch", table["sequence"].tolist(), reads, folder / "work")
+    best = hits[(hits["score"] == hits.groupby("read")["score"].transform("max")) & (hits["score"] >= IDENTITY)]
+    ranks = table[list(RANKS)].to_numpy(object)
+    names = np.full((len(reads), len(RANKS)), "", object)
+    for read, found in best.groupby("read")["record"]:
+        for at in range(len(RANKS)):
+            shared = set(ranks[found, at])
+            if len(shared) != 1 or "" in shared:
+                break
+            names[int(str(read)), at] = shared.pop()
+    return names
+
+
+def _samples(counts: pd.DataFrame, community: str) -> pd.Series:
+    """Reads of each sequence in a community, replicates together."""
+    columns = [name for name in counts.columns if name.rsplit("-", 1)[0] == community]
+    return counts[columns].sum(axis=1)
+
+
+def _findings(method: str, names: np.ndarray, counts: pd.DataFrame, members: pd.DataFrame) -> list[dict[str, Any]]:
+    """Of each community and rank, how many members are named, missed, and how many names are invented."""
+    rows = []
+    for community, group in members.groupby("community"):
+        reads = _samples(counts, str(community))
+        for rank in COUNTED:
+            weight = reads.groupby(names[:, RANKS.index(rank)]).sum()
+            found = set(weight[weight >= SUPPORT * reads.sum()].index) - {""}
+            true = set(group[rank])
+            row = {"method": method, "community": community, "rank": rank, "members": len(true)}
+            rows.append(row | {"found": len(found & true), "missed": len(true - found), "invented": len(found - true)})
+    return rows
+
+
+def _assigned(names: np.ndarray, counts: pd.DataFrame) -> float:
+    """Share of the reads that have a family at least."""
+    reads = counts.select_dtypes("number").sum(axis=1)
+    return float(reads[names[:, RANKS.index("family")] != ""].sum() / reads.sum())
+
+
+def _shares(names: np.ndarray, counts: pd.DataFrame, members: pd.DataFrame) -> pd.DataFrame:
+    """Shares of reads and of DNA of the genera of each community (a species may be named only down to its genus)."""
+    frames = []
+    for community, group in members.groupby("community"):
+        reads = _samples(counts, str(community))
+        by_genus = reads.groupby(names[:, RANKS.index("genus")]).sum() / reads.sum()
+        dna = group.groupby("genus")["dna_share"].sum()
+        found = pd.DataFrame({"dna_share": dna, "read_share": by_genus.reindex(dna.index).fillna(0.0)})
+        frames.append(found.rename_axis("genus").reset_index().assign(community=community))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _correlation(shares: pd.DataFrame, draws: int) -> dict[str, float]:
+    """Pearson's correlation of the two shares, with a 95% interval from a bootstrap over genera of communities."""
+    values = shares[["dna_share", "read_share"]].to_numpy()
+    rng = np.random.default_rng(0)
+    drawn = [np.corrcoef(values[rng.integers(0, len(values), len(values))].T)[0, 1] for _ in range(draws)]
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    return {"pearson": float(np.corrcoef(values.T)[0, 1]), "low": float(low), "high": float(high)}

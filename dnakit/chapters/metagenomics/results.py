@@ -1,0 +1,292 @@
+"""The tables and figures of chapter 4 (thesis section 5.3). They read finished runs, recorded ones and others alike."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from dnakit.report.figures import curves
+from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.style import PALETTE
+from dnakit.report.thesis import thesis_table
+
+MODELS = {
+    "mitochondria": "Mitochondria",
+    "none": "Untrained",
+    "nuclear": "Hg38",
+}  # initializations, as Table 5.3 has them
+METHODS = {
+    "ceiling": "no method could do better",
+    "consensus": "nearest consensus, 8-mer cosine",
+    "cosine": "nearest record, 8-mer cosine",
+    "naive-bayes": "naive Bayes, 8-mers",
+    "search": "k-mer search and alignment",
+    "vsearch": "vsearch",
+    "mmseqs2": "MMseqs2",
+    "blastn": "BLAST",
+}
+LEVELS = {"known": "known species", "species": "new species", "genus": "new genus"}  # what is new about a record
+FORMS = {"gene": "whole gene", "fragment": "150-300 bases", "amplicon": "MiFish amplicon"}
+SHARED = ("genus", "family", "order", "class", "phylum", "domain", "none")  # the lowest rank that two species share
+CALIBRATED = ("class", "order", "family", "genus", "species")
+COLORS = {"Mitochondria": PALETTE["9-mer"], "Untrained": PALETTE["12-mer"], "Hg38": PALETTE["6-mer"]}
+
+
+# ---- the trainings
+
+
+def of_all_species(done: Finished) -> Finished:
+    """The three trainings of Table 5.3, in its order."""
+    found = {name: done[name].folder for name in MODELS if name in done}
+    return Finished(done.label, done.profile, found)
+
+
+def published() -> pd.DataFrame:
+    """The thesis's Table 5.3."""
+    return thesis_table("5.3")
+
+
+def table_5_3(done: Finished) -> pd.DataFrame:
+    """Table 5.3: loss, top-1 and top-5 accuracy on the test samples."""
+    columns = {"loss": "metrics.test.loss", "top1_accuracy": "metrics.test.top1", "top5_accuracy": "metrics.test.top5"}
+    table = of_all_species(done).table(columns).rename_axis("pretraining").reset_index()
+    return table.assign(pretraining=table["pretraining"].map(MODELS))
+
+
+def trainings(done: Finished) -> pd.DataFrame:
+    """How large each training is: species, samples, tokens of a gene, time."""
+    runs = of_all_species(done)
+    columns = {
+        "species": "record.classes",
+        "training samples": "record.samples.train",
+        "epochs": "record.parameters.epochs",
+        "tokens": "record.tokens.mean",
+        "hours": "record.seconds",
+        "computed in": "record.computed_in",
+    }
+    table = runs.table(columns).rename(index=MODELS).rename_axis("pretraining")
+    return table.assign(hours=table["hours"] / 3600)
+
+
+def histories(done: Finished) -> pd.DataFrame:
+    """The three trainings by epoch, training and validation one below the other."""
+    frames = []
+    for run in of_all_species(done).values():
+        history = run.frame("history.csv")
+        for part in ("train", "validation"):
+            names = {f"{part}_{measure}": measure for measure in ("loss", "top1", "top5")}
+            frame = history[["epoch", *names]].rename(columns=names)
+            frames.append(frame.assign(pretraining=MODELS[run.name], samples=part.replace("train", "training")))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def draw_losses(done: Finished) -> sns.FacetGrid | None:
+    """Figure 5.8: losses by epoch."""
+    return _curves(done, "loss", "loss (nats per sample)")
+
+
+def draw_top1(done: Finished) -> sns.FacetGrid | None:
+    """Figure 5.9: top-1 accuracies by epoch."""
+    return _curves(done, "top1", "top-1 accuracy")
+
+
+def draw_top5(done: Finished) -> sns.FacetGrid | None:
+    """Figure 5.10: top-5 accuracies by epoch."""
+    return _curves(done, "top5", "top-5 accuracy")
+
+
+def _curves(done: Finished, measure: str, label: str) -> sns.FacetGrid | None:
+    data = histories(done)
+    if data.empty:
+        return None
+    colors = {name: color for name, color in COLORS.items() if name in set(data["pretraining"])}
+    return curves(data, measure, label, hue="pretraining", col="samples", palette=colors)
+
+
+def examples(done: Finished, count: int = 1) -> pd.DataFrame:
+    """Figures 5.11 to 5.13: wrong predictions of each model."""
+    frames = [
+        run.frame("errors.csv", keep_default_na=False).head(count).assign(pretraining=MODELS[run.name])
+        for run in of_all_species(done).values()
+    ]
+    if not frames:
+        return pd.DataFrame()
+    table = pd.concat(frames).rename(columns={"shared": "lowest shared rank"})
+    return table.set_index("pretraining")[["query", "true", "predicted", "lowest shared rank"]]
+
+
+def shared_ranks(done: Finished) -> pd.DataFrame:
+    """Of all wrong predictions of each model, the share by the lowest rank that the two species have in common."""
+    rows = {}
+    for run in of_all_species(done).values():
+        errors = run.frame("errors.csv", keep_default_na=False)
+        shares = errors["shared"].value_counts(normalize=True).reindex(SHARED, fill_value=0.0)
+        within = {"within the order": float(shares[["genus", "family", "order"]].sum())}
+        rows[MODELS[run.name]] = {"wrong": len(errors)} | shares.to_dict() | within
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("pretraining")
+
+
+def repeats(done: Finished) -> pd.DataFrame:
+    """More seeds on a tenth of the species: top-1 accuracy of each."""
+    runs = done.only(lambda run: "-tenth-" in run.name)
+    columns = {
+        "initialization": "record.parameters.initialization",
+        "seed": "record.parameters.seed",
+        "species": "record.classes",
+        "top1": "metrics.test.top1",
+        "top5": "metrics.test.top5",
+    }
+    table = runs.table(columns)
+    return table.set_index(["initialization", "seed"]).sort_index() if len(table) else pd.DataFrame()
+
+
+# ---- methods
+
+
+def of_copies(done: Finished) -> pd.DataFrame:
+    """The thesis's task: accuracy of simple methods and programs, and of the three transformers."""
+    rows: list[dict[str, Any]] = []
+    for method, title in METHODS.items():
+        run = done.get(f"copies-{method}")
+        if run is not None and "test" in run.metrics:
+            rows.append({"method": title} | _copies_row(run, "reads_per_second"))
+    for run in of_all_species(done).values():
+        rows.append({"method": f"Longformer, {MODELS[run.name]}"} | _copies_row(run))
+    return _indexed(rows, "method")
+
+
+def _copies_row(run: FinishedRun, speed: str = "") -> dict[str, Any]:
+    test = run.metrics["test"]
+    found = {"top-1": test["top1"], "top-5": test["top5"], "reads per CPU second": test.get(speed)}
+    return {"test samples": test.get("samples", run.value("record.samples.test"))} | found
+
+
+def fair(done: Finished) -> pd.DataFrame:
+    """Fair tasks, tidy: level, form, rank, method, reads, share and its 95% interval."""
+    frames = []
+    for method, title in METHODS.items():
+        run = done.get(f"fair-{method}")
+        if run is not None and "skipped" not in run.metrics:
+            frames.append(run.frame("accuracy.csv").assign(method=title))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def fair_table(done: Finished, form: str) -> pd.DataFrame:
+    """The fair tasks in one form of reads: a row a method, a column for each level and rank."""
+    data = fair(done)
+    if data.empty:
+        return data
+    chosen = data[data["form"] == form]
+    named = chosen.assign(task=chosen["level"].map(LEVELS) + ": " + chosen["rank"])
+    order = list(dict.fromkeys(named["task"]))
+    table = named.pivot_table(index="method", columns="task", values="share", sort=False)[order]
+    table.columns.name = None
+    table["reads per CPU second"] = [_speed(done, title, form) for title in table.index]
+    return table.loc[[title for title in METHODS.values() if title in table.index]]
+
+
+def _speed(done: Finished, title: str, form: str) -> float | None:
+    method = next(name for name, each in METHODS.items() if each == title)
+    return done[f"fair-{method}"].metrics["reads_per_second"].get(form)
+
+
+def draw_fair(done: Finished) -> sns.FacetGrid | None:
+    """The fair tasks with 95% intervals: the highest rank that can be right, by level and form."""
+    data = fair(done)
+    if data.empty:
+        return None
+    first = data.groupby(["level", "form", "method"], sort=False).head(1)
+    shown = first.assign(
+        task=first["level"].map(LEVELS) + ": " + first["rank"], form=first["form"].map(FORMS), what="share"
+    )
+    longer = shown.melt(["method", "task", "form"], ["low", "share", "high"], value_name="right names")
+    grid = sns.catplot(
+        longer, kind="point", x="right names", y="method", hue="form", col="task", errorbar=("pi", 100),
+        estimator="median", linestyle="none", dodge=0.4, height=3.0, aspect=1.0, palette=list(PALETTE.values())[:3],
+    )  # fmt: skip
+    return grid.set_titles("{col_name}").set_axis_labels("share of right names", "")
+
+
+# ---- the classifier
+
+
+def calibration(done: Finished) -> pd.DataFrame:
+    """Expected calibration error by rank."""
+    if "confidence" not in done:
+        return pd.DataFrame()
+    found = done["confidence"].metrics["calibration_error"]
+    return pd.DataFrame({"expected calibration error": found}).reindex(CALIBRATED).rename_axis("rank")
+
+
+def draw_reliability(done: Finished) -> sns.FacetGrid | None:
+    """Reliability: of the names of a confidence, the share that is right; a perfect calibration is the diagonal."""
+    if "confidence" not in done:
+        return None
+    data = done["confidence"].frame("reliability.csv")
+    grid = sns.relplot(
+        data, kind="line", x="confidence", y="right", col="rank", marker="o", errorbar=None, height=2.4, aspect=0.85,
+        color=PALETTE["9-mer"],
+    )  # fmt: skip
+    for axes in grid.axes.flat:
+        axes.plot([0, 1], [0, 1], color="#888888", linewidth=0.8, linestyle=":")
+    return grid.set_titles("{col_name}").set_axis_labels("confidence", "share right")
+
+
+def draw_risk(done: Finished) -> sns.FacetGrid | None:
+    """Risk and coverage: the share of wrong names when only the most certain reads are named."""
+    if "confidence" not in done:
+        return None
+    data = done["confidence"].frame("risk.csv")
+    grid = sns.relplot(data, kind="line", x="coverage", y="risk", hue="rank", errorbar=None, height=2.8, aspect=1.6)
+    return grid.set_axis_labels("share of reads that are named", "share of wrong names")
+
+
+def strangers(done: Finished) -> pd.DataFrame:
+    """Reads of no fish: the share that is left unassigned, and that gets a name at three ranks."""
+    if "strangers" not in done:
+        return pd.DataFrame()
+    table = done["strangers"].frame("strangers.csv").set_index("kind")
+    return table.rename(columns={rank: f"a {rank}" for rank in ("class", "family", "species")})
+
+
+def communities(done: Finished) -> pd.DataFrame:
+    """Members of the mock communities that are named, missed, and names that are no member's, communities added up."""
+    if "mock" not in done:
+        return pd.DataFrame()
+    data = done["mock"].frame("members.csv")
+    sums = data.groupby(["rank", "method"], sort=False)[["members", "found", "missed", "invented"]].sum()
+    return sums.rename(index=METHODS, level="method")
+
+
+def draw_shares(done: Finished) -> Figure | None:
+    """Shares of reads against shares of DNA, a dot for each genus of a community."""
+    if "mock" not in done:
+        return None
+    data = done["mock"].frame("shares.csv")
+    grid = sns.relplot(data, x="dna_share", y="read_share", hue="community", height=3.0, aspect=1.5)
+    grid.ax.axline((0, 0), slope=1, color="#888888", linewidth=0.8, linestyle=":")
+    return grid.set_axis_labels("share of the DNA", "share of the reads").figure
+
+
+def families(done: Finished, most: int = 12) -> pd.DataFrame:
+    """The commonest families of the real reads."""
+    return done["reads"].frame("families.csv").head(most).set_index("family") if "reads" in done else pd.DataFrame()
+
+
+def agreement(done: Finished) -> pd.DataFrame:
+    """How often the two mates of a pair get the same name, where both get one."""
+    if "reads" not in done:
+        return pd.DataFrame()
+    names = {"named": "first mate named", "both_named": "pairs with both named", "same": "same name"}
+    return done["reads"].frame("agreement.csv").set_index("rank").rename(columns=names)
+
+
+def best(table: pd.DataFrame, column: str, among: Sequence[str] = ()) -> str:
+    """The method with the highest value of a column."""
+    return str(table.loc[list(among) or list(table.index), column].idxmax())
+
+
+def _indexed(rows: list[dict[str, Any]], *names: str) -> pd.DataFrame:
+    return pd.DataFrame(rows).set_index(list(names)) if rows else pd.DataFrame()

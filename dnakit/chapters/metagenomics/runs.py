@@ -1,0 +1,13 @@
+"""The runs of chapter 4: measurements without training, and trainings."""
+
+from dnakit.chapters.metagenomics.measurements import measurements
+from dnakit.chapters.metagenomics.parameters import Parameters
+from dnakit.chapters.metagenomics.trainings import trainings
+from dnakit.run import Run
+
+__all__ = ["Parameters", "runs"]
+
+
+def runs(parameters: Parameters) -> list[Run]:
+    """All runs of the chapter."""
+    return [*measurements(parameters), *trainings(parameters)]

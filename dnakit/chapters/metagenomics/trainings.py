@@ -1,0 +1,88 @@
+"""The trainings of chapter 4: a Longformer that names the species of a mutated 12S gene (thesis 4.2.3, Table 5.3).
+
+Three initializations on all species, and more seeds of some of them on a tenth of the species, for an error bar.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dnakit.chapters.metagenomics.measurements import accession_digests
+from dnakit.chapters.metagenomics.parameters import Parameters
+from dnakit.chapters.metagenomics.references import Reference, reference
+from dnakit.chapters.pretraining.runs import PretrainingRun
+from dnakit.chapters.pretraining.starts import INITIALIZATIONS, start_of
+from dnakit.run import Outcome, Run
+
+TENTH = 0.1  # share of the species in repeated trainings
+_SETTINGS = {"accessions", "species", "copies", "lowest_rate", "highest_rate", "words"}
+
+
+@dataclass(frozen=True)
+class Training(Run):
+    """One training.
+
+    Attributes
+    ----------
+    initialization
+        One of `INITIALIZATIONS`.
+    share
+        Of the species.
+    seed
+        Draws copies, split, order and head.
+    """
+
+    recipe = "12S transformer 1"
+
+    parameters: Parameters
+    initialization: str
+    share: float
+    seed: int
+
+    @cached_property
+    def start(self) -> PretrainingRun:
+        """The run of chapter 2 that it begins from, or takes its tokenizer from."""
+        return start_of(self.parameters.pretrained, self.initialization)
+
+    @property
+    def reference(self) -> Reference:
+        """The records."""
+        return reference(self.parameters.reference)
+
+    @property
+    def title(self) -> str:
+        """What is trained, in words."""
+        part = "all species" if self.share == 1 else f"{self.share:.0%} of the species, seed {self.seed}"
+        return f"Longformer on mutated 12S genes, {self.initialization} start, {part}"
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What, besides data and pretraining, decides the result."""
+        chosen = self.parameters.training() | self.parameters.model_dump(include=_SETTINGS)
+        return chosen | {"seed": self.seed, "share": self.share, "initialization": self.initialization}
+
+    def inputs(self) -> Mapping[str, Any]:
+        """Settings, the key of the run it begins from, digests of the data."""
+        data = self.reference.digests() + accession_digests(self.parameters)
+        return self.settings | {"pretrained": self.start.key, "data": data}
+
+    def needs(self) -> Sequence[Run]:
+        """The run of chapter 2."""
+        return [self.start]
+
+    def compute(self, folder: Path) -> Outcome:
+        """Train it: see `dnakit.chapters.metagenomics.fine_tuning`."""
+        from dnakit.chapters.metagenomics.fine_tuning import fine_tune
+
+        return fine_tune(self, folder)
+
+
+def trainings(parameters: Parameters) -> list[Run]:
+    """The chapter's trainings."""
+    repeats = [(start, seed) for seed in parameters.repeat_seeds for start in parameters.repeated]
+    return [
+        *(Training(parameters, start, start, 1.0, parameters.seed) for start in INITIALIZATIONS),
+        *(Training(parameters, f"{start}-tenth-seed-{seed}", start, TENTH, seed) for start, seed in repeats),
+    ]
