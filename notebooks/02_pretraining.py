@@ -34,7 +34,7 @@ from pathlib import Path
 
 from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.pretraining import budgets as budget_results
-from dnakit.chapters.pretraining import figures, results
+from dnakit.chapters.pretraining import figures, recipe_results, results
 from dnakit.metrics import copy_baseline
 from dnakit.report.display import prose, show
 
@@ -74,6 +74,9 @@ budget_models = ["longformer-9-mer-mlm", "longformer-9-mer-mlm"]  # which model 
 budget_genomes = [12, 24]  # on how many genomes,
 budget_epochs = [2, 1]  # for how many epochs,
 budget_initial_weights = ["informed", "informed"]  # and with which initial weights
+recipes = ["laptop", "muon"]  # ways to train that are compared, see "A recipe for a small budget"
+recipe_seeds = [1]  # each of them with each of these seeds
+recipe_genomes = 12  # on so many genomes
 nuclear_sources = ["simulated-nuclear-a"]  # chromosomes, cut into pieces
 nuclear_piece = 7_200  # bases of a piece: whole words of 6, 9 and 12; thesis: 16,668, a mitochondrial genome
 nuclear_pieces = 12  # how many of them, all splits together; 0: all there are
@@ -364,6 +367,39 @@ show(
     caption="The same in numbers, on the set far: masked tokens named right, beside looking twelve bases on either side up "
     "in the same genomes; and bits per base, beside the two-sided context model of the same genomes.",
     formats=dict.fromkeys((budget_results.MASKED, budget_results.LOOKUP), ".1%"),
+)
+
+# %% [markdown]
+# ## A recipe for a small budget
+#
+# How should a small Longformer be trained when only a few passes over the genomes can be paid for? A *recipe* is everything
+# about a training but the model's shape and the data. Each recipe below differs from another one in one part:
+#
+# * `thesis`: Adam at a constant rate of 1e-4, batches of 32, random initial weights, loss over all tokens.
+# * `laptop`: this book's laptop profile. Adam at a constant 3e-4, batches of 8, informed initial weights, loss over the
+#   selected tokens.
+# * `decay`: the same, but the rate rises over the first 3% of the steps and falls to zero over the last 20%.
+# * `muon`: `decay`, but the matrices inside the blocks are trained by Muon {cite}`jordan2024muon`, which makes all
+#   directions of a step equally large.
+# * The others change the rate, the batch, the dropout or the initial weights.
+#
+# All recipes see the same samples once, and are scored on the same masked tokens of the set far.
+
+# %% tags=["remove-input"]
+show(
+    recipe_results.table,
+    recorded,
+    here,
+    caption="What each recipe reached on families that no training saw: means over its seeds, and the loss of each seed. "
+    "Core-minutes were measured beside other work.",
+    formats={
+        "learning rate": ".0e",
+        "Muon's rate": ".0e",
+        "masked loss (nats)": ".3f",
+        "masked tokens right": ".1%",
+        "bits per base": ".3f",
+        "core-minutes": ".0f",
+    },
 )
 
 # %% [markdown]

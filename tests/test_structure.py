@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "models": BASE | {"data", "tokens"},
     "optimizers": BASE,
     "trainer": BASE | {"store", "models", "optimizers"},
-    "training": BASE | {"store", "models", "trainer"},
+    "training": BASE | {"store", "models", "optimizers", "trainer"},
     "report": BASE | {"store"},
     "notebooks": BASE,
     "chapters/chapter": BASE | {"data", "run", "report", "notebooks"},

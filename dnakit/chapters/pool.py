@@ -4,11 +4,13 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from dnakit.chapters.chapter import Chapter, open_chapter
+from dnakit.project import DnakitError
 
 
 def make_all(chapter: Chapter, names: Sequence[str], jobs: int) -> Iterator[tuple[str, Path]]:
@@ -22,7 +24,7 @@ def make_all(chapter: Chapter, names: Sequence[str], jobs: int) -> Iterator[tupl
     Raises
     ------
     DnakitError
-        The first error of a run; runs under way go on to their end, no other one begins.
+        The first error of a run; runs under way go on to their end, no other one begins. Or a process was killed.
     """
     missing = [name for name in names if not chapter.runs[name].done]
     yield from ((name, chapter.runs[name].folder()) for name in names if name not in missing)
@@ -41,6 +43,10 @@ def make_all(chapter: Chapter, names: Sequence[str], jobs: int) -> Iterator[tupl
                     name = under_way.pop(future)
                     yield name, future.result()
                     order.done(name)
+        except BrokenProcessPool:
+            raise DnakitError(
+                "a process that made runs was killed (out of memory?): run the same again to go on, with fewer --jobs"
+            ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -57,8 +63,8 @@ def _graph(chapter: Chapter, names: Sequence[str]) -> dict[str, set[str]]:
 
 def _pool(workers: int, jobs: int) -> ProcessPoolExecutor:
     """Processes that start from nothing: a forked one would inherit the threads of torch."""
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # read when torch is imported, in the processes
+    # Read when torch is imported, in the processes. What a workflow sets is meant for all of them together.
+    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
     return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
 
 

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
 from dnakit.chapters.pretraining.measurements import MODEL_MEASURED, SIMPLE
 from dnakit.chapters.pretraining.parameters import NINE_MER
+from dnakit.chapters.pretraining.recipes import PREFIX
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.style import color
 
@@ -41,6 +42,8 @@ def trained(done: Finished) -> dict[str, FinishedRun]:
 
 
 def _is_nine_mer(run: FinishedRun) -> bool:
+    if run.name.startswith(PREFIX):  # the same model by another recipe
+        return False
     paths = ("parameters.architecture", "parameters.head", "corpus.tokenization", "corpus.piece")
     return tuple(run.value(f"record.{path}") for path in paths) == ("longformer", "mlm", "9-mer", 0)
 

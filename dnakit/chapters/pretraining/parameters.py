@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from dnakit.chapters.chapter import TrainingChapterParameters
+from dnakit.models.build import Weights
 from dnakit.project import DnakitError, checked
 from dnakit.tokens.parameters import Corpora, CorpusParameters
 
@@ -16,7 +17,6 @@ MODEL = re.compile(
     r"(?P<head>mlm|mlm\+sop)(?P<nuclear>-nuclear)?"
 )
 FEWEST_HELD_OUT = 3  # genomes of each held-out set: a map needs six
-Weights = Literal["random", "informed"]
 
 
 class Parameters(TrainingChapterParameters, Corpora):
@@ -38,6 +38,9 @@ class Parameters(TrainingChapterParameters, Corpora):
     budget_genomes: list[int]
     budget_epochs: list[int]
     budget_initial_weights: list[Weights]
+    recipes: list[str]
+    recipe_seeds: list[int]
+    recipe_genomes: int
     taxonomy: str
     held_out_genomes: int = Field(ge=0)
     nuclear_sources: list[str]

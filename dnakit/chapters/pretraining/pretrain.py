@@ -107,6 +107,14 @@ def summarise(counts: np.ndarray) -> dict[str, float]:
     return sums
 
 
+def bits_per_base(masked_loss: float, samples: Any, corpus: Corpus) -> float:
+    """Bits that a base of the masked tokens costs, from the mean nats that such a token costs."""
+    lengths = corpus.tokenizer.token_lengths()
+    masked = [sample["labels"][sample["masked"]].numpy() for sample in (samples[at] for at in range(len(samples)))]
+    tokens = np.concatenate(masked)
+    return float(masked_loss * len(tokens) / (lengths[tokens].sum() * np.log(2)))
+
+
 def predictions(model: PreTrainedModel, samples: MlmSamples, tokenizer: DnaTokenizer) -> pd.DataFrame:
     """Seen, true and predicted token at some places of some samples: ``sample``, ``seen``, ``true``, ``predicted``."""
     rows = []

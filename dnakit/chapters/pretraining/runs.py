@@ -1,6 +1,6 @@
 """The runs of chapter 2: the rows of Table 5.1, the same with other budgets, and what all of them are measured by."""
 
-from dnakit.chapters.pretraining import measurements
+from dnakit.chapters.pretraining import measurements, recipes
 from dnakit.chapters.pretraining.parameters import Parameters
 from dnakit.chapters.pretraining.trainings import PretrainingRun
 from dnakit.run import Run
@@ -11,7 +11,7 @@ __all__ = ["Parameters", "PretrainingRun", "runs", "trainings"]
 def runs(parameters: Parameters) -> list[Run]:
     """All runs of the chapter."""
     trained = trainings(parameters)
-    return [*trained, *measurements.of(parameters, trained)]
+    return [*trained, *measurements.of(parameters, trained), *recipes.of(parameters)]
 
 
 def trainings(parameters: Parameters) -> list[PretrainingRun]:

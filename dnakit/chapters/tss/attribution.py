@@ -7,6 +7,7 @@ two scores (completeness), so that a token's share can be read as what it contri
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import logomaker
 import numpy as np
@@ -17,11 +18,13 @@ from transformers import PreTrainedModel
 
 from dnakit.chapters.tss.fine_tuning import samples_of, windows_of
 from dnakit.chapters.tss.samples import Sample, inputs
-from dnakit.chapters.tss.trainings import Training
 from dnakit.data import bases
 from dnakit.models import build
 from dnakit.project import DnakitError
 from dnakit.tokens.vocabulary import SPECIAL_TOKENS
+
+if TYPE_CHECKING:
+    from dnakit.chapters.tss.trainings import Training
 
 MASK = SPECIAL_TOKENS.index("<mask>")
 STEPS = 32  # of the integral, by Gauss and Legendre
@@ -30,7 +33,7 @@ AROUND = 150  # bases on either side of the site
 LOGO = (-50, 20)  # bases of the logo, both included
 
 
-def write(training: Training, promoters: int, folder: Path) -> tuple[int, int]:
+def write(training: "Training", promoters: int, folder: Path) -> tuple[int, int]:
     """Write ``attribution.csv`` and ``logo.csv`` of a training of the fair task: `profile` and `information`.
 
     Parameters

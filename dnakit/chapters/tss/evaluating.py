@@ -1,13 +1,12 @@
 """Evaluating all models, the rule and the simple methods of chapter 3 on one set of windows."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnakit import store
 from dnakit.chapters.tss import baselines
 from dnakit.chapters.tss import windows as promoters
 from dnakit.chapters.tss.fine_tuning import SAMPLES, predict_with, tokenizer_of
-from dnakit.chapters.tss.measurements import Evaluation
 from dnakit.chapters.tss.parameters import PROMOTERS, RANDOM_DNA, TABLE_5_2
 from dnakit.chapters.tss.rule import rule
 from dnakit.chapters.tss.samples import Sample, word_length
@@ -17,6 +16,9 @@ from dnakit.data.windows import Windows
 from dnakit.models import build
 from dnakit.run import Outcome
 from dnakit.tokens.tokenizer import DnaTokenizer
+
+if TYPE_CHECKING:
+    from dnakit.chapters.tss.measurements import Evaluation
 
 BOTH_TASKS = (TABLE_5_2, "random-positions")  # trained in the thesis's protocol, evaluated in the fair task as well
 OTHER_UPSTREAM = 5_000  # the other reading of "ranging from -4999 to +5000", for the rule
@@ -31,7 +33,7 @@ class Score(NamedTuple):
     scores: dict[str, float]
 
 
-def evaluate(run: Evaluation) -> Outcome:
+def evaluate(run: "Evaluation") -> Outcome:
     """Evaluate all methods.
 
     The metrics are scores by task and method. A method that was trained on some of these very promoters is scored on
@@ -52,7 +54,7 @@ def by_task(found: Iterable[Score]) -> dict[str, dict[str, Any]]:
     return nested
 
 
-def test_only(run: Evaluation) -> Iterator[Score]:
+def test_only(run: "Evaluation") -> Iterator[Score]:
     """The test scores of the methods that were trained on promoters of this set."""
     if run.kind != PROMOTERS:
         return
@@ -65,7 +67,7 @@ def test_only(run: Evaluation) -> Iterator[Score]:
                 yield Score("fair", f"{name}-{method}", test)
 
 
-def windows_of(run: Evaluation) -> Windows:
+def windows_of(run: "Evaluation") -> Windows:
     """The set of windows."""
     chapter = run.parameters
     if run.kind == RANDOM_DNA:
@@ -78,7 +80,7 @@ def windows_of(run: Evaluation) -> Windows:
 class Evaluator:
     """The methods of an evaluation on its windows; each of `models`, `rule` and `baselines` gives their scores."""
 
-    def __init__(self, run: Evaluation) -> None:
+    def __init__(self, run: "Evaluation") -> None:
         self.run, self.parameters, self.windows = run, run.parameters, windows_of(run)
         self.tokenizer = tokenizer_of(run.trainings[TABLE_5_2])  # of the rule and of the simple methods
 

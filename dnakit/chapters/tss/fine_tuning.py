@@ -11,9 +11,9 @@ import pandas as pd
 from dnakit import store, training
 from dnakit.chapters.pretraining import starts
 from dnakit.chapters.tss import windows as promoters
+from dnakit.chapters.tss.parameters import RANDOM_POSITIONS
 from dnakit.chapters.tss.samples import FairSamples, Sample, ThesisSamples, TssSamples
 from dnakit.chapters.tss.scoring import predict, scores
-from dnakit.chapters.tss.trainings import RANDOM_POSITIONS, Training
 from dnakit.data import windows as genome_windows
 from dnakit.data.windows import Windows
 from dnakit.models import build, device
@@ -23,12 +23,14 @@ from dnakit.tokens.tokenizer import DnaTokenizer, load_tokenizer
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from dnakit.chapters.tss.trainings import Training
+
 SAMPLES: dict[str, type[TssSamples]] = {"thesis": ThesisSamples, "fair": FairSamples}  # of each task
 EXAMPLES = 8  # test samples whose predictions are kept
 _TRAIN, _VALIDATION, _TEST = range(3)  # streams of random numbers
 
 
-def fine_tune(run: Training, folder: Path) -> Outcome:
+def fine_tune(run: "Training", folder: Path) -> Outcome:
     """Train a run's model in `folder`: ``model/``, ``history.csv`` (one row an epoch) and ``examples.csv``."""
     chapter, tokenizer = run.parameters, tokenizer_of(run)
     samples = samples_of(run)
@@ -49,7 +51,7 @@ def fine_tune(run: Training, folder: Path) -> Outcome:
     return Outcome(results, _record(run, samples, seconds))
 
 
-def tokenizer_of(run: Training) -> DnaTokenizer:
+def tokenizer_of(run: "Training") -> DnaTokenizer:
     """The tokenizer of a training."""
     return _loaded(starts.model_folder(run.start))
 
@@ -60,7 +62,7 @@ def _loaded(folder: Path) -> DnaTokenizer:
     return load_tokenizer(folder)
 
 
-def windows_of(run: Training) -> Windows:
+def windows_of(run: "Training") -> Windows:
     """All windows it is trained, validated and tested on."""
     chapter = run.parameters
     if run.experiment.trained_on != RANDOM_POSITIONS:
@@ -71,7 +73,7 @@ def windows_of(run: Training) -> Windows:
     )
 
 
-def samples_of(run: Training) -> dict[str, TssSamples]:
+def samples_of(run: "Training") -> dict[str, TssSamples]:
     """Samples of the training, validation and test windows; only those of training windows differ between epochs."""
     chapter, tokenizer, windows = run.parameters, tokenizer_of(run), windows_of(run)
     parts = {part: windows.take(rows) for part, rows in promoters.split(windows, run.split, chapter.seed).items()}
@@ -83,7 +85,7 @@ def samples_of(run: Training) -> dict[str, TssSamples]:
     }
 
 
-def predict_with(run: Training, model: "PreTrainedModel", samples: Sequence[Sample]) -> np.ndarray:
+def predict_with(run: "Training", model: "PreTrainedModel", samples: Sequence[Sample]) -> np.ndarray:
     """The tokens that a trained model predicts, in the batches and the precision of its training."""
     return predict(model, samples, run.parameters.batch_size, run.parameters.precision)
 
@@ -94,7 +96,7 @@ def summarise(counts: np.ndarray) -> dict[str, float]:
     return {"loss": float(nats / samples), "accuracy": float(right / samples)}
 
 
-def _record(run: Training, samples: dict[str, TssSamples], seconds: float) -> dict[str, Any]:
+def _record(run: "Training", samples: dict[str, TssSamples], seconds: float) -> dict[str, Any]:
     data, start = run.organism.record(), store.read_json(run.start.folder() / "run.json")
     return data | {
         "simulated": data["simulated"] or start["simulated"],

@@ -9,6 +9,7 @@ from dnakit.chapters.chapter import TrainingChapterParameters
 from dnakit.chapters.tss.organisms import organism
 
 TABLE_5_2 = "promoters"  # the name of the training behind the thesis's Table 5.2
+RANDOM_POSITIONS = "random positions"
 TABLE_DROPOUT = 0.1  # of Table 5.2's model, and of every control
 PROMOTERS, SHUFFLED, RANDOM_DNA = KINDS = "promoters", "shuffled promoters", "random DNA"  # kinds of windows
 

@@ -13,11 +13,10 @@ from typing import Any, Literal
 from dnakit.chapters.pretraining.runs import PretrainingRun
 from dnakit.chapters.pretraining.starts import INITIALIZATIONS, start_of
 from dnakit.chapters.tss.organisms import Organism, organism
-from dnakit.chapters.tss.parameters import TABLE_DROPOUT, Parameters
+from dnakit.chapters.tss.parameters import RANDOM_POSITIONS, TABLE_DROPOUT, Parameters
 from dnakit.run import Outcome, Run
 
 RECIPE = "localization 1"
-RANDOM_POSITIONS = "random positions"
 
 
 @dataclass(frozen=True)
