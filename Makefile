@@ -19,6 +19,12 @@ ifdef TORCH
 WANTED := $(VENV)/.torch
 endif
 TORCH ?= torch==2.13.0
+# Scripts hold the path of their environment: one that was copied or renamed with its checkout is another checkout's.
+ifneq ($(wildcard $(READY)),)
+ifneq ($(shell cat $(READY)),$(CURDIR))
+MOVED := force
+endif
+endif
 
 # The same surroundings as dnakit.notebooks.execute.QUIET: outputs without warnings and progress bars.
 QUIET := PYTHONWARNINGS=ignore PYTHONHASHSEED=0 TQDM_DISABLE=1 TRANSFORMERS_VERBOSITY=error \
@@ -30,9 +36,16 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --qui
 # Tests of one file share what they make, so a file stays in one process.
 PARALLEL := -n $(CORES) --dist loadfile
 
-# Kernels work in notebooks/, where a relative path would mean another folder.
+# Kernels work in notebooks/, where a relative path would mean another folder; a path may hold blanks.
+absolute = $(if $(filter /% ~%,$(firstword $(1))),$(1),$(CURDIR)/$(1))
 ifdef DNAKIT_MIRROR
-export DNAKIT_MIRROR := $(abspath $(DNAKIT_MIRROR))
+export DNAKIT_MIRROR := $(call absolute,$(DNAKIT_MIRROR))
+endif
+ifdef DNAKIT_DATA
+export DNAKIT_DATA := $(call absolute,$(DNAKIT_DATA))
+endif
+ifdef DNAKIT_SOURCES
+export DNAKIT_SOURCES := $(call absolute,$(DNAKIT_SOURCES))
 endif
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -66,15 +79,17 @@ bench: $(READY)
 clean:
 	rm -rf book/_build book/chapters data/cache/jobs .snakemake .pytest_cache .mypy_cache .ruff_cache
 
-$(READY): requirements.lock pyproject.toml $(WANTED)
+$(READY): requirements.lock pyproject.toml $(WANTED) $(MOVED)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
 	  echo "dnakit needs Python 3.11, 3.12 or 3.13: choose one with  make report PYTHON=python3.12" >&2; exit 1; }
 	@echo "Setting up $(VENV), once: some minutes, mostly $(firstword $(TORCH))"
+	$(if $(MOVED),rm -rf $(VENV))
 	$(PYTHON) -m venv $(VENV)
+	$(if $(WANTED),@echo '$(TORCH)' > $(VENV)/.torch)
 	$(BIN)/pip install --quiet $(TORCH)
 	$(BIN)/pip install --quiet -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
-	@touch $@
+	@pwd -P > $@
 
 $(VENV)/.torch: force
 	@mkdir -p $(VENV)

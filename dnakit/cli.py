@@ -155,6 +155,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # file names whose bytes are no text come out as they are
     try:
+        _refuse_copied_environment()
         app()
     except DnakitError as error:
         _fail(str(error), 2)
@@ -165,6 +166,13 @@ def main() -> None:
         _fail("out of memory: take fewer or shorter genomes, smaller batches or models, or another machine", 1)
     except CellError as error:
         _fail(str(error), 1)
+
+
+def _refuse_copied_environment() -> None:
+    """The scripts of an environment that was copied with its checkout start the original's Python, and its package."""
+    folder = Path(sys.argv[0]).resolve().parent.parent
+    if (folder / "pyvenv.cfg").is_file() and folder != Path(sys.prefix).resolve():
+        raise DnakitError(f"{folder} is a copy of {sys.prefix}: make sets up an environment of this checkout's own")
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -151,7 +151,7 @@ def test_torch_is_chosen_on_the_make_line(tmp_path):
     assert "pip install --quiet torch==2.13.0\n" in commands()
     assert "pip install --quiet torch==9 --index-url there\n" in commands("TORCH=torch==9 --index-url there")
     (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv" / ".ready").touch()
+    (tmp_path / ".venv" / ".ready").write_text(f"{tmp_path.resolve()}\n")
     assert "pip install" not in commands()
 
 

@@ -20,6 +20,7 @@ from typing import IO, Any, TextIO
 from dnakit.project import DnakitError
 
 _BLOCK = 1 << 20
+_MOST_BYTES, _MOST_TIMES = 100_000_000, 100  # beyond both, what a compressed file unpacks to is no sequence data
 _TAR_MAGIC = slice(257, 262)  # "ustar" stands there
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
 _NO_TEXT = {
@@ -81,7 +82,8 @@ def texts(path: Path) -> Iterator[tuple[str, TextIO]]:
                 content = archive.extractfile(member) if member.isreg() and not _of_macos(member.name) else None
                 if content is not None:
                     where = f"{path}: {member.name}"
-                    yield where, _text(_decompressed(io.BufferedReader(_Forward(content), _BLOCK)), where)
+                    plain = _decompressed(io.BufferedReader(_Forward(content), _BLOCK), member.size, where)
+                    yield where, _text(plain, where)
         while stream.read(_BLOCK):  # tarfile stops at its end mark; what is cut off or damaged behind it counts too
             pass
 
@@ -94,12 +96,14 @@ def _of_macos(member: str) -> bool:
 def _open_bytes(path: Path) -> io.BufferedReader:
     with open(path, "rb") as handle:
         opener = _opener(handle.read(6))
-    return io.BufferedReader(opener(path, "rb"), _BLOCK)
+    if opener is open:
+        return open(path, "rb", _BLOCK)
+    return io.BufferedReader(_Bounded(opener(path, "rb"), path.stat().st_size, str(path)), _BLOCK)
 
 
-def _decompressed(stream: io.BufferedReader) -> io.BufferedReader:
+def _decompressed(stream: io.BufferedReader, size: int, where: str) -> io.BufferedReader:
     opener = _opener(stream.peek(6))
-    return stream if opener is open else io.BufferedReader(opener(stream, "rb"), _BLOCK)
+    return stream if opener is open else io.BufferedReader(_Bounded(opener(stream, "rb"), size, where), _BLOCK)
 
 
 def _opener(magic: bytes) -> Any:
@@ -127,6 +131,28 @@ class _Forward(io.RawIOBase):
         piece = self._content.read(len(buffer))
         buffer[: len(piece)] = piece
         return len(piece)
+
+
+class _Bounded(_Forward):
+    """What a compressed file unpacks to, up to a bound: a few kilobytes can be made to unpack to terabytes."""
+
+    def __init__(self, content: IO[bytes], size: int, where: str) -> None:
+        super().__init__(content)
+        self._most, self._where = max(_MOST_BYTES, _MOST_TIMES * size), where
+
+    def readinto(self, buffer: Any) -> int:
+        count = super().readinto(buffer)
+        self._most -= count
+        if self._most < 0:
+            raise DnakitError(
+                f"{self._where}: unpacks to more than {_MOST_TIMES} times its size, as no sequence data do; "
+                "unpack it, look at it, and give what is inside"
+            )
+        return count
+
+    def close(self) -> None:
+        self._content.close()
+        super().close()
 
 
 @contextmanager

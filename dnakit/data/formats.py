@@ -33,6 +33,9 @@ _OTHER = (
     r"(5|5 8|16|18|21|23|25|26|28) ?s( ?r ?[rd]na)?", r"(16|23) r(ibosomal )?rna", r"l ?r ?rna", r"l ribosomal rna",
     "large", "lsu", r"rrn ?l", "rnl", "lrrn", r"rnr ?2", r"rrn ?(5|16|18|23|26) ?s?",
 )  # fmt: skip
+_MALFORMED = (ValueError, AssertionError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
+_WHOLE = re.compile(r"[0-9]{1,18}")
+_NUMBER = re.compile(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _SUBUNIT = re.compile(rf"\b(mt)?((?P<small>{'|'.join(_SMALL)})|(?P<other>{'|'.join(_OTHER)}))\b")
 
 
@@ -221,7 +224,7 @@ def read_genbank(path: str | Path) -> Iterator[SeqRecord]:
         for count, entry in enumerate(_entries(path, handle), start=1):
             try:
                 yield _genbank_record(entry)
-            except (ValueError, AssertionError, IndexError, KeyError) as error:
+            except _MALFORMED as error:
                 reason = " ".join(str(error).split())[:120]
                 raise DnakitError(f"{path}: GenBank record {count} is malformed: {reason}") from error
     if not count:
@@ -331,12 +334,10 @@ def _bed_row(path: Path, number: int, columns: list[str]) -> BedRow:
     chrom, name, score, strand, thick_start, thick_end = (
         columns[i] if i < len(columns) and columns[i] != "." else None for i in (0, 3, 4, 5, 6, 7)
     )
-    try:
-        start, end, value = int(columns[1]), int(columns[2]), float(score) if score else None
-    except ValueError as error:
-        raise DnakitError(
-            f"{path}: line {number}: start, end and score must be numbers ({' '.join(columns[1:5])})"
-        ) from error
+    if not (_WHOLE.fullmatch(columns[1]) and _WHOLE.fullmatch(columns[2]) and _NUMBER.fullmatch(score or "0")):
+        text = " ".join(columns[1:5])[:80]
+        raise DnakitError(f"{path}: line {number}: start, end and score must be numbers ({text})")
+    start, end, value = int(columns[1]), int(columns[2]), float(score) if score else None
     if not chrom or not 0 <= start <= end:
         raise DnakitError(
             f"{path}: line {number}: a BED interval needs a chromosome and 0 <= start <= end, not {start}..{end}"
@@ -352,6 +353,6 @@ def _thick(first: str | None, last: str | None, start: int, end: int) -> tuple[i
 
     In narrowPeak they hold a signal and a p-value; where they are equal, the row has no thick part.
     """
-    if first and last and first.isdigit() and last.isdigit() and start <= int(first) < int(last) <= end:
+    if first and last and _WHOLE.fullmatch(first) and _WHOLE.fullmatch(last) and start <= int(first) < int(last) <= end:
         return int(first), int(last)
     return None, None
