@@ -12,6 +12,10 @@ from typing import Any
 from dnakit.chapters.chapter import Chapter, open_chapter
 from dnakit.project import DnakitError
 
+# Read when torch and numpy are imported, in the processes. A workflow sets them for all processes of a job together;
+# with as many threads in each process, the processes would wait for each other, fifty times as long as they compute.
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
 
 def make_all(chapter: Chapter, names: Sequence[str], jobs: int) -> Iterator[tuple[str, Path]]:
     """Make runs of a chapter that the store lacks, `jobs` at a time, each after those that it needs.
@@ -63,8 +67,8 @@ def _graph(chapter: Chapter, names: Sequence[str]) -> dict[str, set[str]]:
 
 def _pool(workers: int, jobs: int) -> ProcessPoolExecutor:
     """Processes that start from nothing: a forked one would inherit the threads of torch."""
-    # Read when torch is imported, in the processes. What a workflow sets is meant for all of them together.
-    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    os.environ |= dict.fromkeys(THREADS, threads)
     return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
 
 
