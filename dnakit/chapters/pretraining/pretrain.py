@@ -132,4 +132,5 @@ def predictions(model: PreTrainedModel, samples: MlmSamples, tokenizer: DnaToken
         }
         tokens = {name: tokenizer.convert_ids_to_tokens(ids[EXAMPLE_TOKENS].tolist()) for name, ids in columns.items()}
         rows.append(pd.DataFrame({"sample": int(number), **tokens}))
-    return pd.concat(rows, ignore_index=True)
+    none = pd.DataFrame(columns=["sample", "seen", "true", "predicted"])  # where every sample is short
+    return pd.concat(rows, ignore_index=True) if rows else none

@@ -173,7 +173,7 @@ def predictions(done: Finished) -> pd.DataFrame:
         for name in ("seen", "true", "predicted"):
             text = " ".join(f"[{token}]" if mark else token for token, mark in zip(tokens[name], changed, strict=True))
             lines.append({"sample": number, "line": "shown" if name == "seen" else name, "tokens": text})
-    return pd.DataFrame(lines).set_index(["sample", "line"])
+    return pd.DataFrame(lines, columns=["sample", "line", "tokens"]).set_index(["sample", "line"])
 
 
 # ---- held-out genomes

@@ -98,11 +98,13 @@ def kept_after_shift(corpus: Corpus) -> float | None:
     """Share of a genome's tokens that are still there, at the same bases, when its first base is missing.
 
     Thesis 4.2.1 names the misaligned frame as the drawback of k-mers; without words there is no frame to lose. Each
-    genome is encoded as one sequence, as at inference. None where every genome starts with an unknown letter.
+    genome is encoded as one sequence, as at inference, up to its first unknown letter. Where all genomes start with
+    one, as chromosomes do, the longest stretch between unknown letters takes its place.
     """
     tokenizer = corpus.tokenizer
     kept = total = 0
-    for ids in known_starts(corpus)[:SHIFTED_GENOMES]:
+    stretches = known_starts(corpus) or [max(document, key=len) for document in _known_stretches(corpus)]
+    for ids in stretches[:SHIFTED_GENOMES]:
         sequence = "".join(tokenizer.convert_ids_to_tokens(ids.tolist()))
         whole, shifted = _spans(tokenizer, sequence, 0), _spans(tokenizer, sequence[1:], 1)
         kept, total = kept + len(whole & shifted), total + len(whole)
@@ -117,15 +119,28 @@ def _spans(tokenizer: DnaTokenizer, sequence: str, offset: int) -> set[tuple[int
 
 def known_starts(corpus: Corpus) -> list[np.ndarray]:
     """Token ids of each validation document up to its first unknown letter, where there are any."""
+    return [ids for stretches in _known_stretches(corpus) if len(ids := stretches[0])]
+
+
+def _known_stretches(corpus: Corpus) -> list[list[np.ndarray]]:
+    """Token ids of each validation document between its unknown letters; the first is empty if it begins with one."""
     documents = np.split(np.asarray(corpus.ids("validation")), corpus.ends("validation")[:-1])
-    starts = (ids[: np.argmax(ids == UNK)] if (ids == UNK).any() else ids for ids in documents)
-    return [ids for ids in starts if len(ids)]
+    stretches = []
+    for ids in documents:
+        unknown = np.flatnonzero(ids == UNK)
+        first, *others = np.split(ids, unknown)
+        stretches.append([first, *(other[1:] for other in others)])
+    return stretches
 
 
 def example(corpora: dict[str, Corpus], bases: int) -> pd.DataFrame:
-    """The first bases of a validation genome in each tokenizer's tokens: a blank ends a token, a bar a k-mer word."""
+    """The first known bases of a validation genome in each tokenizer's tokens.
+
+    A blank ends a token, a bar a k-mer word.
+    """
     first = next(iter(corpora.values()))
-    start = max(known_starts(first), key=len, default=np.empty(0, int))[:bases]
+    stretches = known_starts(first) or [ids for document in _known_stretches(first) for ids in document]
+    start = max(stretches, key=len)[:bases]
     sequence = "".join(first.tokenizer.convert_ids_to_tokens(start.tolist()))[:bases]
     rows = {name: _spelled(corpus.tokenizer, sequence) for name, corpus in corpora.items()}
     return pd.Series(rows, name="tokens").rename_axis("tokenization").to_frame()
