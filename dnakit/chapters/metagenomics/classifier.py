@@ -26,7 +26,15 @@ METHODS = ("search", "k-mers")  # with the exact alignment, and without
 Method = Literal["search", "k-mers"]
 SHORTEST_RECORD = 100  # bases of a record of a reference
 # How often each kind of read is met in the mixture that confidence is calibrated for; a stated assumption
-MIXTURE = {"known": 0.50, "species": 0.20, "genus": 0.10, "family": 0.05, "order": 0.05, "stranger": 0.10}
+MIXTURE = {
+    "known": 0.50,
+    "species": 0.20,
+    "genus": 0.10,
+    "family": 0.05,
+    "order": 0.05,
+    "class": 0.05,
+    "stranger": 0.05,
+}
 LENGTHS = (60, 300)  # of fragments
 RATE = 0.005  # substitutions of the sequencer
 STRANGERS = 300
@@ -106,8 +114,9 @@ def strangers(records: pd.DataFrame, seed: int) -> pd.DataFrame:
         gene = records["sequence"].iloc[int(rng.integers(len(records)))]
         letters = np.frombuffer(gene[:size] if number % 2 else b"ACGT", np.uint8)
         sequence = (rng.permutation(letters) if number % 2 else rng.choice(letters, size)).tobytes()
-        rows.append({"name": f"stranger-{number}", "sequence": sequence, "level": "stranger", "form": "fragment"})
-    return pd.DataFrame(rows).reindex(columns=[*records.columns, "form"]).fillna("")
+        row = {"name": f"stranger-{number}", "sequence": sequence, "level": "stranger", "form": "fragment"}
+        rows.append(row | dict.fromkeys(RANKS, ""))
+    return pd.DataFrame(rows)
 
 
 def right_names(answers: np.ndarray, reads: pd.DataFrame) -> np.ndarray:
@@ -118,7 +127,7 @@ def right_names(answers: np.ndarray, reads: pd.DataFrame) -> np.ndarray:
 
 def calibrate(table: pd.DataFrame, method: Method = "search", seed: int = 0) -> Calibration:
     """Fit the confidence to reads of records that are held out of a reference of all the others."""
-    parts = tasks.split(table, seed)
+    parts = tasks.split(table, seed, tasks.WITH_CLASSES)
     if len(parts.reference) < 10 or not len(parts.test):
         raise DnakitError(f"{len(table)} records are too few to calibrate a confidence on: give a larger reference")
     asked = parts.test.groupby("level").head(ASKED)

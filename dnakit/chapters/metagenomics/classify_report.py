@@ -26,7 +26,7 @@ def write_report(tally: "Tally", path: Path, reference: str) -> None:
     with theme():
         figure = draw(tally)
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=110)
+    figure.savefig(picture, format="png", dpi=110, metadata={"Software": None})
     plt.close(figure)
     with published(path) as part:
         if path.suffix.lower() == ".png":

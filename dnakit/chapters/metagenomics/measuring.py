@@ -28,7 +28,7 @@ OTHER_GENES = 5_000  # first base of a genome from which on there is no 12S gene
 def confidence(run: Confidence, folder: Path) -> dict[str, Any]:
     """Fit a classifier without the test records, name them, and compare confidence with truth."""
     seed = run.parameters.seed
-    parts = tasks.split(classifier.records_of(run.reference.table()), seed + 1000)
+    parts = tasks.split(classifier.records_of(run.reference.table()), seed + 1000, tasks.WITH_CLASSES)
     made = classifier.fit(parts.reference)
     reads = classifier.mixture(parts.test, seed)
     answer = made.classify(reads["sequence"].tolist())

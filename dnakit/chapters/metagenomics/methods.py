@@ -14,6 +14,7 @@ from dnakit.data import bases
 from dnakit.data.bases import reverse_complement
 
 K = 8  # of the profiles and of naive Bayes, as in the RDP classifier (Wang et al. 2007, 10.1128/AEM.00062-07)
+SMOOTHING = 0.01  # k-mers of each kind that a label has in advance
 BATCH = 200  # reads at a time
 
 
@@ -77,15 +78,14 @@ def cosine(sequences: Sequence[bytes], labels: np.ndarray) -> Linear:
 
 
 def naive_bayes(sequences: Sequence[bytes], labels: np.ndarray) -> Linear:
-    """Naive Bayes as in the RDP classifier: ``(m + P) / (M + 1)``, P the k-mer's share of all sequences."""
+    """Multinomial naive Bayes: ``log((m + s) / (M + s 4^k))``, m of the label's M k-mers, smoothed by s."""
     found, kept = profiles(sequences), np.unique(labels)
     places = np.searchsorted(kept, labels)
     member = sparse.csr_matrix((np.ones(len(labels), np.float32), (places, np.arange(len(labels)))))
-    counts = (member @ found).tocsc()
-    prior = (np.asarray(found.sum(0)).ravel() + 0.5) / (len(labels) + 1)
-    of_column = np.repeat(prior, np.diff(counts.indptr))
-    counts.data = np.log((counts.data + of_column) / of_column).astype(np.float32)
-    return Linear(counts.T.tocsr(), np.log(np.bincount(places) + 1.0), kept, normal=False)
+    counts = (member @ found).tocsr()
+    totals = np.asarray(counts.sum(1)).ravel()
+    counts.data = np.log(counts.data / SMOOTHING + 1).astype(np.float32)
+    return Linear(counts.T.tocsr(), np.log(totals / SMOOTHING + 4**K), kept, normal=False)
 
 
 class Search:

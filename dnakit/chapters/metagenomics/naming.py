@@ -13,15 +13,10 @@ from dnakit.chapters.metagenomics.search import FAR, SLACK, Hits
 from dnakit.data.barcodes import RANKS
 
 FEATURES = (
-    "distance",
-    "root of it",
-    "margin",
-    "root of it",
-    "relative margin",
-    "agreement",
-    "length",
-    "distance x length",
-)
+    "distance", "root of it", "margin", "root of it", "relative margin", "agreement", "length", "distance x length",
+    "equal", "rivals equal", "margin in edits", "equal x margin", "records", "siblings",
+)  # fmt: skip
+CLOSE = 6  # edits of a margin that are told apart
 NEAR = 2.0  # edits over which a record's weight falls to 1/e
 
 
@@ -53,6 +48,24 @@ class Taxa:
         found = [np.unique(["", *table[rank]], return_inverse=True) for rank in RANKS]
         self.names = [names for names, _ in found]
         self.codes = np.stack([codes[1:] for _, codes in found], axis=1).astype(np.int32)
+        self.records = [np.log1p(np.bincount(codes[1:], minlength=len(names))) for names, codes in found]
+        self.siblings = [self._siblings(rank) for rank in range(len(RANKS))]
+
+    def _siblings(self, rank: int) -> np.ndarray:
+        """Logarithm of the number of names that share the parent of each name of a rank."""
+        parents = self.codes[:, max(rank - 1, 0)]
+        pairs = np.unique(np.stack([parents, self.codes[:, rank]]), axis=1)
+        sizes = np.bincount(pairs[0])
+        counts = np.zeros(len(self.names[rank]))
+        np.maximum.at(counts, pairs[1], sizes[pairs[0]])
+        return np.log1p(counts)
+
+    def known(self, codes: np.ndarray) -> np.ndarray:
+        """What the reference holds of names, ``(reads, ranks, 2)``: records of the name, names beside it."""
+        columns = [
+            (self.records[rank][codes[:, rank]], self.siblings[rank][codes[:, rank]]) for rank in range(len(RANKS))
+        ]
+        return np.stack([np.stack(pair, axis=1) for pair in columns], axis=1)
 
     def spelled(self, codes: np.ndarray) -> np.ndarray:
         """Names of ``(reads, ranks)`` numbers, as an array of objects."""
@@ -67,7 +80,8 @@ def name(hits: Hits, taxa: Taxa) -> Names:
     near = np.where(known, hits.distances - hits.distances[:, :1], FAR)
     chosen = _chosen(codes, near == 0)
     same = (codes == chosen[:, None]) & known[..., None]
-    return Names(chosen, _evidence(best, near, same, known, hits.lengths))
+    of_hits = _evidence(best, near, same, known, hits.lengths)
+    return Names(chosen, np.concatenate([of_hits, taxa.known(chosen)], axis=2))
 
 
 def _chosen(codes: np.ndarray, alive: np.ndarray) -> np.ndarray:
@@ -88,7 +102,7 @@ def _chosen(codes: np.ndarray, alive: np.ndarray) -> np.ndarray:
 def _evidence(
     best: np.ndarray, near: np.ndarray, same: np.ndarray, known: np.ndarray, lengths: np.ndarray
 ) -> np.ndarray:
-    """`FEATURES` of each name: how far the nearest record is, how much farther the nearest one of another name."""
+    """All `FEATURES` of names but the last two: how far the nearest record is, how much farther one of another name."""
     length = np.maximum(lengths, 1).astype(float)
     rival = np.where(known[..., None] & ~same, near[..., None], SLACK + 1).min(1)  # (reads, ranks)
     weights = np.exp(-np.minimum(near, 50) / NEAR) * known
@@ -97,7 +111,10 @@ def _evidence(
     margin = np.minimum(rival, SLACK + 1) / length[:, None]
     logarithm = np.broadcast_to(np.log(length / 170)[:, None], rival.shape)
     relative = rival / (rival + best[:, None] + 1)
+    equal = np.broadcast_to((best == 0)[:, None], rival.shape).astype(float)
+    close = np.minimum(rival, CLOSE)
     features = (
         distance, np.sqrt(distance), margin, np.sqrt(margin), relative, agreement, logarithm, distance * logarithm,
+        equal, (rival == 0).astype(float), close, equal * close,
     )  # fmt: skip
     return np.stack(features, axis=2)

@@ -6,6 +6,7 @@ nobody has. Each record is shown whole, as a fragment of 150 to 300 bases on eit
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +20,19 @@ FRAGMENT = (150, 300)
 AMPLICON = (100, 260)  # bases between the primers; about 170 in fishes
 # Share of the groups of a rank that are held out, and the task that their records make
 HELD_OUT = {"order": 0.04, "family": 0.04, "genus": 0.05, "species": 0.10}
+WITH_CLASSES = {"class": 0.3} | HELD_OUT  # for a calibration: what is of no class in the reference
+LARGEST = 0.1  # share of all records that a group may have and still be held out
 KNOWN = 0.25  # of species with several records, those that lend one to the test
 LEVELS = ("known", "species", "genus", "family", "order")  # what is new about a read's record: nothing, its species…
 FORMS = ("gene", "fragment", "amplicon")
-DECIDES = {"known": "species", "species": "genus", "genus": "family", "family": "order", "order": "class"}
+DECIDES = {
+    "known": "species",
+    "species": "genus",
+    "genus": "family",
+    "family": "order",
+    "order": "class",
+    "class": "phylum",
+}
 
 
 @dataclass(frozen=True)
@@ -52,15 +62,16 @@ def plain(table: pd.DataFrame, full_length: bool = True) -> pd.DataFrame:
     return kept.drop_duplicates(["species", "sequence"]).reset_index(drop=True)
 
 
-def split(table: pd.DataFrame, seed: int) -> Split:
+def split(table: pd.DataFrame, seed: int, held_out: Mapping[str, float] = HELD_OUT) -> Split:
     """Divide records: groups that are held out whole, and one record of each of some known species.
 
     One record of each held-out species is asked about, the one of the smallest digest, and only where the next rank up
     is one that the reference holds: a genus can be right only if it is there.
     """
     level = pd.Series("", index=table.index)
-    for rank, part in HELD_OUT.items():
-        names = table[rank].unique()
+    for rank, part in held_out.items():
+        sizes = table[rank].value_counts()
+        names = sizes.index[sizes <= LARGEST * len(table)]
         held = [name for name in names if name and share(seed, rank, name) < part]
         level[(level == "") & table[rank].isin(held)] = rank
     order = table["name"].map(lambda name: share(seed, "record", name))

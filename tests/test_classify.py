@@ -1,0 +1,140 @@
+"""dnakit classify as a lab uses it: formats in and out, streams, processes, and files that are no reads."""
+
+import gzip
+import lzma
+import subprocess
+import sys
+
+import pytest
+
+from dnakit.chapters.metagenomics import classify as command
+from dnakit.chapters.metagenomics.references import reference
+from dnakit.data.bases import reverse_complement
+from dnakit.project import DnakitError
+
+HEADER = "Feature ID\tTaxon\tConfidence"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def store(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DNAKIT_DATA", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def fastq():
+    """Reads of records, forward and backward, with N, lower case and an empty one."""
+    table = reference("simulated").table()
+    lines = []
+    for row in range(0, len(table), 9):
+        read = table["sequence"][row][200:380]
+        read = (reverse_complement(read) if row % 2 else read).decode()
+        read = read.lower() if row % 3 else read[:90] + "NN" + read[92:]
+        lines.append(f"@{table['name'][row]} x\n{read}\n+\n{'F' * len(read)}\n")
+    return "".join([*lines, "@gone\n\n+\n\n"]), table.set_index("name")
+
+
+def named(tmp_path, content, **options):
+    path, output = tmp_path / "reads", tmp_path / "out.tsv"
+    path.write_bytes(content)
+    command.classify(str(path), "simulated", output=output, **options)
+    return output.read_text().splitlines()
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, lzma.compress])
+def test_names_are_right_and_the_table_is_qiimes(tmp_path, fastq, compress):
+    text, table = fastq
+    lines = named(tmp_path, compress(text.encode()))
+    assert lines[0] == HEADER
+    rows = [line.split("\t") for line in lines[1:]]
+    assert [row[0] for row in rows] == [line[1:].split()[0] for line in text.splitlines()[::4]]
+    assert rows[-1][1] == "Unassigned"
+    for name, taxon, sure in rows[:-1]:
+        assert taxon.startswith("d__Simulated;p__")
+        assert 0.8 <= float(sure) <= 1
+        for part in taxon.split(";"):
+            assert part.split("__")[1] in set(table.loc[name])
+
+
+def test_wide_adds_a_column_for_each_rank_and_a_threshold_cuts_off(tmp_path, fastq):
+    lines = named(tmp_path, fastq[0].encode(), wide=True)
+    assert lines[0].split("\t")[3:] == ["domain", "phylum", "class", "order", "family", "genus", "species"]
+    for row in (line.split("\t") for line in lines[1:]):
+        shown = [name for name in row[3:] if name]
+        assert len(row) == 10
+        assert len(shown) == (0 if row[1] == "Unassigned" else row[1].count(";") + 1)
+    deep = sum(line.count(";") for line in named(tmp_path, fastq[0].encode(), min_confidence=0.0))
+    assert deep >= sum(line.count(";") for line in lines)
+
+
+def test_an_empty_file_gives_the_header(tmp_path):
+    assert named(tmp_path, b"") == [HEADER]
+
+
+def test_processes_give_the_same_in_the_same_order(tmp_path, fastq):
+    reads = (fastq[0] * 30).encode()
+    assert named(tmp_path, reads) == named(tmp_path, reads, jobs=2)
+
+
+@pytest.mark.parametrize("suffix", [".html", ".png"])
+def test_a_report_is_one_offline_file(tmp_path, fastq, suffix):
+    report = tmp_path / f"report{suffix}"
+    named(tmp_path, fastq[0].encode(), report=report)
+    content = report.read_bytes()
+    assert b"http" not in content
+    assert content.startswith(b"\x89PNG" if suffix == ".png" else b"<!doctype html>")
+    named(tmp_path, b"", report=report)
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "complaint"),
+    [
+        (b"\x89PNG\r\n\x1a\n", {}, "not FASTA or FASTQ"),
+        (b"@a\nACGT\n+\nFF", {}, "not FASTA or FASTQ"),
+        (b">p\nMKLVE\n", {}, "no nucleotide"),
+        (b"", {"method": "serach"}, "did you mean 'search'"),
+        (b"", {"min_confidence": 2}, "from 0 to 1"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(tmp_path, content, options, complaint):
+    with pytest.raises(DnakitError, match=complaint) as caught:
+        named(tmp_path, content, **options)
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["reads"]
+
+
+def test_an_unknown_reference_names_the_known_ones(tmp_path):
+    with pytest.raises(DnakitError, match="mitohelper-2025-11"):
+        command.classify("x", "mitohlper")
+
+
+def test_a_users_own_reference_with_sintax_headers_works(tmp_path, fastq):
+    from dnakit.data.barcodes import RANKS
+
+    text, table = fastq
+    own = tmp_path / "own.fa"
+    lines = []
+    for name, row in table.iterrows():
+        taxa = ",".join(f"{rank[0]}:{row[rank]}" for rank in RANKS).replace(" ", "_")
+        lines.append(f">{name};tax={taxa};\n{row['sequence'].decode()}\n")
+    own.write_text("".join(lines))
+    path, output = tmp_path / "r.fq", tmp_path / "o.tsv"
+    path.write_text(text)
+    command.classify(str(path), str(own), output=output)
+    theirs = output.read_text()
+    command.classify(str(path), "simulated", output=output)
+    assert theirs == output.read_text()
+
+
+@pytest.mark.slow
+def test_the_command_reads_standard_input_and_fails_with_2(fastq):
+    run = [sys.executable, "-c", "from dnakit.cli import main; main()", "classify", "-", "--reference", "simulated"]
+    done = subprocess.run(run, input=fastq[0], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0] == HEADER
+    assert len(done.stdout.splitlines()) == len(fastq[0].splitlines()) // 4 + 1
+    done = subprocess.run(run, input="no reads", capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("dnakit: standard input: not FASTA or FASTQ")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,299 @@
+"""Properties of chapter 4: search against brute force, splits that hold out, calibration, the thesis's samples."""
+
+import edlib
+import numpy as np
+import pandas as pd
+import pytest
+
+from dnakit.chapters.chapter import chapter_of
+from dnakit.chapters.metagenomics import classifier, confidence, copies, methods, naming, results, search, tasks
+from dnakit.chapters.metagenomics.comparing import scored
+from dnakit.chapters.metagenomics.references import reference
+from dnakit.data.barcodes import RANKS
+from dnakit.data.bases import mutate, reverse_complement
+
+ADAPTER = b"AGATCGGAAGAGCACACGTCTGAACTCCAGTCAC"
+
+
+@pytest.fixture(scope="module")
+def table():
+    return reference("simulated").table()
+
+
+@pytest.fixture(scope="module")
+def searcher(table):
+    return search.Searcher(search.build(table["sequence"].tolist(), table["species"].tolist()))
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(3)
+
+
+# ---- search
+
+
+def test_postings_hold_each_kmer_of_a_record_once(table, searcher):
+    index = searcher.index
+    for row in (0, 50, len(table) - 1):
+        numbers = np.unique(search.kmers_of([table["sequence"][row]])[0])
+        column = index.postings[:, [row]].toarray().ravel()
+        assert column.max() == 1
+        assert np.flatnonzero(column).tolist() == numbers.tolist()
+
+
+def test_an_index_survives_being_saved(searcher, tmp_path):
+    searcher.index.save(tmp_path / "index.npz")
+    again = search.Index.load(tmp_path / "index.npz")
+    assert (again.postings != searcher.index.postings).nnz == 0
+    assert again.sequences == searcher.index.sequences
+    assert again.species.tolist() == searcher.index.species.tolist()
+
+
+def test_the_nearest_record_is_as_near_as_the_nearest_of_all(table, searcher, rng):
+    reads = [mutate(table["sequence"][row][200:420], 0.04, rng) for row in rng.integers(0, len(table), 30)]
+    found = searcher.search(reads)
+    for read, record in zip(reads, found.records[:, 0], strict=True):
+        every = [edlib.align(read, gene, mode="HW")["editDistance"] for gene in table["sequence"]]
+        assert every[record] == min(every)
+
+
+def test_either_strand_and_lost_bases_give_the_same_hits(table, searcher):
+    read = table["sequence"][7][100:300]
+    unknown = read[:60] + b"NNN" + read[63:]
+    found = searcher.search([read, reverse_complement(read), unknown])
+    assert found.distances[:, 0].tolist() == [0, 0, 0]
+    assert all(table["species"][row] == table["species"][7] for row in found.records[:, 0])
+
+
+def test_an_adapter_is_cut_off_and_a_read_may_reach_beyond_a_record(table, searcher):
+    gene = table["sequence"][30]
+    found = searcher.search([gene[300:420] + ADAPTER, b"ACGTACGTAC" + gene[:150]])
+    assert found.lengths.tolist()[0] < 120 + len(ADAPTER) // 2
+    assert found.distances[:, 0].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("read", [b"", b"ACGTACGTACGT", b"N" * 200])
+def test_a_read_that_says_nothing_has_no_hits(searcher, read):
+    found = searcher.search([read])
+    assert (found.records == -1).all()
+    assert (found.distances == search.FAR).all()
+
+
+def test_no_reads_have_no_hits(searcher):
+    assert searcher.search([]).records.shape == (0, search.CANDIDATES)
+
+
+# ---- names
+
+
+def ranks(species, genus="G", family="F"):
+    return {
+        "domain": "D",
+        "phylum": "P",
+        "class": "C",
+        "order": "O",
+        "family": family,
+        "genus": genus,
+        "species": species,
+    }
+
+
+def test_equally_near_records_leave_the_species_open_and_the_genus_certain():
+    taxa = naming.Taxa(pd.DataFrame([ranks("G a"), ranks("G b"), ranks("H a", "H", "E")]))
+    hits = search.Hits(np.array([[0, 1, 2]]), np.array([[2, 2, 9]]), np.array([170]))
+    names = naming.name(hits, taxa)
+    spelled = dict(zip(RANKS, taxa.spelled(names.codes)[0], strict=True))
+    assert spelled["genus"] == "G"
+    margin = dict(zip(RANKS, names.evidence[0, :, 2] * 170, strict=True))
+    assert margin["species"] == pytest.approx(0)
+    assert margin["genus"] == pytest.approx(7)
+    assert margin["class"] == pytest.approx(search.SLACK + 1)
+
+
+def test_the_ranks_of_a_name_belong_together(table, searcher, rng):
+    taxa = naming.Taxa(table)
+    reads = [mutate(table["sequence"][row][:250], 0.1, rng) for row in rng.integers(0, len(table), 60)]
+    known = {tuple(row) for row in table[list(RANKS)].to_numpy()}
+    spelled = taxa.spelled(classifier.named(searcher, taxa, reads).codes)
+    assert {tuple(row) for row in spelled} <= known
+
+
+# ---- confidence
+
+
+@pytest.fixture(scope="module")
+def made(table):
+    return classifier.fit(classifier.records_of(table))
+
+
+def test_confidence_is_a_probability_that_never_rises_down_the_ranks(made, table, rng):
+    reads = [mutate(gene[:200], 0.1, rng) for gene in table["sequence"][:40]]
+    sure = made.classify([*reads, b"", rng.choice(np.frombuffer(b"ACGT", np.uint8), 200).tobytes()]).confidence
+    assert ((sure >= 0) & (sure <= 1)).all()
+    assert (np.diff(sure, axis=1) <= 0).all()
+    assert (sure[-2] == 0).all()
+    assert sure[-1, 2] < 0.5 < sure[:40, 3].mean()
+
+
+def test_ranks_of_one_name_take_the_confidence_of_the_next():
+    single = np.array([True, True, False, False, False, False, False])
+    made = confidence.Calibration(np.zeros((7, 2)), np.array([9.0, 9, 1, 0, 0, 0, -1]), single)
+    sure = made.confidence(np.ones((1, 7), int), np.zeros((1, 7, 2)))
+    assert sure[0, 0] == sure[0, 1] == sure[0, 2] == pytest.approx(1 / (1 + np.exp(-1)))
+
+
+def test_the_calibration_error_is_zero_for_calibrated_and_the_gap_for_others(rng):
+    sure = rng.random(200_000)
+    right = rng.random(200_000) < sure
+    weight = np.ones(200_000)
+    assert confidence.calibration_error(sure, right, weight) < 0.01
+    assert confidence.calibration_error(np.full(10, 0.9), np.arange(10) < 4, np.ones(10)) == pytest.approx(0.5)
+    curve = confidence.risk_coverage(sure, right, weight)
+    assert curve["coverage"].iloc[-1] == pytest.approx(1)
+    assert curve["risk"].iloc[-1] == pytest.approx(1 - right.mean())
+    assert curve["risk"].is_monotonic_increasing
+
+
+# ---- fair tasks
+
+
+def test_what_is_held_out_is_not_in_the_reference(table):
+    parts = tasks.split(table, seed=1)
+    test = parts.test
+    assert not set(test["name"]) & set(parts.reference["name"])
+    for level, rank in (("species", "species"), ("genus", "genus")):
+        assert not set(test.loc[test["level"] == level, rank]) & set(parts.reference[rank])
+    known = test[test["level"] == "known"]
+    assert len(known)
+    assert set(known["species"]) <= set(parts.reference["species"])
+    for level, rank in tasks.DECIDES.items():
+        assert set(test.loc[test["level"] == level, rank]) <= set(parts.reference[rank])
+
+
+def test_a_new_release_splits_the_old_records_alike(table):
+    old = table[~table["name"].str.endswith(".3")].reset_index(drop=True)
+    before, after = tasks.split(old, 1), tasks.split(table, 1)
+    new = {
+        level: set(part.test.loc[part.test["level"] == level, "species"])
+        for level in ("species",)
+        for part in (before,)
+    }
+    assert new["species"] == set(after.test.loc[after.test["level"] == "species", "species"])
+
+
+@pytest.mark.parametrize("form", tasks.FORMS)
+def test_reads_are_pieces_of_their_records_on_either_strand(table, form):
+    reads = tasks.shown(table, form, seed=1)
+    genes = table.set_index("name")["sequence"]
+    forward = [read in genes[name] for read, name in zip(reads["sequence"], reads["name"], strict=True)]
+    backward = [reverse_complement(r) in genes[n] for r, n in zip(reads["sequence"], reads["name"], strict=True)]
+    assert all(one or other for one, other in zip(forward, backward, strict=True))
+    lengths = reads["sequence"].str.len()
+    if form == "gene":
+        assert all(forward)
+    else:
+        assert 0.3 < np.mean(forward) < 0.7
+        least, most = tasks.FRAGMENT if form == "fragment" else (165, 175)
+        assert lengths.between(least, most).all()
+
+
+def test_an_interval_holds_the_share_and_shrinks_with_the_groups(rng):
+    right = rng.random(400) < 0.7
+    low, high = tasks.interval(right, np.arange(400), seed=1)
+    wide = tasks.interval(right, np.arange(400) // 40, seed=1)
+    assert low < right.mean() < high
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.21 / 400), rel=0.25)
+    assert wide[1] - wide[0] != pytest.approx(high - low, abs=1e-4)
+
+
+def test_a_rank_is_scored_only_where_it_can_be_right(table):
+    parts = tasks.split(table, 1)
+    rows = pd.DataFrame(scored(parts.test, parts.test[list(RANKS)].to_numpy(object), "gene", 1))
+    assert set(rows.loc[rows["level"] == "species", "rank"]) == {"genus", "family"}
+    assert (rows["share"] == 1).all()
+
+
+# ---- the thesis's samples and methods
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    return chapter_of("04_metagenomics", "smoke", {"species": 8, "copies": 10}).parameters
+
+
+@pytest.fixture(scope="module")
+def samples(parameters):
+    return copies.copies(parameters, seed=5)
+
+
+def test_each_species_has_its_record_and_copies_that_differ_by_the_stated_rate(samples, parameters):
+    assert np.bincount(samples.labels).tolist() == [10] * 8
+    shares = []
+    for sequence, label in zip(samples.sequences, samples.labels, strict=True):
+        gene = np.frombuffer(samples.genes["sequence"][label], np.uint8)
+        shares.append((np.frombuffer(sequence, np.uint8) != gene).mean())
+    shares = np.array(shares).reshape(8, 10)
+    assert (shares[:, 0] == 0).all()
+    assert 0.005 < shares[:, 1:].mean() < 0.05
+    assert shares.max() < 2 * parameters.highest_rate
+
+
+def test_the_split_is_81_9_10_and_disjoint(samples):
+    rows = np.concatenate([samples.rows[part] for part in copies.PARTS])
+    assert sorted(rows) == list(range(80))
+    assert [len(samples.rows[part]) for part in copies.PARTS] == [65, 7, 8]
+
+
+def test_species_that_share_a_sequence_lower_the_ceiling(samples):
+    assert copies.ceiling(samples) == {"top1": 1.0, "top5": 1.0}
+    twins = samples.genes.assign(sequence=samples.genes["sequence"].iloc[0])
+    shared = copies.Copies(twins, samples.sequences, samples.labels, samples.rows)
+    assert copies.ceiling(shared)["top1"] == pytest.approx(1 / 8)
+
+
+def test_the_consensus_of_the_training_copies_is_the_record(samples):
+    found, labels = methods.consensus(*samples.part("train"))
+    assert [samples.genes["sequence"][label] for label in labels] == found
+
+
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_every_method_names_copies_on_either_strand(samples, method):
+    made = methods.METHODS[method](*samples.part("train"))
+    reads, truth = samples.part("test")
+    turned = [reverse_complement(read) for read in reads]
+    for asked in (reads, turned):
+        ranked = made.rank(asked, 3)
+        assert (ranked[:, 0] == truth).mean() >= 0.9
+    assert ranked.shape == (8, 3)
+
+
+def test_naive_bayes_is_scikit_learns():
+    from sklearn.naive_bayes import MultinomialNB
+
+    rng = np.random.default_rng(0)
+    sequences = [rng.choice(np.frombuffer(b"ACGT", np.uint8), 300).tobytes() for _ in range(4)]
+    labels, reads = np.array([0, 0, 1, 2]), [sequences[1][20:120], sequences[3][50:260]]
+    model = MultinomialNB(alpha=methods.SMOOTHING, fit_prior=False)
+    model.fit(methods.profiles(sequences), labels)
+    expected = model.predict_joint_log_proba(methods.profiles(reads))
+    scores = methods.naive_bayes(sequences, labels)._scores(reads)
+    assert np.allclose(scores - scores[:, :1], expected - expected[:, :1], rtol=1e-4, atol=1e-2)
+
+
+# ---- results
+
+
+def test_every_result_can_be_made_of_nothing_and_shared_ranks_are_shares():
+    from dnakit.report.finished import Finished
+
+    nothing = Finished("recorded", "", {})
+    for make in (results.fair, results.of_copies, results.calibration, results.strangers, results.communities):
+        assert make(nothing).empty
+    assert results.draw_losses(nothing) is None
+    one, other = pd.Series(ranks("G a")), pd.Series(ranks("H a", "H"))
+    from dnakit.chapters.metagenomics.fine_tuning import lowest_shared
+
+    assert lowest_shared(one, other) == "family"
+    assert lowest_shared(one, pd.Series(ranks("G b"))) == "genus"
+    assert lowest_shared(one, pd.Series(dict.fromkeys(RANKS, "x"))) == "none"
