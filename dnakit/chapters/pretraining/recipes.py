@@ -61,7 +61,7 @@ RECIPES = {
 
 
 def of(parameters: Parameters) -> list[Run]:
-    """The chapter's recipes, each with each of its seeds.
+    """The chapter's recipes, each with each of its seeds; none where no genomes are held out to score them on.
 
     Raises
     ------
@@ -71,6 +71,8 @@ def of(parameters: Parameters) -> list[Run]:
     for recipe in parameters.recipes:
         if recipe not in RECIPES:
             raise DnakitError(f"{recipe!r} is not a recipe{did_you_mean(recipe, RECIPES)}; known: {', '.join(RECIPES)}")
+    if not parameters.held_out_genomes:
+        return []
     words = parts_of(NINE_MER)["tokenization"]
     if parameters.recipes and words not in parameters.tokenizations:
         raise DnakitError(f"'recipes' want {words}, which 'tokenizations' lacks; give no recipes, or add it")
