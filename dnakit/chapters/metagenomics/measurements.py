@@ -13,7 +13,13 @@ from dnakit.chapters.metagenomics.parameters import Parameters
 from dnakit.chapters.metagenomics.references import Reference, reference
 from dnakit.run import Outcome, Run
 
-OF_COPIES = ("ceiling", "consensus", "naive-bayes", "search")  # methods on the thesis's task, besides programs
+OF_COPIES = (
+    "ceiling",
+    "consensus",
+    "naive-bayes",
+    "logistic-regression",
+    "search",
+)  # methods on the thesis's task, besides programs
 FAIR = ("search", "cosine", "naive-bayes")  # on the fair tasks
 _COPIED = {"accessions", "species", "copies", "lowest_rate", "highest_rate", "seed"}  # parameters of the samples
 

@@ -3,6 +3,7 @@
 Each is made from sequences and a label for each, and ranks the labels for a read: the most likely first.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from dnakit.data.bases import reverse_complement
 
 K = 8  # of the profiles and of naive Bayes, as in the RDP classifier (Wang et al. 2007, 10.1128/AEM.00062-07)
 SMOOTHING = 0.01  # k-mers of each kind that a label has in advance
+REGRESSION_K, COMPONENTS, ITERATIONS = 6, 128, 40  # of the logistic regression
 BATCH = 200  # reads at a time
 
 
@@ -25,11 +27,11 @@ class Ranking(Protocol):
         """The `count` most likely labels of each read, ``(reads, count)``; -1 where there are no more."""
 
 
-def profiles(sequences: Sequence[bytes]) -> sparse.csr_matrix:
+def profiles(sequences: Sequence[bytes], k: int = K) -> sparse.csr_matrix:
     """Which k-mers each sequence has, 0 or 1, ``(sequences, 4^k)``."""
-    numbers, rows, _ = search.kmers_of(sequences, K)
+    numbers, rows, _ = search.kmers_of(sequences, k)
     ones = np.ones(len(numbers), np.float32)
-    found = sparse.csr_matrix((ones, (rows, numbers.astype(np.int32))), shape=(len(sequences), 4**K))
+    found = sparse.csr_matrix((ones, (rows, numbers.astype(np.int32))), shape=(len(sequences), 4**k))
     found.data[:] = 1
     return found
 
@@ -105,8 +107,33 @@ class Search:
         return ranked
 
 
+class Logistic:
+    """Multinomial logistic regression on 6-mers, reduced to their first components (singular vectors)."""
+
+    def __init__(self, sequences: Sequence[bytes], labels: np.ndarray) -> None:
+        from sklearn.decomposition import TruncatedSVD
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        found = profiles(sequences, REGRESSION_K)
+        components = min(COMPONENTS, min(found.shape) - 1)
+        reduced = TruncatedSVD(components, random_state=0), StandardScaler()
+        self.model = make_pipeline(*reduced, LogisticRegression(C=10.0, max_iter=ITERATIONS))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it stops at ITERATIONS, by intent
+            self.model.fit(found.astype(np.float32), labels)
+
+    def rank(self, reads: Sequence[bytes], count: int) -> np.ndarray:
+        """See `Ranking`."""
+        turned = [reverse_complement(read) for read in reads]
+        scores = np.maximum(*(self.model.predict_proba(profiles(each, REGRESSION_K)) for each in (reads, turned)))
+        return self.model.classes_[np.argsort(-scores, axis=1, kind="stable")[:, :count]]
+
+
 METHODS: dict[str, Callable[[Sequence[bytes], np.ndarray], Ranking]] = {
     "search": Search,
     "cosine": cosine,
     "naive-bayes": naive_bayes,
+    "logistic-regression": Logistic,
 }

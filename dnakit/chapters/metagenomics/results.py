@@ -22,6 +22,7 @@ METHODS = {
     "consensus": "nearest consensus, 8-mer cosine",
     "cosine": "nearest record, 8-mer cosine",
     "naive-bayes": "naive Bayes, 8-mers",
+    "logistic-regression": "logistic regression, 6-mers",
     "search": "k-mer search and alignment",
     "vsearch": "vsearch",
     "mmseqs2": "MMseqs2",
