@@ -38,7 +38,7 @@ def checked(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
 
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """The end of an error message about an unknown name: ``; did you mean 'x'?``, or nothing where no name is near."""
-    near = difflib.get_close_matches(str(name), list(known), n=1, cutoff=cutoff)
+    near = difflib.get_close_matches(str(name)[:100], list(known), n=1, cutoff=cutoff)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

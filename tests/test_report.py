@@ -389,6 +389,17 @@ def test_curves_mark_the_thesis_s_final_values_at_the_right_edge_of_their_panel(
     plt.close(grid.figure)
 
 
+@pytest.mark.parametrize("values", [[0.0, 0.0], [np.nan, np.nan], []])
+@pytest.mark.parametrize("log", [True, False])
+def test_curves_without_a_value_say_so(values, log):
+    histories = pd.DataFrame({"epoch": [1, 2], "accuracy": 0.0, "words": "6-mer", "tasks": "a"})[: len(values)]
+    histories["accuracy"] = values
+    grid = curves(histories, "accuracy", "accuracy", "words", col="tasks", palette=style.PALETTE, log=log)
+    said = [text.get_text() for axes in grid.axes.flat for text in axes.texts]
+    assert said.count("no value") == (0 if values == [0.0, 0.0] and not log else 1)
+    plt.close(grid.figure)
+
+
 def test_prose_takes_its_numbers_from_the_run():
     assert prose("Accuracy is {a:.2f}.", a=0.8875).data == "Accuracy is 0.89."
     with pytest.raises(DnakitError, match="'b'"):

@@ -33,6 +33,7 @@ _OTHER = (
     r"(5|5 8|16|18|21|23|25|26|28) ?s( ?r ?[rd]na)?", r"(16|23) r(ibosomal )?rna", r"l ?r ?rna", r"l ribosomal rna",
     "large", "lsu", r"rrn ?l", "rnl", "lrrn", r"rnr ?2", r"rrn ?(5|16|18|23|26) ?s?",
 )  # fmt: skip
+_BLOCK = 1 << 18  # letters of a text read at a time
 _MALFORMED = (ValueError, AssertionError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
 _WHOLE = re.compile(r"[0-9]{1,18}")
 _NUMBER = re.compile(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -138,39 +139,68 @@ def read_fasta(path: str | Path, names: Container[str] | None = None) -> Iterato
 
 
 def _records(path: Path) -> Iterator[tuple[str, Iterator[str]]]:
-    """Title and lines of each record; lines that are not asked for are passed over."""
+    """Title of each record, and its letters in pieces; pieces that are not asked for are passed over."""
     for where, handle in texts(path):
-        header = _first_header(where, handle)
-        while header:
-            headers: list[str] = []
-            lines = _until_header(handle, headers)
-            yield header[1:].rstrip(), lines
-            deque(lines, maxlen=0)
-            header = headers[0] if headers else ""
-
-
-def _first_header(where: str, handle: TextIO) -> str:
-    for line in handle:
-        if line.startswith(">"):
-            return line
-        if line.strip():
+        text = _Text(handle)
+        text.pass_blank_lines()
+        if not text.fill():
+            raise DnakitError(f"{where}: the file is empty; a FASTA file has at least one '>' record")
+        if not text.at_header():
             raise DnakitError(f"{where}: not a FASTA file (text before the first '>')")
-    raise DnakitError(f"{where}: the file is empty; a FASTA file has at least one '>' record")
+        while text.fill():
+            title, pieces = text.line()[1:].rstrip(), text.until_header()
+            yield title, pieces
+            deque(pieces, maxlen=0)
 
 
-def _until_header(handle: TextIO, headers: list[str]) -> Iterator[str]:
-    """The lines before the next header, which goes to `headers`."""
-    for line in handle:
-        if line[0] == ">":
-            headers.append(line)
-            return
-        yield line
+class _Text:
+    """A text read in blocks: cost and memory do not depend on the lengths of its lines."""
+
+    def __init__(self, handle: TextIO) -> None:
+        self.handle, self.block, self.at, self.before = handle, "", 0, "\n"
+
+    def fill(self) -> bool:
+        """Whether anything is left; reads on where the block is used up."""
+        if self.at == len(self.block):
+            self.before = self.block[-1:] or self.before
+            self.block, self.at = self.handle.read(_BLOCK), 0
+        return bool(self.block)
+
+    def at_header(self) -> bool:
+        """Whether the next letter is a '>' that begins a line."""
+        before = self.block[self.at - 1] if self.at else self.before
+        return before == "\n" and self.block[self.at] == ">"
+
+    def pass_blank_lines(self) -> None:
+        while self.fill():
+            left = self.block[self.at :].lstrip()
+            self.at = len(self.block) - len(left)
+            if left:
+                return
+
+    def line(self) -> str:
+        """The rest of the line."""
+        parts = []
+        while self.fill():
+            end = self.block.find("\n", self.at) + 1 or len(self.block)
+            parts.append(self.block[self.at : end])
+            self.at = end
+            if parts[-1].endswith("\n"):
+                break
+        return "".join(parts)
+
+    def until_header(self) -> Iterator[str]:
+        """What comes before the next header, in pieces."""
+        while self.fill() and not self.at_header():
+            end = self.block.find("\n>", self.at) + 1 or len(self.block)
+            piece, self.at = self.block[self.at : end], end
+            yield piece
 
 
-def _nucleotides(path: Path, name: str, lines: Iterable[str]) -> bytes:
+def _nucleotides(path: Path, name: str, pieces: Iterable[str]) -> bytes:
     letters = bytearray()
-    for line in lines:
-        letters += line.encode()
+    for piece in pieces:
+        letters += piece.encode()
     letters = letters.translate(_NORMAL, b" \t\r\n")
     sequence = bytes(letters)
     if not sequence:

@@ -104,7 +104,7 @@ def check(values: Mapping[str, Any], notebook: str) -> dict[str, Any]:
     known = declared(notebook)
     for name in values:
         if name not in known:
-            raise DnakitError(f"{name!r} is not a parameter of {notebook}{did_you_mean(name, known)}")
+            raise DnakitError(f"{shortened(name)} is not a parameter of {notebook}{did_you_mean(name, known)}")
     try:
         return _model(known).model_validate(dict(values)).model_dump(exclude_unset=True)
     except ValidationError as error:

@@ -40,8 +40,12 @@ def curves(
         The thesis's final values: columns `y`, `hue` and `col`.
     log : bool
         Whether the vertical axis is logarithmic. Values that are not above zero leave a gap there.
+
+    Where there is no value at all, the panels say so.
     """
     drawn = data.assign(**{y: data[y].where(data[y] > 0)}) if log else data
+    if drawn[y].isna().all():
+        return _nothing(drawn, label, None if drawn.empty else col)
     columns = drawn[col].nunique() if col else 1
     grid = sns.relplot(
         drawn,
@@ -67,6 +71,15 @@ def curves(
             _mark(axes, right, thesis[thesis[col] == value] if col else thesis, y, hue, palette or {})
     if thesis is not None and grid.legend:
         _add_to_legend(grid, Line2D([], [], color="#222222", **THESIS_MARK), "thesis, final value")
+    return grid
+
+
+def _nothing(data: pd.DataFrame, label: str, col: str | None) -> sns.FacetGrid:
+    """The panels of curves without a value, as of a run too small to get one right."""
+    grid = sns.FacetGrid(data, col=col, height=2.9, aspect=1.15).set_axis_labels("epoch", label)
+    grid.set_titles("{col_name}")
+    for axes in grid.axes.flat:
+        axes.text(0.5, 0.5, "no value", ha="center", transform=axes.transAxes)
     return grid
 
 
