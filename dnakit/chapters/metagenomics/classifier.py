@@ -38,7 +38,7 @@ MIXTURE = {
 LENGTHS = (60, 300)  # of fragments
 RATE = 0.005  # substitutions of the sequencer
 STRANGERS = 300
-ASKED = 250  # records of each level in a calibration, at most
+ASKED = 500  # records of each level in a calibration, at most
 BATCH = 256  # reads at a time
 
 
