@@ -122,11 +122,35 @@ def record(notebook: Notebook, profile: Profile, chosen: Runs = None, p: Assignm
     chapter = _chapter(notebook, profile, p)
     asked = [chapter.runs[name] for name in _asked(chapter, profile, chosen)]
     for run in asked:  # before anything is copied
-        if not run.done:
-            values = "".join(f" -p {assignment}" for assignment in p or [])
-            raise DnakitError(f"{run.name} is not made: dnakit train {notebook} {run.name} --profile {profile}{values}")
+        _refuse_unmade(run, notebook, profile, p)
     for run in asked:
         print(shown(record(run.folder(), run.name, profile, notebook)))
+
+
+@app.command("export")
+def export_(
+    notebook: Notebook,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run that keeps a model.")],
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    profile: Profile,
+    p: Assignments = None,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Weights in bfloat16, half the size.")] = False,
+) -> None:
+    """Write the model of a finished run, its tokenizer, its record and a model card into a folder."""
+    from dnakit.export import export_run
+
+    chapter = _chapter(notebook, profile, p)
+    chosen = chapter.runs[_asked(chapter, profile, [run])[0]]
+    _refuse_unmade(chosen, notebook, profile, p)
+    print(shown(export_run(chosen, notebook, profile, folder, bf16)))
+
+
+@app.command("import")
+def import_(folder: Annotated[Path, typer.Argument(help="A folder that dnakit export wrote.")]) -> None:
+    """Put an exported run into the store, after a check of its key and its files, and print where it lies."""
+    from dnakit.export import import_run
+
+    print(import_run(folder))
 
 
 @app.command()
@@ -210,6 +234,12 @@ def _asked(chapter: "Chapter", profile: str, chosen: list[str] | None) -> list[s
             near = did_you_mean(name, chapter.runs)
             raise DnakitError(f"{chapter.notebook} has no run {name!r}{near}; {all_of_them} lists them")
     return list(chosen or chapter.runs)
+
+
+def _refuse_unmade(run: "Run", notebook: str, profile: str, assignments: list[str] | None) -> None:
+    if not run.done:
+        values = "".join(f" -p {assignment}" for assignment in assignments or [])
+        raise DnakitError(f"{run.name} is not made: dnakit train {notebook} {run.name} --profile {profile}{values}")
 
 
 def _state(run: "Run") -> tuple[str, str]:

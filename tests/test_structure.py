@@ -33,7 +33,8 @@ MAY_IMPORT = {
     "notebooks": BASE,
     "chapters/chapter": BASE | {"data", "run", "report", "notebooks"},
     "chapters/pool": BASE | {"chapters/chapter"},
-    "cli": BASE | {"notebooks", "data", "store"},
+    "export": BASE | {"store", "run"},
+    "cli": BASE | {"notebooks", "data", "store", "export"},
 }
 LIBRARY = BASE | {"store", "run", "metrics", "data", "tokens", "models", "training", "report"}
 FROM_EARLIER = {"runs", "parameters", "starts"}  # what a chapter may use of an earlier one

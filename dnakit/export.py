@@ -1,0 +1,251 @@
+"""A trained model carried from one store to another.
+
+An exported folder has the form of a model on the Hugging Face hub: weights, tokenizer, configuration and a model card.
+The record of the run lies in ``run/``, and ``dnakit.json`` says the key of the run and the digest of every file.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from dnakit import store
+from dnakit.project import DnakitError, checked, published_folder
+from dnakit.run import Run
+
+MANIFEST = "dnakit.json"
+RECORD = "run"  # the subfolder with the small files of the run
+NEEDED = {"config.json", "model.safetensors", f"{RECORD}/run.json", f"{RECORD}/metrics.json"}
+
+
+class Manifest(BaseModel):
+    """What ``dnakit.json`` holds: which run it is, all that its key is made of, and the SHA-256 of every file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    notebook: str
+    profile: str
+    run: str
+    key: str
+    recipe: str
+    inputs: dict[str, Any]
+    sha256: dict[str, str]
+
+
+# ---- out of the store
+
+
+def export_run(run: Run, notebook: str, profile: str, folder: Path, bf16: bool = False) -> Path:
+    """Write a finished run's model, with all that another store needs to take it.
+
+    Parameters
+    ----------
+    run
+        In the store.
+    notebook, profile
+        Where the run belongs; they are written down.
+    folder
+        A new or empty folder; it appears when it is whole.
+    bf16
+        Write the weights as bfloat16, in half the space. The record then says so.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    DnakitError
+        If the run keeps no model, the folder holds something, or the disk refuses.
+    """
+    made = run.folder()
+    if not (made / "model" / "model.safetensors").is_file():
+        raise DnakitError(f"{run.name} of {notebook} keeps no model that could be exported")
+    folder = folder.expanduser().resolve()
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise DnakitError(f"{folder} is there already: give the name of a new folder")
+    with published_folder(folder) as part:
+        _copy(made, part)
+        if bf16:
+            _halve(part)
+        (part / "README.md").write_text(card(run, part, notebook, profile), encoding="utf-8")
+        digests = {name: _digest(part / name) for name in _names(part)}
+        about = {"notebook": notebook, "profile": profile, "run": run.name, "key": run.key}
+        made_of = {"recipe": run.recipe, "inputs": dict(run.inputs())}
+        store.write_json(part / MANIFEST, about | made_of | {"sha256": digests})
+    return folder
+
+
+def _copy(made: Path, part: Path) -> None:
+    """The files of the model, and the tables and records of the run."""
+    (part / RECORD).mkdir()
+    for file in (each for each in (made / "model").iterdir() if each.is_file()):
+        shutil.copyfile(file, part / file.name)
+    for file in [*made.glob("*.json"), *made.glob("*.csv")]:
+        shutil.copyfile(file, part / RECORD / file.name)
+
+
+def _halve(part: Path) -> None:
+    """Round the weights to bfloat16, and say so in the configuration and in the record."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(part / "model.safetensors")
+    rounded = {name: each.to(torch.bfloat16) if each.is_floating_point() else each for name, each in weights.items()}
+    save_file(rounded, part / "model.safetensors", {"format": "pt"})
+    for file, said in (("config.json", "dtype"), (f"{RECORD}/run.json", "weights")):
+        store.write_json(part / file, store.read_json(part / file) | {said: "bfloat16"})
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+# ---- the model card
+
+
+def card(run: Run, folder: Path, notebook: str, profile: str) -> str:
+    """The model card of an exported folder: YAML for machines, then text."""
+    config, record = store.read_json(folder / "config.json"), store.read_json(folder / RECORD / "run.json")
+    metrics = dict(_numbers(store.read_json(folder / RECORD / "metrics.json")))
+    settings = dict(record.get("parameters", {})) | {"weights": record.get("weights", "float32")}
+    counts = {
+        f"{what}, {part}": count
+        for what in ("genomes", "windows", "samples")
+        if isinstance(record.get(what), Mapping)
+        for part, count in record[what].items()
+    }
+    code = {f"code, {name}": value for name, value in record["environment"].items()}
+    made = {"key": run.key, "recipe": run.recipe, "device": record.get("device", ""), **code}
+    sections = [
+        f"---\n{yaml.safe_dump(_for_machines(config), sort_keys=False)}---\n",
+        f"# {run.title}\n",
+        f"Run `{run.name}` of the notebook `{notebook}`, profile `{profile}`, of dnakit, the executable edition of "
+        "*Small transformers for bioinformatics tasks* (L. S. Lorello, University of Bologna, 2021).\n",
+        "## How to load it\n",
+        _how_to_load(config, (folder / "tokenizer.json").is_file()),
+        "## Data\n",
+        f"{record.get('source', 'see the record')} ({'simulated' if record.get('simulated') else 'real'} data).\n",
+        *(f"* sha256 `{digest}`" for digest in str(record.get("source_sha256", "")).split()),
+        "",
+        _table(counts, "number"),
+        "## Training\n",
+        _table(settings, "value"),
+        "## Metrics\n",
+        _table(metrics, "value"),
+        "## Where it comes from\n",
+        _table(made, "value"),
+        "## Licence\n",
+        "MIT. The data keep the licences of their sources.\n",
+    ]
+    return "\n".join(sections)
+
+
+def _for_machines(config: Mapping[str, Any]) -> dict[str, Any]:
+    head = {"pipeline_tag": "fill-mask"} if config["head"].startswith("mlm") else {}
+    return {"license": "mit", "library_name": "transformers", **head, "tags": ["biology", "dna", config["model_type"]]}
+
+
+def _how_to_load(config: Mapping[str, Any], tokenizer: bool) -> str:
+    plain, language_model = config["model_type"] == "longformer", config["head"].startswith("mlm")
+    kind = "AutoModelForMaskedLM" if language_model else "AutoModel"
+    lines = [
+        f"from transformers import {kind}{', AutoTokenizer' * tokenizer}",
+        *([] if plain else ["import dnakit.models.classes  # transformers does not know this architecture"]),
+        "",
+        *(['tokenizer = AutoTokenizer.from_pretrained("this/folder")'] if tokenizer else []),
+        f'model = {kind}.from_pretrained("this/folder", dtype="float32")',
+    ]
+    text = "```python\n" + "\n".join(lines) + "\n```\n\n"
+    if not language_model:
+        text += f"This is the encoder alone; `dnakit.models.build.load(folder)` opens the head `{config['head']}` too. "
+    if tokenizer:
+        text += "The tokenizer takes DNA letters without blanks. "
+    return text + "`dnakit import this/folder` puts the run into the store of dnakit.\n"
+
+
+def _numbers(metrics: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers of nested metrics by path."""
+    for name, value in metrics.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(value, f"{before}{name}.")
+        elif isinstance(value, int | float):
+            yield f"{before}{name}", value
+
+
+def _table(values: Mapping[str, Any], what: str) -> str:
+    return "\n".join([f"| | {what} |", "|---|---|", *(f"| {name} | {value} |" for name, value in values.items()), ""])
+
+
+# ---- into the store
+
+
+def import_run(folder: Path) -> Path:
+    """Put an exported run into the store; one that the store holds stays as it is.
+
+    Returns
+    -------
+    Path
+        Its folder in the store.
+
+    Raises
+    ------
+    DnakitError
+        If a file is missing or was changed, or the key is not that of the recipe and the inputs.
+    """
+    manifest = _manifest(folder)
+    _check(folder, manifest)
+    return store.get_or_make("runs", manifest.key, lambda part: _unpack(folder, manifest, part))
+
+
+def _manifest(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise DnakitError(f"{folder} holds no {MANIFEST}: give a folder that dnakit export wrote")
+    try:
+        values = store.read_json(path)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise DnakitError(f"{path} is damaged: export the run again")
+    return checked(Manifest, {str(name): value for name, value in values.items()}, str(path))
+
+
+def _check(folder: Path, manifest: Manifest) -> None:
+    """Refuse a key that does not follow from the inputs, and files other than those that were exported."""
+    key = store.key(manifest.recipe, manifest.inputs)
+    if key != manifest.key:
+        raise DnakitError(f"{folder}: recipe and inputs give the key {key}, not {manifest.key}: export the run again")
+    for name in sorted(NEEDED - manifest.sha256.keys()):
+        raise DnakitError(f"{folder / MANIFEST} does not list {name}: export the run again")
+    for name, digest in manifest.sha256.items():
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or len(path.parts) > 2:
+            raise DnakitError(f"{folder / MANIFEST} names {name!r}, which is no file of this folder")
+        if not (folder / name).is_file():
+            raise DnakitError(f"{folder} lacks {name}: copy the whole folder again")
+        if _digest(folder / name) != digest:
+            raise DnakitError(f"{folder / name} was changed after the export: copy the folder again")
+    recorded = json.loads((folder / RECORD / "run.json").read_text()).get("key")
+    if recorded != manifest.key:
+        raise DnakitError(f"{folder}: its record is of the run {recorded}, not {manifest.key}: export the run again")
+
+
+def _unpack(folder: Path, manifest: Manifest, part: Path) -> None:
+    """Fill a folder of the store; what an interrupted training left there goes."""
+    shutil.rmtree(part)
+    (part / "model").mkdir(parents=True)
+    for name in manifest.sha256:
+        inside, is_record = PurePosixPath(name).name, PurePosixPath(name).parent.name == RECORD
+        if name != "README.md":
+            shutil.copyfile(folder / name, part / inside if is_record else part / "model" / inside)
