@@ -1,0 +1,65 @@
+"""The thesis's readings of a gene as tokens, and the sums that top-5 accuracy comes from."""
+
+import numpy as np
+import pytest
+import torch
+
+from dnakit.chapters.chapter import chapter_of
+from dnakit.chapters.metagenomics import copies, fine_tuning
+from dnakit.models import build
+from dnakit.tokens.tokenizer import known_words, train_tokenizer
+from dnakit.tokens.vocabulary import CLS, PAD, SEP
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return copies.copies(chapter_of("04_metagenomics", "smoke", {"species": 6, "copies": 6}).parameters, seed=2)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(samples):
+    return train_tokenizer([known_words(gene, 9) for gene in samples.genes["sequence"]], 1500, 9)
+
+
+@pytest.mark.parametrize("words", ["gene", "genome", "whole", "small vocabulary"])
+def test_every_reading_spells_the_same_gene(samples, tokenizer, words):
+    letters = tokenizer.token_letters()
+    encoded = fine_tuning.encode(samples, tokenizer, words)
+    assert [b"".join(letters[token] for token in tokens) for tokens in encoded] == samples.sequences
+
+
+def test_readings_differ_in_what_they_should(samples, tokenizer):
+    encoded = {words: fine_tuning.encode(samples, tokenizer, words) for words in ("gene", "whole", "small vocabulary")}
+    small = np.concatenate(encoded["small vocabulary"])
+    assert small.max() < fine_tuning.SMALL_VOCABULARY
+    assert len(small) > len(np.concatenate(encoded["gene"]))
+    lengths = tokenizer.token_lengths()
+    assert all(9 in np.cumsum(lengths[tokens]) for tokens in encoded["gene"])
+    assert not all(9 in np.cumsum(lengths[tokens]) for tokens in encoded["whole"])
+
+
+def test_samples_are_framed_and_as_wide_as_the_longest(samples, tokenizer):
+    data = fine_tuning.datasets(samples, tokenizer, "gene")
+    item = data["train"][0]
+    length = int(item["attention_mask"].sum())
+    assert item["input_ids"][0] == CLS
+    assert item["input_ids"][length - 1] == SEP
+    assert (item["input_ids"][length:] == PAD).all()
+    assert [len(data[part]) for part in copies.PARTS] == [len(samples.rows[part]) for part in copies.PARTS]
+    widths = {part.ids.shape[1] for part in data.values()}
+    assert len(widths) == 1
+    assert widths.pop() % fine_tuning.WIDTHS == 0
+
+
+def test_the_fourth_sum_counts_labels_among_the_five_highest_scores():
+    sizes = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16, "num_hidden_layers": 1}
+    model = fine_tuning.counting_top5(build.build("longformer", "sequence", 50, num_labels=9, **sizes)).eval()
+    ids = torch.randint(5, 50, (12, 20))
+    ids[:, 0] = CLS
+    labels = torch.randint(0, 9, (12,))
+    output = model(ids, attention_mask=torch.ones_like(ids), labels=labels)
+    rank = (output.logits > output.logits.gather(1, labels[:, None])).sum(1)
+    assert output.counts.shape == (1, 4)
+    assert output.counts[0, 2:].tolist() == [(rank == 0).sum(), (rank < 5).sum()]
+    metrics = fine_tuning.summarise(output.counts[0].numpy())
+    assert metrics["top1"] <= metrics["top5"]
