@@ -13,6 +13,8 @@ from dnakit.report.style import GREY
 KINDS = ["DNase", "TF", "histone"]  # in the thesis's order
 SPLITS = {"random": "random", "apart": "random, 1 kb apart", "chromosomes": "by chromosome"}
 COLOURS = {"nearest bins": GREY, "GC content": "#56B4E9", "6-mers": "#0072B2"}
+METHODS = list(COLOURS)
+TICKS = ["random", "1 kb apart", "chromosome"]  # the splits on an axis
 
 
 def _simple(done: Finished) -> Finished:
@@ -54,7 +56,8 @@ def _in_order(done: Finished) -> list[FinishedRun]:
 
 def _scores(done: Finished) -> Iterator[dict[str, Any]]:
     for run in _in_order(_simple(done)):
-        for method, found in run.metrics["methods"].items():
+        for method in METHODS:
+            found = run.metrics["methods"][method]
             for kind in _kinds(found["kinds"]):
                 row = {"organism": run.record["species"], "split": SPLITS[run.record["split"]], "method": method}
                 yield row | {"kind": kind} | found["kinds"][kind]
@@ -75,6 +78,11 @@ def simple_methods(done: Finished) -> pd.DataFrame:
     )
 
 
+def by_kind(scores: pd.DataFrame, ending: str) -> dict[str, float]:
+    """Mean AUROC of each kind, under the kind's name in lower case and an ending."""
+    return {f"{kind.lower()}{ending}": float(scores["AUROC"].get(kind, float("nan"))) for kind in KINDS}
+
+
 def draw_simple_methods(done: Finished) -> Figure | None:
     """Mean AUROC by kind of feature under each split, a panel for each organism, with 95% intervals."""
     found = pd.DataFrame(_scores(done))
@@ -88,13 +96,13 @@ def draw_simple_methods(done: Finished) -> Figure | None:
     grid.refline(y=0.5, color=GREY)
     grid.set_titles("{col_name}").set_axis_labels("", "mean AUROC").add_legend(title="")
     for axes in grid.axes.flat:
-        axes.tick_params(axis="x", labelrotation=30)
+        axes.set_xticks(range(len(TICKS)), TICKS, rotation=35, ha="right")
     return grid.figure
 
 
 def _with_intervals(data: pd.DataFrame, color: str, label: str, **_: Any) -> None:
     axes = sns.mpl.pyplot.gca()
-    places = range(len(data))
+    places = [list(SPLITS.values()).index(split) for split in data["split"]]
     axes.errorbar(
         places,
         data["auroc_mean"],
@@ -104,14 +112,14 @@ def _with_intervals(data: pd.DataFrame, color: str, label: str, **_: Any) -> Non
         marker="o",
         capsize=2,
     )
-    axes.set_xticks(list(places), data["split"])
 
 
 def flattened(done: Finished) -> pd.DataFrame:
     """Readings of the thesis's "AUC all": the area of thresholded answers, of flattened probabilities, and the mean."""
     rows = []
     for run in _in_order(_simple(done)):
-        for method, found in run.metrics["methods"].items():
+        for method in METHODS:
+            found = run.metrics["methods"][method]
             features = sum(each["features"] for each in found["kinds"].values())
             mean = sum(each["features"] * each["auroc_mean"] for each in found["kinds"].values()) / max(1, features)
             rows.append(
@@ -142,3 +150,9 @@ def tokens(done: Finished) -> pd.DataFrame:
     index = ["sequences", "bases", "tokenizer", "reading"]
     columns = ["fewest", "median", "most", "fit 256", "fit 512", "fit 1024"]
     return found.set_index(index)[columns].astype({"median": float})
+
+
+def of_words(counted: pd.DataFrame, bases: int) -> pd.DataFrame:
+    """Of `tokens` the rows of these windows in the words that the tokenizers were trained on."""
+    index = counted.index.to_frame()
+    return counted[(index["bases"] == bases) & (index["reading"] == "9-mer words")]

@@ -2,6 +2,7 @@
 
 from dnakit.chapters.chromatin.measurements import SimpleMethods, TokenCounts
 from dnakit.chapters.chromatin.parameters import Parameters
+from dnakit.chapters.chromatin.trainings import trainings
 from dnakit.run import Run
 
 __all__ = ["Parameters", "runs"]
@@ -16,4 +17,4 @@ def runs(parameters: Parameters) -> list[Run]:
         for ending, organism in parameters.sets().items()
         for split in SPLITS
     ]
-    return [*simple, TokenCounts(parameters, "tokens")]
+    return [*simple, TokenCounts(parameters, "tokens"), *trainings(parameters)]

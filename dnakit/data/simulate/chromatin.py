@@ -20,7 +20,7 @@ from dnakit.data.formats import Record, write_fasta
 from dnakit.data.peaks import Feature, Piece
 from dnakit.project import published
 
-LENGTHS = (60_000, 50_000, 40_000, 40_000)  # bases of the chromosomes
+LENGTHS = (180_000, 120_000, 80_000, 100_000)  # bases of the chromosomes
 SPACING = 5_000  # an active region in each stretch of so many bases
 REGION = (1_000, 3_000)  # bases of an active region, from and to
 ACTIVE = (0.2, 0.3, 0.3, 0.2)  # A, C, G, T there; elsewhere the other way round

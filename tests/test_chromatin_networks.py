@@ -1,0 +1,221 @@
+"""Networks of chapter 5: losses and metrics against references, inputs, padding, and whole small trainings."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from torch.nn import functional as F
+
+from dnakit.chapters.chapter import open_chapter
+from dnakit.chapters.chromatin import training_results
+from dnakit.chapters.chromatin.fine_tuning import load_model, weighted_loss
+from dnakit.chapters.chromatin.networks import Convolutional, ProfileModel, load, score
+from dnakit.chapters.chromatin.samples import BaseInputs, Samples, TokenInputs
+from dnakit.chapters.chromatin.summary import Summary
+from dnakit.data.peaks import Feature
+from dnakit.models import build
+from dnakit.notebooks.parameters import settings
+from dnakit.report.finished import Finished
+from dnakit.tokens.tokenizer import train_tokenizer
+from dnakit.tokens.vocabulary import CLS, PAD, SEP
+
+FEATURES = [Feature("a", "TF"), Feature("b", "TF"), Feature("c", "DNase")]
+TINY = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 4, "num_hidden_layers": 1}
+
+
+@pytest.fixture
+def batch():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(200, 3, generator=generator) * 2
+    return logits, (torch.rand(200, 3, generator=generator) < 0.3).to(torch.int8)
+
+
+def test_the_loss_is_torchs_where_every_label_is_known(batch):
+    logits, labels = batch
+    expected = F.binary_cross_entropy_with_logits(logits, labels.float(), pos_weight=torch.tensor(8.0))
+    assert score(logits, labels, 8.0)[0].item() == pytest.approx(expected.item(), rel=1e-6)
+    found = weighted_loss(labels.numpy(), torch.sigmoid(logits).numpy(), 8.0)
+    assert found == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_unknown_labels_give_no_loss_and_no_gradient(batch):
+    logits, labels = batch
+    labels[:50, 1] = -1
+    logits.requires_grad_()
+    loss, counts = score(logits, labels, 8.0)
+    loss.backward()
+    assert (logits.grad[:50, 1] == 0).all()
+    assert (logits.grad[50:] != 0).all()
+    changed = logits.detach().clone()
+    changed[:50, 1] += 5
+    again, same = score(changed, labels, 8.0)
+    assert again.item() == pytest.approx(loss.item())
+    assert torch.equal(counts, same)
+
+
+def test_metrics_of_summed_batches_are_those_of_all_samples(batch):
+    logits, labels = batch
+    labels[:50, 1] = -1
+    parts = [score(logits[start : start + 32], labels[start : start + 32], 8.0)[1] for start in range(0, 200, 32)]
+    found = Summary(FEATURES)(torch.stack(parts).double().sum(0).numpy())
+    areas = [roc_auc_score(labels[known, n] == 1, logits[known, n]) for n in range(3) for known in [labels[:, n] >= 0]]
+    assert found["auroc_TF"] == pytest.approx(np.mean(areas[:2]), abs=0.01)
+    assert found["auroc_DNase"] == pytest.approx(areas[2], abs=0.01)
+    known = labels >= 0
+    answers, truth = (logits > 0)[known], (labels == 1)[known]
+    assert found["recall"] == pytest.approx(answers[truth].float().mean().item())
+    assert found["precision"] == pytest.approx(truth[answers].float().mean().item())
+    assert found["loss"] == pytest.approx(score(logits, labels, 8.0)[0].item(), rel=1e-5)
+
+
+# ---- networks
+
+
+@pytest.mark.parametrize(("kind", "parameters"), [("cnn", 52_843_119), ("danq", 46_926_479)])
+def test_published_shapes_have_their_published_numbers_of_weights(kind, parameters):
+    """DeepSEA's and DanQ's on the 919 features; DanQ's Keras LSTM has one vector of biases where torch has two."""
+    with torch.device("meta"):
+        network = Convolutional(kind, 919, 1_000, 1.0)
+    weights = sum(each.numel() for name, each in network.named_parameters() if "bias_hh" not in name)
+    assert weights == parameters
+
+
+@pytest.mark.parametrize("kind", ["cnn", "danq"])
+def test_a_convolutional_network_is_saved_and_loaded(kind, tmp_path):
+    network = Convolutional(kind, 3, 1_000, 0.02).eval()
+    codes = torch.randint(0, 5, (2, 1_000), dtype=torch.uint8)
+    network.save_pretrained(tmp_path)
+    assert torch.equal(load(tmp_path)(codes).logits, network(codes).logits)
+
+
+def test_an_unknown_base_is_zero_in_every_channel():
+    network = Convolutional("cnn", 3, 1_000, 0.02).eval()
+    seen = []
+    network.body.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    network(torch.full((1, 1_000), 4, dtype=torch.uint8))
+    network(torch.full((1, 1_000), 3, dtype=torch.uint8))
+    assert seen[0].sum() == 0
+    assert seen[1][0, 3].sum() == 1_000
+
+
+# ---- inputs
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    rng = np.random.default_rng(0)
+    return train_tokenizer(["".join(rng.choice(list("ACGT"), 9_000))], 200, 9)
+
+
+def windows(count, length=400, seed=1):
+    rng = np.random.default_rng(seed)
+    return [rng.choice(list(b"ACGT"), length).astype(np.uint8).tobytes() for _ in range(count)]
+
+
+def test_tokens_are_framed_cut_and_padded(tokenizer):
+    sequences = windows(4)
+    whole, cut = TokenInputs(sequences, tokenizer, 512), TokenInputs(sequences, tokenizer, 64)
+    for row, sequence in enumerate(sequences):
+        ids, encoded = whole[row]["input_ids"], tokenizer.encode_sequence(sequence)
+        real = ids[whole[row]["attention_mask"] == 1]
+        assert real.tolist() == [CLS, *encoded.tolist(), SEP]
+        assert (ids[len(real) :] == PAD).all()
+        assert cut[row]["input_ids"].tolist() == [CLS, *encoded[:62].tolist(), SEP]
+    assert len(whole[0]["input_ids"]) < 512, "padding that no input needs is left out"
+
+
+def test_padding_changes_no_logit(tokenizer):
+    """So that an input of 1,024 tokens is one of 256 where both hold the whole window."""
+    torch.manual_seed(0)
+    model = build.build("longformer", "multilabel", len(tokenizer), num_labels=3, max_tokens=512, **TINY).eval()
+    batch = TokenInputs(windows(2), tokenizer, 512)[np.arange(2)]
+    more = {name: F.pad(each, (0, 160), value=PAD if name == "input_ids" else 0) for name, each in batch.items()}
+    with torch.no_grad():
+        assert torch.allclose(model(**batch).logits, model(**more).logits, atol=1e-6)
+
+
+def test_each_epoch_draws_other_samples_and_the_same_again():
+    inputs, labels = BaseInputs(windows(50)), np.zeros((50, 3), np.int8)
+    samples = Samples(inputs, labels, 20, 1, redraw=True)
+    drawn = []
+    for epoch in (0, 1, 0):
+        samples.epoch = epoch
+        drawn.append([samples[n]["codes"].numpy().tobytes() for n in range(20)])
+    assert drawn[0] == drawn[2] != drawn[1]
+    assert len(set(drawn[0])) == len(samples) == 20
+    fixed = Samples(inputs, labels, 20, 1, redraw=False)
+    fixed.epoch = 1
+    assert [fixed[n]["codes"].numpy().tobytes() for n in range(20)] == drawn[0]
+
+
+def test_labels_stay_with_their_inputs():
+    sequences, labels = windows(30), np.arange(30, dtype=np.int8)[:, None]
+    samples = Samples(BaseInputs(sequences), labels, 0, 1, redraw=True)
+    samples.epoch = 3
+    expected = {BaseInputs([each])[0]["codes"].numpy().tobytes(): row for row, each in enumerate(sequences)}
+    assert all(
+        expected[item["codes"].numpy().tobytes()] == int(item["labels"]) for item in map(samples.__getitem__, range(30))
+    )
+
+
+# ---- trainings
+
+
+@pytest.fixture(scope="module")
+def chapter(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DNAKIT_DATA", str(tmp_path_factory.mktemp("data")))
+        changes = {
+            "network_scale": 0.05,
+            "epoch_samples": 0,
+            "epochs": 5,
+            "batch_size": 16,
+            "learning_rate": 3e-3,
+            "evaluation_samples": 64,
+        }
+        yield open_chapter("05_chromatin", settings("05_chromatin", "smoke", changes))
+
+
+@pytest.fixture(scope="module")
+def danq(chapter):
+    return chapter.runs["danq-random"].folder()
+
+
+def test_a_network_learns_a_simulated_profile_and_its_predictions_are_what_is_scored(chapter, danq):
+    from dnakit.chapters.chromatin.profiles import prepare
+
+    run = Finished("this run", "test", {"danq-random": danq})["danq-random"]
+    history, table = run.frame("history.csv"), run.frame("features.csv")
+    assert history.train_loss.iloc[-1] < history.train_loss.iloc[0]
+    assert run.value("metrics.test.kinds.histone.auroc_mean") > 0.6
+    with np.load(danq / "predictions.npz") as kept:
+        labels = prepare(chapter.parameters.data(), 1_000).labels[kept["rows"]]
+        probabilities = kept["probabilities"].astype(float)
+    found = [roc_auc_score(*pair) for pair in zip(labels.T, probabilities.T, strict=True)]
+    assert found == pytest.approx(table.auroc.tolist(), abs=0.01)
+    assert run.record["rows"]["test"] == len(labels)
+
+
+def test_a_trained_network_is_loaded_as_it_was_scored(chapter, danq):
+    model = load_model(chapter.runs["danq-random"], danq)
+    assert isinstance(model, ProfileModel)
+    assert model.network.shape["kind"] == "danq"
+
+
+def test_longer_inputs_wider_windows_and_splits_are_other_runs(chapter):
+    keys = [run.key for name, run in chapter.runs.items() if name.startswith(("cnn", "danq", "simple"))]
+    assert len(set(keys)) == len(keys)
+    named = {run.name: run.experiment for run in chapter.runs.values() if hasattr(run, "experiment")}
+    assert named["none-1024-2000bp-chromosomes"].window == 2_000
+    assert [(named[f"{start}-{tokens}"].split) for start, tokens in training_results.ROWS] == ["random"] * 5
+
+
+def test_table_5_4_has_a_row_for_each_of_the_thesiss_and_dashes_before_training(danq):
+    done = Finished("recorded", "laptop", {"danq-random": danq})
+    table = training_results.table_5_4(done)
+    printed = training_results.published().set_index(training_results.TABLE_KEYS)
+    assert len(table) == 5
+    assert set(table.index) < set(printed.index)
+    assert table.isna().all(axis=None)
+    assert training_results.figure_5_15(done) is None
+    assert training_results.networks(done).loc[("random", "DanQ"), "AUROC histone"] > 0.6
