@@ -21,9 +21,10 @@ from dnakit.data import bases
 from dnakit.data.bases import reverse_complement
 
 K = 11  # bases of a k-mer: most occur once in a mitochondrial gene
-VOTERS = 64  # k-mers of a read that vote
+VOTERS = 48  # k-mers of a read that vote
 SHARE = 4  # of a longer read, one k-mer in so many votes
-CANDIDATES = 16  # records that are aligned
+CANDIDATES = 16  # records that are aligned,
+ENOUGH = 8  # or so many, where one of them has at most one edit
 OF_ONE_SPECIES = 2  # of them, at most
 SLACK = 12  # edits beyond the best distance up to which distances are told apart
 OVERHANG = 25  # bases by which a read may reach beyond either end of a record
@@ -218,6 +219,8 @@ class Searcher:
         best = found["editDistance"]
         kept = [(best, 0, candidates[0])]
         for order, record in enumerate(candidates[1:], start=1):
+            if best <= 1 and order >= ENOUGH:
+                break
             target = self.targets[record]
             if abs(len(target) - len(first)) < ALIKE:
                 target = target[part]
