@@ -43,6 +43,9 @@ class PretrainingParameters(Corpora):
     `trials` are names of further trainings, which ask what a row would have become with another budget or start: each
     of `trial_models` on so many genomes (`trial_genomes`), for so many epochs, from such fresh weights. The four lists
     run in parallel to `trials`.
+
+    `recipes` are names from `dnakit.recipes`: ways to train one model, each from each of `recipe_seeds`, on
+    `recipe_genomes`.
     """
 
     models: list[str] = Field(min_length=1)
@@ -51,6 +54,9 @@ class PretrainingParameters(Corpora):
     trial_genomes: list[int]
     trial_epochs: list[int]
     trial_weights: list[fresh.Weights]
+    recipes: list[str]
+    recipe_seeds: list[int]
+    recipe_genomes: int
     taxonomy: str
     ruler_genomes: int = Field(ge=0)
     nuclear_sources: list[str]

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from dnakit import language_map, metrics, pretraining, report, store, trials, yardsticks
+from dnakit import language_map, metrics, pretraining, recipes, report, store, trials, yardsticks
 from dnakit.corpora import RULERS
 from dnakit.pretraining import NOTEBOOK, READING, SIMPLE, PretrainingParameters
 from dnakit.project import checked
@@ -40,7 +40,8 @@ def run_names(values: dict[str, Any]) -> list[str]:
 
 def runs(values: dict[str, Any]) -> dict[str, store.Kept]:
     """All that the chapter keeps, by name."""
-    return {**pretraining.runs(values), **yardsticks.runs(checked(PretrainingParameters, values, NOTEBOOK))}
+    chapter = checked(PretrainingParameters, values, NOTEBOOK)
+    return {**pretraining.runs(values), **yardsticks.runs(chapter), **recipes.runs(chapter)}
 
 
 def upstream(values: dict[str, Any]) -> dict[str, list[tuple[str, str, str]]]:

@@ -7,6 +7,7 @@ the training metrics of each epoch, as sums that survive a killed process.
 import contextlib
 import ctypes
 import json
+import math
 import os
 import shutil
 import sys
@@ -19,14 +20,16 @@ import numpy as np
 import pandas as pd
 import torch
 import transformers
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch.utils.data import Dataset
 from tqdm import tqdm
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
 from dnakit import store
+from dnakit.optimizers import MuonFactory
 
+WARM_UP, DECAY = 0.03, 0.2  # shares of all steps in which a rate rises from zero, and in which it falls to zero
 CHECKPOINT_SECONDS = 60  # a killed run loses at most so much work, besides a checkpoint at each epoch's end
 NOT_COUNTS = ["logits"]  # of a classifier's output; metrics need its counts alone
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
@@ -34,9 +37,11 @@ Summary = Callable[[np.ndarray], dict[str, float]]
 
 
 class TrainingParameters(BaseModel):
-    """How a model is trained: Adam with the thesis's betas 0.9 and 0.999 (4.2.1), a constant rate, no weight decay.
+    """How a model is trained: by default with Adam at the thesis's betas 0.9 and 0.999 (4.2.1) and a constant rate.
 
-    `precision` ``auto`` is bf16 where the processor computes in it, else fp32.
+    There is no weight decay. `precision` ``auto`` is bf16 where the processor computes in it, else fp32. The `schedule`
+    ``warmup-decay`` lets each rate rise in a line, stay, and fall in a line to zero (`WARM_UP`, `DECAY`). The
+    `optimizer` ``muon`` trains the matrices of the blocks with Muon at `muon_learning_rate`, the rest with Adam.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -45,6 +50,15 @@ class TrainingParameters(BaseModel):
     learning_rate: float = Field(gt=0)
     precision: Literal["auto", "fp32", "bf16"]
     seed: int = Field(ge=0)
+    schedule: Literal["constant", "warmup-decay"] = "constant"
+    optimizer: Literal["adam", "muon"] = "adam"
+    muon_learning_rate: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _muon_has_a_rate(self) -> "TrainingParameters":
+        if (self.optimizer == "muon") != (self.muon_learning_rate is not None):
+            raise ValueError("'muon_learning_rate' belongs to the optimizer muon, which needs it")
+        return self
 
 
 def bf16(precision: str) -> bool:
@@ -83,7 +97,8 @@ def train(
         Makes the untrained model; called after the seed is set. The model's output has ``loss`` and ``counts``, a
         tensor of sums of shape (1, n) over the batch.
     samples : mapping
-        Datasets ``train``, ``test`` and those that are evaluated after each epoch, ``validation`` among them.
+        Datasets ``train`` and those that are evaluated after each epoch, and where there is one ``test``, which is
+        evaluated in the end alone.
     summarise : callable
         Turns ``counts``, summed over a data set, into metrics by name.
     folder : Path
@@ -100,18 +115,23 @@ def train(
     model = build()
     watched = {part: data for part, data in samples.items() if part not in ("train", "test")}
     progress = Progress(summarise)
+    steps = parameters.epochs * math.ceil(len(samples["train"]) / parameters.batch_size)  # type: ignore[arg-type]
+    arguments = _arguments(folder, parameters, steps)
     trainer = CountingTrainer(
         model=model,
-        args=_arguments(folder, parameters),
+        args=arguments,
         train_dataset=samples["train"],
         eval_dataset=watched,
         compute_metrics=Totals(summarise),
         callbacks=[progress],
+        optimizer_cls_and_kwargs=_optimizer(arguments, parameters),
     )
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.progress = progress
     trainer.train(resume_from_checkpoint=last_checkpoint(folder), ignore_keys_for_eval=NOT_COUNTS)
-    results: dict[str, Any] = {part: _evaluate(trainer, samples[part]) for part in (*watched, "test")}
+    results: dict[str, Any] = {
+        part: _evaluate(trainer, samples[part]) for part in (*watched, *samples.keys() & {"test"})
+    }
     pd.DataFrame(progress.rows).to_csv(folder / "history.csv", index=False, float_format="%.6g")
     model.save_pretrained(folder / "model")
     shutil.rmtree(folder / "checkpoints")
@@ -251,7 +271,26 @@ def _evaluate(trainer: CountingTrainer, samples: Dataset) -> dict[str, float]:
     return {name.removeprefix("eval_count_"): value for name, value in metrics.items() if "_count_" in name}
 
 
-def _arguments(folder: Path, parameters: TrainingParameters) -> TrainingArguments:
+def _optimizer(arguments: TrainingArguments, parameters: TrainingParameters) -> tuple[Any, dict[str, Any]] | None:
+    """Kind and options of an optimizer that the Trainer does not know by itself."""
+    if parameters.optimizer == "adam":
+        return None
+    adam, options = Trainer.get_optimizer_cls_and_kwargs(arguments)
+    return MuonFactory, {"muon_rate": parameters.muon_learning_rate, "adam": adam, "adam_options": options}
+
+
+def _schedule(parameters: TrainingParameters, steps: int) -> dict[str, Any]:
+    """The Trainer's arguments for a schedule over so many steps."""
+    if parameters.schedule == "constant":
+        return {"lr_scheduler_type": "constant"}
+    return {
+        "lr_scheduler_type": "warmup_stable_decay",
+        "warmup_steps": max(1, round(WARM_UP * steps)),
+        "lr_scheduler_kwargs": {"num_decay_steps": max(1, round(DECAY * steps)), "decay_type": "linear"},
+    }
+
+
+def _arguments(folder: Path, parameters: TrainingParameters, steps: int) -> TrainingArguments:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     arguments = TrainingArguments(
@@ -264,7 +303,7 @@ def _arguments(folder: Path, parameters: TrainingParameters) -> TrainingArgument
         adam_beta2=0.999,
         weight_decay=0.0,
         max_grad_norm=0.0,
-        lr_scheduler_type="constant",
+        **_schedule(parameters, steps),
         use_cpu=not torch.cuda.is_available(),  # CPU or CUDA, nothing else is tested
         bf16=bf16(parameters.precision),
         seed=parameters.seed,

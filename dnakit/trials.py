@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
 from dnakit import report, store
 from dnakit.pretraining import READING, SIMPLE
+from dnakit.recipes import PREFIX
 
 ROW = "longformer-9-mer-mlm"  # what is tried again
 AS_ROW = "the row of Table 5.1"
@@ -37,7 +38,7 @@ def trials(folders: Mapping[str, Path]) -> dict[str, tuple[dict[str, Any], pd.Da
         about = store.read_json(folder / "run.json")
         parameters, corpus = about["parameters"], about.get("corpus", {})
         tried = (parameters.get("architecture"), parameters.get("head"), corpus.get("tokenization"))
-        if tried == ("longformer", "mlm", "9-mer") and not corpus["piece"]:
+        if tried == ("longformer", "mlm", "9-mer") and not corpus["piece"] and not name.startswith(PREFIX):
             found[AS_ROW if name == ROW else name] = (about, pd.read_csv(folder / "history.csv"))
     return dict(sorted(found.items(), key=lambda each: samples_seen(*each[1])))
 

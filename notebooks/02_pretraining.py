@@ -74,6 +74,9 @@ trial_models = ["longformer-9-mer-mlm", "longformer-9-mer-mlm"]  # what each tra
 trial_genomes = [12, 24]  # on how many genomes,
 trial_epochs = [2, 1]  # for how many epochs,
 trial_weights = ["informed", "informed"]  # and from which fresh weights
+recipes = ["laptop", "muon"]  # ways to train the 9-mer row, from dnakit/recipes.py,
+recipe_seeds = [1]  # each from each of these seeds,
+recipe_genomes = 12  # on so many genomes, once
 nuclear_sources = ["simulated-nuclear-a"]  # chromosomes, cut into pieces
 nuclear_piece = 16_668  # bases of a piece: about a mitochondrial genome, and whole words of 6, 9 and 12
 nuclear_pieces = 12  # how many of them, all splits together; 0: all there are
@@ -133,6 +136,9 @@ choices = {
     "trial_genomes": trial_genomes,
     "trial_epochs": trial_epochs,
     "trial_weights": trial_weights,
+    "recipes": recipes,
+    "recipe_seeds": recipe_seeds,
+    "recipe_genomes": recipe_genomes,
     "nuclear_sources": nuclear_sources,
     "nuclear_piece": nuclear_piece,
     "nuclear_pieces": nuclear_pieces,
