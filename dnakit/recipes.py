@@ -1,9 +1,9 @@
 """How the small Longformer is best trained on a small budget, its architecture untouched.
 
 A *recipe* is everything about a training but the model and the data: optimizer, rates and their schedule, batch,
-dropout, the weights it begins with, and which tokens the loss is over. Each recipe here differs from the one it is made
-of in one part. All of them see the same samples once, and are held against each other on genomes of families that no
-training saw (``far``), asked for the same masked tokens.
+dropout, the weights it begins with, and which tokens the loss is over. Two are given, the thesis's and that of the
+laptop profile; each other one differs from one of the table in one part. All of them see the same samples once, and are
+held against each other on genomes of families that no training saw (``far``), asked for the same masked tokens.
 """
 
 from collections.abc import Mapping
