@@ -123,10 +123,8 @@ def test_muon_with_a_schedule_resumes_bit_for_bit(chosen, tmp_path, monkeypatch)
     held_out = MlmSamples(corpus, "far", "static", "all", 1)
 
     def train(folder: Path, calls: int) -> Path:
-        samples = Breaking(
-            torch.utils.data.Subset(MlmSamples(corpus, "train", "dynamic", "selected", 1), range(60)), calls
-        )
-        parts = {"train": samples, "far": torch.utils.data.Subset(held_out, range(4))}
+        samples = Subset(MlmSamples(corpus, "train", "dynamic", "selected", 1), range(60))
+        parts = {"train": Breaking(samples, calls), "far": Subset(held_out, range(4))}
         sizes = {"intermediate_size": 64}
         build = lambda: fresh.build("longformer", "mlm", corpus.tokenizer, "informed", **sizes)  # noqa: E731
         training.train(build, parts, run._settings(), pretraining.summarise, folder)
