@@ -21,6 +21,7 @@ from torch.utils.data import Dataset, Subset
 from dnakit import fresh, models, report, sources, store, training
 from dnakit.corpora import RULERS, Corpus, CorpusParameters, corpus_key, prepare
 from dnakit.pretraining import PretrainingParameters, parts_of, summarise
+from dnakit.project import DnakitError
 from dnakit.samples import MlmSamples
 
 VERSION = "recipes 1"  # goes into every run key; raise it when the same parameters come to mean another training
@@ -71,10 +72,13 @@ def runs(chapter: PretrainingParameters) -> dict[str, "RecipeRun"]:
     Raises
     ------
     DnakitError
-        For a recipe that is not one of `RECIPES`.
+        For a recipe that is not one of `RECIPES`, or a chapter without the words that they read.
     """
     for recipe in chapter.recipes:
         models.known(recipe, RECIPES, "recipe")
+    words = parts_of(MODEL)["tokenization"]
+    if chapter.recipes and words not in chapter.tokenizations:
+        raise DnakitError(f"'recipes' want {words}, which 'tokenizations' lacks; give no recipes, or add it")
     found = [RecipeRun(chapter, recipe, seed) for seed in chapter.recipe_seeds for recipe in chapter.recipes]
     return {run.name: run for run in found}
 
