@@ -1,5 +1,6 @@
 """Readers of 12S records: every form gives the same table, names follow the stated policy, bad archives are refused."""
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -145,3 +146,21 @@ def test_the_world_is_the_same_each_time(tmp_path):
     names = sorted(path.name for path in folders[0].iterdir())
     assert len(names) == 7
     assert all((folders[0] / name).read_bytes() == (folders[1] / name).read_bytes() for name in names)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("DNAKIT_MIRROR" not in os.environ, reason="no mirror of real data (DNAKIT_MIRROR)")
+def test_real_records_are_as_many_as_published():
+    table = barcodes.read(fetch("mitohelper-sequences-2025-11"), fetch("mitohelper-taxonomy-2025-11"))
+    full = table[table["sequence"].str.len().between(900, 1000)]
+    assert len(table) == 38_350
+    assert len(full) == 11_463
+    assert 6_300 < full["species"].nunique() < 6_500
+    assert (table["family"] != "").mean() > 0.99
+    genes = barcodes.read(fetch("mito-animals"), fetch("mito-animals-table"))
+    assert genes["sequence"].str.len().between(900, 1000).mean() > 0.98
+    once = full[full["species"] != ""].drop_duplicates("species")
+    both = genes[genes["species"] != ""].merge(once, on="species")
+    assert len(both) > 1_800
+    assert (both["genus_x"] == both["genus_y"]).all()
+    assert (both["family_x"] == both["family_y"]).mean() > 0.8  # releases divide the carps differently
