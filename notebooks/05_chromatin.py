@@ -32,8 +32,9 @@ from dnakit.report.ledger import ledger
 # ## Parameters
 #
 # The defaults are the *smoke* profile: a simulated genome. `dnakit execute --profile laptop 05_chromatin` runs the same
-# cells on real profiles. For your own data give a FASTA file in `genome`, a BED file or a folder of peak files in `peaks`,
-# and the chromosomes to hold out. A file `features.tsv` in the folder may name the kind of each feature.
+# cells on real profiles. For your own data give FASTA files in `genome`, a BED file or a folder of peak files in `peaks`,
+# and the chromosomes to hold out. A table in `features` may name the kind of each feature (DNase, TF, histone) and the
+# chromosomes where it is unlabelled. A piece of a chromosome is named as `samtools faidx` does: `chr10:87000001-91000000`.
 
 # %% tags=["parameters"]
 profile = "smoke"  # a name for captions
@@ -41,7 +42,8 @@ pretrained = "smoke"  # profile of chapter 2 whose tokenizers and encoders are t
 organism = "simulated"  # whose profiles: simulated, human-slices, yeast, deepsea
 other_organism = ""  # a second one for the methods without a network; empty: none
 genome = []  # your own: FASTA files,
-peaks = ""  # and a BED file that names features in column 4, or a folder with one peak file per feature
+peaks = ""  # a BED file that names features in column 4, or a folder with one peak file per feature,
+features = ""  # and a table with the columns feature, kind and unlabelled (chromosomes); empty: none
 validation_chromosomes = []  # held out in the split by chromosome; empty: the organism's own
 test_chromosomes = []
 rows = 0  # of DeepSEA's training file the first so many (thesis: 200,000); 0: all

@@ -269,14 +269,18 @@ def own_data(folder, peaks):
         (folder / "peaks" / name).write_text(text)
     changes = {"genome": [str(folder / "my.fa")], "peaks": str(folder / "peaks")}
     changes |= {"validation_chromosomes": ["chr2"], "test_chromosomes": ["chr3"], "wide_windows": []}
+    if "features.tsv" in peaks:
+        changes["features"] = str(folder / "peaks" / "features.tsv")
     return open_chapter("05_chromatin", notebook_settings("05_chromatin", "smoke", changes))
 
 
 def test_a_users_own_peaks_are_learned(tmp_path, store):
     lines = "".join(f"{c}\t{at}\t{at + 300}\n" for c in (1, 2, 3) for at in range(1_000, 29_000, 1_500))
     others = "".join(f"{c}\t{at}\t{at + 200}\n" for c in (1, 2, 3) for at in range(2_000, 29_000, 2_500))
-    chapter = own_data(tmp_path, {"A.bed": f"track name=a\n{lines}", "B.narrowPeak": others})
-    outcome = chapter.runs["simple-chromosomes"].compute(tmp_path)
+    table = "feature\tkind\tunlabelled\nA\tTF\t\nB\thistone\tchr1\n"
+    files = {"A.bed": f"track name=a\n{lines}", "B.narrowPeak": others, "features.tsv": table}
+    outcome = own_data(tmp_path, files).runs["simple-chromosomes"].compute(tmp_path)
+    assert set(outcome.metrics["methods"]["6-mers"]["kinds"]) <= {"TF", "histone"}
     assert set(outcome.metrics["methods"]) == set(simple.METHODS)
     assert outcome.record["simulated"] is False
     assert str(tmp_path) not in str(outcome.record)

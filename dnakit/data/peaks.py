@@ -23,7 +23,6 @@ from dnakit.project import DnakitError, did_you_mean
 BIN = 200  # bp
 REGION = re.compile(r"(?P<chromosome>.+):(?P<first>\d+)-(?P<last>\d+)")
 ENDINGS = (".bed", ".narrowpeak", ".broadpeak")  # of peak files in a folder, before .gz
-FEATURE_TABLE = "features.tsv"  # in a folder of peak files: columns feature, and any of kind, cell, target, unlabelled
 UNLABELLED = -1  # the label of a feature where nothing is known
 
 

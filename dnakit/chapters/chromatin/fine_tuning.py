@@ -12,7 +12,7 @@ from torch import nn
 
 from dnakit import store, training
 from dnakit.chapters.chromatin import networks, scores
-from dnakit.chapters.chromatin.measuring import evaluated, parts_of
+from dnakit.chapters.chromatin.measuring import evaluated, keep_predictions, parts_of
 from dnakit.chapters.chromatin.networks import ProfileModel
 from dnakit.chapters.chromatin.profiles import Profiles, labelled, prepare
 from dnakit.chapters.chromatin.samples import BaseInputs, Inputs, Samples, TokenInputs
@@ -115,7 +115,7 @@ def _test(run: "Training", folder: Path, profiles: Profiles, rows: np.ndarray) -
     table, found = evaluated(profiles, rows, one, chapter.seed)
     table.to_csv(folder / "features.csv", index=False, float_format="%.6g")
     scores.thresholds(profiles.labels[rows], one).to_csv(folder / "thresholds.csv", index=False, float_format="%.6g")
-    np.savez_compressed(folder / "predictions.npz", rows=rows, probabilities=one.astype(np.float16))
+    keep_predictions(folder, profiles, rows, {"probabilities": one})
     _, both = evaluated(profiles, rows, (one + other) / 2, chapter.seed)
     strand = {"mean_difference": float(np.abs(one - other).mean()), "both": both}
     loss = weighted_loss(profiles.labels[rows], one, run.experiment.positive_weight)

@@ -47,9 +47,20 @@ def simple_methods(run: "SimpleMethods", folder: Path) -> Outcome:
         tables.append(table.assign(method=name))
         metrics[name] = {**found, "seconds": seconds}
     pd.concat(tables).to_csv(folder / "features.csv", index=False, float_format="%.6g")
-    np.savez_compressed(folder / "predictions.npz", rows=test, **predictions)
+    keep_predictions(folder, profiles, test, predictions)
     record = run.organism.record() | {"split": run.split, "samples": {part: len(rows) for part, rows in parts.items()}}
     return Outcome({"methods": metrics, "neighbours": neighbours(profiles, parts)}, record)
+
+
+def keep_predictions(folder: Path, profiles: Profiles, rows: np.ndarray, predictions: dict[str, Any]) -> None:
+    """Write ``predictions.npz``: where the rows lie, their labels, the features, and the predictions by method."""
+    arrays: dict[str, Any] = {
+        "chromosome": profiles.chromosomes[rows].astype(str),
+        "start": profiles.starts[rows],
+        "labels": profiles.labels[rows],
+        "features": np.array([feature.name for feature in profiles.features]),
+    }
+    np.savez_compressed(folder / "predictions.npz", **arrays, **predictions)
 
 
 def parts_of(profiles: Profiles, organism: Organism, how: str, seed: int) -> dict[str, np.ndarray]:

@@ -103,11 +103,8 @@ def organism(name: str) -> Organism:
     return ORGANISMS[name]
 
 
-def own(genomes: Sequence[str], peaks: str, validation: Sequence[str], test: Sequence[str]) -> Organism:
-    """The user's own: FASTA files, and a BED file or a folder with one peak file a feature."""
-    folder = _folder(peaks)
-    table = folder / "features.tsv" if folder else None
-    features = str(table) if table and table.is_file() else ""
+def own(genomes: Sequence[str], peaks: str, features: str, validation: Sequence[str], test: Sequence[str]) -> Organism:
+    """The user's own: FASTA files, a BED file or a folder with one peak file a feature, and a table of the features."""
     species = Path(genomes[0]).name.split(".")[0]
     return Organism(species, peaks, tuple(genomes), features, "peaks", tuple(validation), tuple(test))
 

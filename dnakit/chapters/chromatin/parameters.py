@@ -18,6 +18,7 @@ class Parameters(TrainingChapterParameters):
     other_organism: str
     genome: list[str]
     peaks: str
+    features: str
     validation_chromosomes: list[str]
     test_chromosomes: list[str]
     rows: int = Field(ge=0)
@@ -45,7 +46,7 @@ class Parameters(TrainingChapterParameters):
     def data(self) -> Organism:
         """Whose profiles they are: the user's own where they are given."""
         if self.genome:
-            return own(self.genome, self.peaks, self.validation_chromosomes, self.test_chromosomes)
+            return own(self.genome, self.peaks, self.features, self.validation_chromosomes, self.test_chromosomes)
         return self._held_out(organism(self.organism))
 
     def sets(self) -> dict[str, Organism]:

@@ -44,7 +44,7 @@ class Summary:
         for kind in np.unique(self.kinds):
             chosen = areas[enough & (self.kinds == kind)]
             found[f"auroc_{kind}"] = float(chosen.mean()) if len(chosen) else float("nan")
-        return found
+        return dict(sorted(found.items()))  # as a checkpoint keeps them: a resumed history has the same columns
 
 
 def areas_of(histogram: np.ndarray) -> np.ndarray:
