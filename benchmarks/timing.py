@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dnakit import store
+from dnakit.run import environment
 
 Case = Callable[[], object]
 
@@ -72,7 +72,7 @@ def device() -> str:
 def machine() -> dict[str, Any]:
     """What the numbers were measured on: processor, its cores, threads, GPU, commit, versions."""
     gpu = {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
-    return {**store.environment(), "threads": torch.get_num_threads(), **gpu}
+    return {**environment(), "threads": torch.get_num_threads(), **gpu}
 
 
 def matmul_gflops(dtype: torch.dtype, size: int, rounds: int) -> float:
