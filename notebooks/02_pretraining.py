@@ -77,6 +77,7 @@ budget_initial_weights = ["informed", "informed"]  # and with which initial weig
 recipes = ["laptop", "muon"]  # ways to train that are compared, see "A recipe for a small budget"
 recipe_seeds = [1]  # each of them with each of these seeds
 recipe_genomes = 12  # on so many genomes
+vocabularies = [300, 1000]  # sizes of 9-mer vocabularies, see "How much the vocabulary decides"
 nuclear_sources = ["simulated-nuclear-a"]  # chromosomes, cut into pieces
 nuclear_piece = 7_200  # bases of a piece: whole words of 6, 9 and 12; thesis: 16,668, a mitochondrial genome
 nuclear_pieces = 12  # how many of them, all splits together; 0: all there are

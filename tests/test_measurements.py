@@ -4,7 +4,9 @@ import pytest
 
 from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.pretraining import results
+from dnakit.chapters.pretraining.parameters import parts_of
 from dnakit.notebooks.parameters import PROFILES
+from dnakit.report.finished import recorded
 from dnakit.tokens.corpus import prepare
 from dnakit.tokens.parameters import HELD_OUT
 
@@ -18,6 +20,11 @@ def test_every_training_is_measured_and_each_language_has_its_simple_methods(pro
     trained = chapter.parameters.models + chapter.parameters.budgets
     assert needed == {f"ruler-{name}": [name] for name in trained} | {"map": ["longformer-9-mer-mlm"]}
     assert {"simple-methods-mitochondria", "simple-methods-nuclear"} < set(chapter.runs)
+    assert {"held-out-mitochondria", "held-out-nuclear"} < set(chapter.runs)
+    for run in chapter.runs.values():
+        if run.name in chapter.parameters.models:
+            alone = f"segmentation-{run.corpus.tokenization}{'-nuclear' if run.language == 'nuclear' else ''}"
+            assert chapter.runs[alone].corpus == run.corpus
 
 
 def test_without_held_out_genomes_nothing_is_measured():
@@ -54,6 +61,27 @@ def test_all_are_measured_on_the_same_genomes_that_no_training_saw(language):
             names = set(rows[rows.ruler == part].genome)
             assert names == set(genomes[part])
             assert not names & set(genomes["train"])
+
+
+@pytest.mark.trained
+def test_segmentation_alone_is_scored_on_the_masks_of_the_models():
+    done = chapter_of(NOTEBOOK, "smoke").here()
+    _assert_paired(done, 13)
+
+
+def test_recorded_segmentation_alone_is_scored_on_the_masks_of_the_recorded_models():
+    _assert_paired(recorded(NOTEBOOK), 13)
+
+
+def _assert_paired(done, count):
+    rows = [run for run in done.values() if run.name.startswith("ruler-long")]
+    for run in rows:
+        parts = parts_of(run.record["model"])
+        alone = done[f"segmentation-{parts['tokenization']}{parts['nuclear'] or ''}"].frame("bits.csv")
+        columns = ["genome", "ruler", "bases", "masked"]
+        one, other = (frame[columns].sort_values(columns).to_numpy() for frame in (alone, run.frame("bits.csv")))
+        assert (one == other).all()
+    assert len(rows) == count
 
 
 @pytest.mark.trained

@@ -6,7 +6,7 @@ genomes, in samples like those of training. The probability is the plain softmax
 model pays for what it gives to special tokens. Tokens of unknown bases are never masked.
 
 Vocabularies still do not compare fairly. The visible tokens of a k-mer word tell a model where a masked token begins
-and how long it is, and in a large vocabulary that alone says much about its bases.
+and how long it is, and in a large vocabulary that alone says much about its bases. `segmentation` measures how much.
 """
 
 from collections.abc import Iterator, Mapping
@@ -67,7 +67,7 @@ def measure(
     """
     lengths = tokenizer.token_lengths()
     sums = np.zeros((len(genomes), len(SUMS)))
-    samples = _samples(tokenizer, genomes, seed, passes)
+    samples = masked_samples(tokenizer, genomes, seed, passes)
     while batch := list(islice(samples, BATCH)):
         numbers, seen, true = (np.stack(each) for each in zip(*batch, strict=True))
         masked = seen == MASK
@@ -123,10 +123,10 @@ def frames(ids: np.ndarray) -> np.ndarray:
     return np.stack([framed([ids[start:end]]) for start, end in sample_bounds(np.array([len(ids)]))])
 
 
-def _samples(
-    tokenizer: DnaTokenizer, genomes: Mapping[str, bytes], seed: int, passes: int
+def masked_samples(
+    tokenizer: DnaTokenizer, genomes: Mapping[str, bytes], seed: int, passes: int = 1
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Number of the genome, what the model sees and what is true, sample by sample."""
+    """Number of the genome, what a model sees and what is true, sample by sample: the draw that `measure` scores."""
     for number, (name, sequence) in enumerate(genomes.items()):
         samples = frames(tokenizer.encode_sequence(sequence))
         for turn in range(passes):

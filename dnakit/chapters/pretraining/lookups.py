@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from dnakit.chapters.pretraining.word_frames import word_frames
 from dnakit.data.bases import UNKNOWN, codes, kmer_numbers
 from dnakit.project import DnakitError
 from dnakit.tokens.tokenizer import DnaTokenizer
@@ -127,16 +128,9 @@ class TokenLookups:
     def _frames(self, ids: Ids) -> NDArray[np.uint64]:
         """Offset in its word and length of each token, as one number."""
         assert self.word_length is not None
-        special = ids < len(SPECIAL_TOKENS)
-        lengths = np.where(special, 0, self.lengths[ids])
-        stretch = np.cumsum(special)
-        start = np.cumsum(lengths) - lengths
-        crossing = [
-            np.bincount(stretch, (start + frame) % self.word_length + lengths > self.word_length)
-            for frame in range(self.word_length)
-        ]
-        offset = (start + np.argmin(crossing, axis=0)[stretch]) % self.word_length
-        return (offset * (1 + self.word_length) + lengths).astype(np.uint64)
+        offsets, _ = word_frames(ids, self.lengths, self.word_length)
+        lengths = np.where(ids < len(SPECIAL_TOKENS), 0, self.lengths[ids])
+        return (offsets * (1 + self.word_length) + lengths).astype(np.uint64)
 
     def _letters(self, ids: Ids) -> NDArray[np.uint8]:
         """Base codes of token ids, a special token being one unknown letter, with unknown letters on both sides."""

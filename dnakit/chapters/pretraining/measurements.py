@@ -3,7 +3,8 @@
 Two sets of genomes are held out of every corpus of a language. The set ``near`` is drawn at random, so that relatives
 of its genomes are in training. The set ``far`` holds whole families, or chromosomes, of which training sees nothing.
 Each model of a language is measured on both sets, and so are simple methods without a neural network, which learn from
-the genomes that the 9-mer model, or a budget of it, is trained on.
+the genomes that the 9-mer model, or a budget of it, is trained on. What the visible segmentation alone says about a
+masked token is measured for each tokenization.
 """
 
 from abc import abstractmethod
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnakit.chapters.pretraining.parameters import NINE_MER, Parameters
 from dnakit.chapters.pretraining.trainings import LANGUAGES, PretrainingRun
+from dnakit.project import checked
 from dnakit.run import Outcome, Run
 from dnakit.tokens.parameters import HELD_OUT, CorpusParameters, corpus_key
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from dnakit.tokens.corpus import Corpus
 
 MODEL_MEASURED, SIMPLE = "ruler-", "simple-methods-"  # names begin so: recorded runs have them
+SEGMENTATION, VOCABULARY, HELD_OUT_GENOMES = "segmentation-", "vocabulary-", "held-out-"
 RECIPE = "yardsticks 2"  # begins the recipe of every measurement
 
 
@@ -34,7 +37,7 @@ def of(parameters: Parameters, trained: Sequence[PretrainingRun]) -> list["Measu
     simple = _simple_methods(parameters, trained)
     measured = [ModelMeasurement(parameters, f"{MODEL_MEASURED}{run.name}", run.language, run) for run in trained]
     maps = [GenomeMap(parameters, "map", run.language, run) for run in trained if run.name == NINE_MER]
-    return [*simple, *measured, *maps]
+    return [*simple, *measured, *maps, *_segmentations(parameters, trained), *_held_out(parameters, trained)]
 
 
 def _simple_methods(parameters: Parameters, trained: Sequence[PretrainingRun]) -> Iterator["SimpleMethods"]:
@@ -46,6 +49,26 @@ def _simple_methods(parameters: Parameters, trained: Sequence[PretrainingRun]) -
             each = SimpleMethods(run.parameters, name, language)
             found.setdefault(each.corpus.genomes, each)
         yield from found.values()
+
+
+def _segmentations(parameters: Parameters, trained: Sequence[PretrainingRun]) -> Iterator["SegmentationAlone"]:
+    """One for each tokenization of each language that the rows have, then one for each vocabulary of 9-mers."""
+    found: dict[str, SegmentationAlone] = {}
+    for run in trained:
+        if run.name in parameters.models:
+            name = f"{SEGMENTATION}{run.corpus.tokenization}{LANGUAGES[run.language]}"
+            found.setdefault(name, SegmentationAlone(parameters, name, run.language, run.corpus))
+    yield from found.values()
+    nine_mer = parameters.corpus_of(NINE_MER)
+    for size in parameters.vocabularies:
+        corpus = checked(CorpusParameters, nine_mer.model_dump() | {"vocab_size": size}, "'vocabularies'")
+        yield Vocabulary(parameters, f"{VOCABULARY}{size}", "mitochondria", corpus)
+
+
+def _held_out(parameters: Parameters, trained: Sequence[PretrainingRun]) -> Iterator["HeldOutGenomes"]:
+    for language in LANGUAGES:
+        if any(run.language == language for run in trained):
+            yield HeldOutGenomes(parameters, f"{HELD_OUT_GENOMES}{language}", language)
 
 
 @dataclass(frozen=True)
@@ -189,6 +212,86 @@ class GenomeMap(ModelMeasurement):
         _write(points, folder / "map.csv", float_format="%.4g")
         _write(scores, folder / "neighbours.csv", float_format="%.4g")
         return {"genomes": len(genomes)}
+
+
+@dataclass(frozen=True)
+class SegmentationAlone(Measurement):
+    """What the visible token boundaries alone say about the masked tokens that models are scored on."""
+
+    recipe = f"{RECIPE}, segmentation"
+
+    trained_on: CorpusParameters
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        vocabulary = f"{self.corpus.tokenization} of {self.corpus.vocab_size:,} tokens"
+        return f"segmentation alone, {vocabulary}, on the held-out genomes of {self.language}"
+
+    @cached_property
+    def corpus(self) -> CorpusParameters:
+        """The corpus of the row."""
+        return self.trained_on
+
+    def record(self, corpus: "Corpus") -> dict[str, Any]:
+        """The same, and the size of the vocabulary."""
+        return super().record(corpus) | {"vocab_size": len(corpus.tokenizer)}
+
+    def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
+        """Write ``bits.csv`` by genome, with the columns of a model's."""
+        import numpy as np
+        import pandas as pd
+
+        from dnakit.chapters.pretraining import segmentation
+
+        genomes, frames, results = self.genomes(corpus, *HELD_OUT), [], {}
+        known = segmentation.Segmentation(corpus.tokenizer)
+        known.fit(np.split(corpus.ids("train"), corpus.ends("train")[:-1]))
+        for part in HELD_OUT:
+            sums, results[part] = segmentation.measure(known, corpus.tokenizer, genomes[part], self.parameters.seed)
+            frames.append(sums.reset_index().assign(ruler=part))
+        _write(pd.concat(frames).round({"nats": 3}), folder / "bits.csv")
+        return results
+
+
+@dataclass(frozen=True)
+class Vocabulary(SegmentationAlone):
+    """The same for a 9-mer vocabulary of another size: how much a vocabulary itself decides."""
+
+    recipe = f"{RECIPE}, vocabulary"
+
+
+@dataclass(frozen=True)
+class HeldOutGenomes(Measurement):
+    """Which genomes are held out, and what an interval needs to know of them: their families and their bases."""
+
+    recipe = f"{RECIPE}, held-out genomes"
+
+    @property
+    def title(self) -> str:
+        """What is listed, in words."""
+        return f"the held-out genomes of {self.language} and their families"
+
+    def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
+        """Write ``genomes.csv``: ``ruler``, ``genome``, ``family`` (mitochondria) and ``bases`` (the known ones)."""
+        import pandas as pd
+
+        from dnakit.data import sources, taxonomy
+
+        lineages = taxonomy.lineages(sources.fetch(self.corpus.taxonomy)) if self.corpus.taxonomy else {}
+        rows = [
+            {
+                "ruler": part,
+                "genome": name,
+                "family": taxonomy.rank(lineages.get(name, ()), "family"),
+                "bases": sum(map(letters.upper().count, b"ACGT")),
+            }
+            for part, genomes in self.genomes(corpus, *HELD_OUT).items()
+            for name, letters in genomes.items()
+        ]
+        table = pd.DataFrame(rows)
+        _write(table, folder / "genomes.csv")
+        return {part: int((table.ruler == part).sum()) for part in HELD_OUT}
 
 
 def _write(frame: "pd.DataFrame", path: Path, **options: Any) -> None:

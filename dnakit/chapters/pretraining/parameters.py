@@ -41,6 +41,7 @@ class Parameters(TrainingChapterParameters, Corpora):
     recipes: list[str]
     recipe_seeds: list[int]
     recipe_genomes: int
+    vocabularies: list[int]
     taxonomy: str
     held_out_genomes: int = Field(ge=0)
     nuclear_sources: list[str]

@@ -1,0 +1,41 @@
+"""Where in its k-mer word a token begins, read from the lengths of the tokens around it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dnakit.tokens.vocabulary import SPECIAL_TOKENS
+
+
+def word_frames(
+    ids: NDArray[np.integer], lengths: NDArray[np.integer], word_length: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Offset of each token in its word, and the number of that word.
+
+    Offsets come from the token lengths: in each stretch between special tokens, the frame in which the fewest tokens
+    cross the border of a word, of equal ones the first.
+
+    Parameters
+    ----------
+    ids : np.ndarray of int, shape (tokens,)
+        Token ids with special tokens between samples or genomes.
+    lengths : np.ndarray of int, shape (vocab_size,)
+        Bases of each token, by id; of special tokens 0.
+    word_length : int
+        Bases of a word.
+
+    Returns
+    -------
+    offsets, words : np.ndarray of int64, shape (tokens,)
+        Bases from the beginning of the word (below `word_length`), and a number that the tokens of a word share, with a
+        part of it where a special token or the end of a sample cuts it. The values at special tokens mean nothing.
+    """
+    special = ids < len(SPECIAL_TOKENS)
+    bases = np.where(special, 0, lengths[ids])
+    stretch = np.cumsum(special)
+    start = np.cumsum(bases) - bases
+    crossing = [
+        np.bincount(stretch, (start + frame) % word_length + bases > word_length) for frame in range(word_length)
+    ]
+    place = start + np.argmin(crossing, axis=0)[stretch]
+    begins = special | (np.diff(place // word_length, prepend=-1) != 0)
+    return place % word_length, np.cumsum(begins)
