@@ -22,6 +22,7 @@ from dnakit.data.bases import reverse_complement
 from dnakit.data.files import open_text, open_writing, refusing, texts
 from dnakit.project import DnakitError, published
 
+BED_COLUMNS = 12
 AMBIGUITY = b"RYSWKMBDHVN"
 _NORMAL = bytes.maketrans(b"acgtunryswkmbdhvU", b"ACGTTNRYSWKMBDHVT")
 # How a name of a ribosomal RNA calls the mitochondrion's small one, and the others; lower case, one blank between words
@@ -283,6 +284,11 @@ def annotation(record: SeqRecord) -> Annotation:
     """Organism, lineage and the 12S gene of a GenBank record, whichever of its many names the gene has.
 
     The longest annotated small-subunit rRNA counts; start, end and strand are None where there is none.
+
+    Raises
+    ------
+    DnakitError
+        The gene lies beyond the sequence.
     """
     annotations: dict[str, Any] = dict(record.annotations)
     organism = str(annotations.get("organism", "")).strip()
@@ -291,6 +297,8 @@ def annotation(record: SeqRecord) -> Annotation:
     if not genes:
         return Annotation(organism, lineage, None, None, None)
     gene = max(genes, key=len)
+    if max(int(part.end) for part in gene.parts) > len(record):
+        raise DnakitError(f"GenBank record {record.id}: its 12S gene, {gene}, lies beyond its {len(record):,} bases")
     start, end = _span(gene, len(record))
     return Annotation(organism, lineage, start, end, -1 if gene.strand == -1 else 1)
 
@@ -351,7 +359,8 @@ def read_bed(path: str | Path) -> Iterator[BedRow]:
             if not line.strip() or line.startswith(("#", "track", "browser")):
                 continue
             count += 1
-            yield _bed_row(path, number, line.rstrip("\r\n").split("\t") if "\t" in line else line.split())
+            columns = line.rstrip("\r\n").split("\t", BED_COLUMNS) if "\t" in line else line.split(None, BED_COLUMNS)
+            yield _bed_row(path, number, columns[:BED_COLUMNS])
     if not count:
         raise DnakitError(f"{path}: no BED rows in the file")
 
@@ -373,7 +382,7 @@ def _bed_row(path: Path, number: int, columns: list[str]) -> BedRow:
             f"{path}: line {number}: a BED interval needs a chromosome and 0 <= start <= end, not {start}..{end}"
         )
     if strand not in (None, "+", "-"):
-        raise DnakitError(f"{path}: line {number}: strand must be '+', '-' or '.', not {strand!r}")
+        raise DnakitError(f"{path}: line {number}: strand must be '+', '-' or '.', not {strand[:20]!r}")
     thick = _thick(thick_start, thick_end, start, end)
     return BedRow(chrom, start, end, name, value, strand or ".", *thick)
 

@@ -93,10 +93,7 @@ def lineages(path: Path) -> dict[str, tuple[str, ...]]:
     table = _read_table(path)
     if table is None:
         return _genbank_lineages(path)
-    return {
-        name: tuple(lineage.split(">")) if lineage else ()
-        for name, lineage in zip(table.index, table.lineage, strict=True)
-    }
+    return {name: tuple(lineage.split(">")) if lineage else () for name, lineage in table.items()}
 
 
 def _genbank_lineages(path: Path) -> dict[str, tuple[str, ...]]:
@@ -200,13 +197,20 @@ def _is_order(name: str) -> bool:
     return name in ORDERS or (name.endswith("iformes") and name not in NO_ORDERS)
 
 
-def _read_table(path: Path) -> pd.DataFrame | None:
-    """The table of lineages, all columns as text; None where the first line does not name its columns."""
+def _read_table(path: Path) -> dict[str, str] | None:
+    """Lineage by accession, as the table writes it; None where the first line does not name the columns."""
     with refusing(path), open_text(path) as handle:
         header = handle.readline().rstrip("\r\n").split("\t")
         if not {"accession", "lineage"} <= set(header):
             return None
-        try:
-            return pd.read_csv(handle, sep="\t", names=header, index_col="accession", dtype=str, keep_default_na=False)
-        except ValueError as error:
-            raise DnakitError(f"{path}: the table of lineages is damaged; get it again") from error
+        rows = [line.rstrip("\r\n").split("\t") for line in handle if line.strip()]
+    accession, lineage = header.index("accession"), header.index("lineage")
+    found: dict[str, str] = {}
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(header):
+            raise DnakitError(f"{path}: row {number} has {len(row)} columns and the first row {len(header)}; mend it")
+        if found.setdefault(row[accession], row[lineage]) != row[lineage]:
+            raise DnakitError(
+                f"{path}: row {number} gives {row[accession][:40]!r} another lineage than a row before it"
+            )
+    return found

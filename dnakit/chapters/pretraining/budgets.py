@@ -29,7 +29,12 @@ SHADES = ("#b0b0b0", "#7a7a7a", "#222222")
 
 
 def of_budgets(done: Finished) -> Finished:
-    """The row and its budgets, what was measured of them, and the simple methods of mitochondria."""
+    """The row and its budgets, what was measured of them, and the simple methods of mitochondria.
+
+    None of them where nothing was measured, because no genomes were held out.
+    """
+    if not simple_methods(done).size:
+        return done.only(lambda _: False)
     names = {NINE_MER if name == AS_ROW else name for name in trained(done)}
     wanted = names | {f"{MODEL_MEASURED}{name}" for name in names}
     return done.only(lambda run: run.name in wanted or run.name.startswith(f"{SIMPLE}mitochondria"))
