@@ -1,0 +1,231 @@
+"""Inputs and surroundings that once gave a wrong result or a crash: the right value of each."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from io import BytesIO
+from pathlib import Path
+
+import fuzz
+import nbformat
+import pytest
+from conftest import HEADER
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dnakit.chapters.chapter import open_chapter
+from dnakit.data import sources, taxonomy
+from dnakit.data.formats import annotation, read_bed, read_fasta, read_genbank
+from dnakit.notebooks import parameters
+from dnakit.notebooks.execute import execute
+from dnakit.project import DnakitError, users_path
+from dnakit.report.finished import Finished
+from dnakit.store import read_json, write_json
+
+ROOT = Path(__file__).resolve().parents[1]
+TOY = "98_toy"
+CELLS = """\
+# %% tags=["parameters"]
+source = "x"
+organisms = ["x"]
+
+# %%
+from dnakit.data.sources import fetch
+print([open(fetch(name.split("@")[0])).read() for name in [source, *organisms]])
+"""
+ODD_NAMES = [
+    "set #2.fa",
+    "0123",
+    "data\\uniq.fa",
+    "caf\udce9.fa",
+    "new\nline.fa",
+    "-p.fa",
+    "{a} $b 'c\".fa",
+    "true",
+    "日本",
+]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A project with one notebook that reads files, the user working in a folder elsewhere."""
+    (tmp_path / "project" / "notebooks").mkdir(parents=True)
+    (tmp_path / "project" / "data").mkdir()
+    shutil.copy(ROOT / "data" / "sources.yaml", tmp_path / "project" / "data")
+    (tmp_path / "project" / "notebooks" / f"{TOY}.py").write_text(HEADER + CELLS)
+    (tmp_path / "private").mkdir()
+    monkeypatch.setenv("DNAKIT_ROOT", str(tmp_path / "project"))
+    monkeypatch.chdir(tmp_path / "private")
+    return tmp_path / "private"
+
+
+def executed(folder, *assignments):
+    values = parameters.assigned(assignments, [TOY])
+    page = nbformat.read(execute(TOY, values, folder / "page.ipynb"), as_version=4)
+    return page.cells[0].source, page.cells[-1].outputs[0]["text"]
+
+
+# ---- values and names of files
+
+
+def test_files_count_from_where_the_user_stands_in_lists_and_before_an_at_and_a_page_names_no_folder(folder):
+    (folder / "mine.fa").write_text("mine")
+    (folder / "other.fa").write_text("other")
+    cell, read = executed(folder, "source=mine.fa", f"organisms=[other.fa@200, {folder}/mine.fa@7]")
+    assert read == "['mine', 'other', 'mine']\n"
+    assert cell == 'source = "mine.fa"\norganisms = ["other.fa@200", "mine.fa@7"]'
+
+
+def test_a_value_stays_what_was_typed_whatever_files_lie_beside(folder):
+    for name in ("chr1", "set", "random"):
+        (folder / name).touch()
+    assert parameters.assigned(["organisms=[chr1]", "source=set #2"], [TOY]) == {
+        "organisms": ["chr1"],
+        "source": "set #2",
+    }
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_file_may_have_any_name(folder, name):
+    (folder / name).write_text(">a\nACGT\n")
+    given = parameters.assigned([f"source={name}"], [TOY])
+    assert given == {"source": name}
+    assert [record.name for record in read_fasta(sources.fetch(given["source"]))] == ["a"]
+    write_json(folder / "run.json", sources.about([name]))
+    assert read_json(folder / "run.json")["source"].encode()  # text that any page can hold
+
+
+def test_a_file_called_like_a_source_is_told_apart(folder):
+    (folder / "hg38").write_text(">a\nACGT\n")
+    with pytest.raises(DnakitError, match=r"write \./hg38 for the file"):
+        sources.fetch("hg38")
+    assert sources.fetch("./hg38") == folder / "hg38"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: &x [1]\nb: *x", "a: 1\na: 2", "[" * 5000, "a: !!int x", "a: !!python/name:os.system", f"a: {'9' * 5000}"],
+)
+def test_what_is_not_plain_yaml_is_refused(text):
+    with pytest.raises(DnakitError, match="not YAML"):
+        parameters.read_yaml(text)
+
+
+def test_a_result_is_called_as_its_data_were_asked_for(folder):
+    (folder / "first.fa").write_text(">a\nACGT\n")
+    shutil.copy(folder / "first.fa", folder / "second.fa")
+    made = sources.about(["first.fa"]) | {"corpus": {"sources": ["first.fa"]}, "name": "x", "key": "k"}
+    write_json(folder / "run" / "run.json", made)
+    asked = sources.names_by_digest(["second.fa", ["second.fa@200"], 3])
+    run = Finished("this run", "smoke", {"x": folder / "run"}, asked)["x"]
+    assert run.record["corpus"]["sources"] == ["second.fa"]
+    assert run.record["source"] == "sequences of second.fa"
+
+
+def test_text_where_a_list_belongs_is_one_line_that_names_papermills_way():
+    with pytest.raises(DnakitError, match=r"'tokenizations': .* not the text '\[9-mer\]' \(papermill takes") as raised:
+        open_chapter("01_tokenization", parameters.declared("01_tokenization") | {"tokenizations": "[9-mer]"})
+    assert len(raised.value._render_traceback_()) == 1
+
+
+def test_no_file_is_found_under_a_name_that_cannot_be_one():
+    assert [users_path(name) for name in ("", "\0", "x" * 5000, "~nobody-of-this-name/x")] == [None] * 4
+
+
+# ---- checkouts
+
+
+def test_an_environment_of_another_path_is_set_up_anew(tmp_path):
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".venv").mkdir()
+
+    def steps():
+        command = ["make", "--dry-run", "lint"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    (tmp_path / ".venv" / ".ready").write_text("/another/place\n")
+    assert "rm -rf .venv\n" in steps()
+    (tmp_path / ".venv" / ".ready").write_text(f"{tmp_path.resolve()}\n")
+    assert "pip install" not in steps()
+    (tmp_path / ".venv" / ".ready").unlink()
+    assert "pip install" in steps()
+    assert "rm -rf" not in steps()  # an environment of the user's is not ours to remove
+
+
+def test_the_command_of_a_copied_environment_says_what_to_do(tmp_path):
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "pyvenv.cfg").touch()
+    script = tmp_path / ".venv" / "bin" / "dnakit"
+    script.write_text("from dnakit.cli import main\nmain()\n")
+    done = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.endswith("make sets up an environment of this checkout's own\n")
+
+
+# ---- archives, and files that unpack to too much
+
+
+def test_an_archive_is_never_unpacked_and_its_links_are_not_followed(tmp_path):
+    (tmp_path / "secret.fa").write_text(">secret\nACGT\n")
+    (tmp_path / "in").mkdir()
+    with tarfile.open(tmp_path / "in" / "a.tar", "w") as archive:
+        for name in ("../out.fa", str(tmp_path / "absolute.fa")):
+            info = tarfile.TarInfo(name)
+            content = f">{Path(name).stem}\nACGT\n".encode()
+            info.size = len(content)
+            archive.addfile(info, BytesIO(content))
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+            link = tarfile.TarInfo("link.fa")
+            link.type, link.linkname = kind, str(tmp_path / "secret.fa")
+            archive.addfile(link)
+    assert [record.name for record in read_fasta(tmp_path / "in" / "a.tar")] == ["out", "absolute"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.tar", "in", "secret.fa"]
+
+
+def test_a_file_that_unpacks_to_too_much_is_refused_by_size(tmp_path):
+    kind, bomb = next(fuzz.bombs())
+    assert fuzz.attempt(kind, bomb, tmp_path / "bomb") == "refused"
+
+
+# ---- formats
+
+
+def test_lineages_of_other_genomes_say_what_to_set():
+    import numpy as np
+
+    with pytest.raises(DnakitError, match="name none of them; set 'taxonomy'"):
+        taxonomy.hold_out(["a", "b"], {"c": ("Felidae",)}, "family", 1, np.random.default_rng(1))
+
+
+@pytest.mark.parametrize("table", ["r0\tA\tB\n", "r0\n", "r0\tA\nr0\tB\n"])
+def test_uneven_and_ambiguous_tables_of_lineages_are_refused(tmp_path, table):
+    (tmp_path / "t.tsv").write_text("accession\tlineage\n" + table)
+    with pytest.raises(DnakitError, match=r"row \d"):
+        taxonomy.lineages(tmp_path / "t.tsv")
+
+
+@pytest.mark.parametrize("row", ["chr1\t1_0\t20", "chr1\t1\t2\u00b2", "chr1\t1\t20\tp\tnan\t+", "chr1\t1.0\t20"])
+def test_numbers_of_bed_are_decimal_digits(tmp_path, row):
+    (tmp_path / "a.bed").write_text(row + "\n")
+    with pytest.raises(DnakitError, match="line 1"):
+        list(read_bed(tmp_path / "a.bed"))
+
+
+def test_a_gene_beyond_its_sequence_is_refused(tmp_path):
+    text = fuzz.genbank(fuzz.random.Random(1)).decode()
+    feature = next(line for line in text.splitlines() if line.startswith("     rRNA"))
+    product = next(line for line in text.splitlines() if "product" in line)
+    text = text.replace(feature, "     rRNA            500..900").replace(product, " " * 21 + '/product="12S rRNA"')
+    (tmp_path / "a.gb").write_text(text)
+    with pytest.raises(DnakitError, match="beyond its 600 bases"):
+        [annotation(record) for record in read_genbank(tmp_path / "a.gb")]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(sorted(fuzz.KINDS)), st.integers(0, 10**6))
+def test_a_mutated_file_is_read_rightly_or_refused_in_one_line(tmp_path_factory, kind, seed):
+    path = tmp_path_factory.getbasetemp() / f"mutated-{os.getpid()}"
+    assert fuzz.attempt(kind, fuzz.one(kind, seed, 0), path) in ("read", "refused")
