@@ -93,11 +93,11 @@ def _copy(made: Path, part: Path) -> None:
 def _halve(part: Path) -> None:
     """Round the weights to bfloat16, and say so in the configuration and in the record."""
     import torch
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file, save
 
     weights = load_file(part / "model.safetensors")
     rounded = {name: each.to(torch.bfloat16) if each.is_floating_point() else each for name, each in weights.items()}
-    save_file(rounded, part / "model.safetensors", {"format": "pt"})
+    (part / "model.safetensors").write_bytes(save(rounded, {"format": "pt"}))
     for file, said in (("config.json", "dtype"), (f"{RECORD}/run.json", "weights")):
         store.write_json(part / file, store.read_json(part / file) | {said: "bfloat16"})
 

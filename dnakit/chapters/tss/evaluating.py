@@ -18,11 +18,13 @@ from dnakit.run import Outcome
 from dnakit.tokens.tokenizer import DnaTokenizer
 
 if TYPE_CHECKING:
+    from dnakit.chapters.tss.controls import RuleTies
     from dnakit.chapters.tss.measurements import Evaluation
+    from dnakit.chapters.tss.parameters import Parameters
 
 BOTH_TASKS = (TABLE_5_2, "random-positions")  # trained in the thesis's protocol, evaluated in the fair task as well
 OTHER_UPSTREAM = 5_000  # the other reading of "ranging from -4999 to +5000", for the rule
-_SET = 3  # stream of random numbers
+SET = 3  # stream of random numbers
 
 
 class Score(NamedTuple):
@@ -67,7 +69,16 @@ def test_only(run: "Evaluation") -> Iterator[Score]:
                 yield Score("fair", f"{name}-{method}", test)
 
 
-def windows_of(run: "Evaluation") -> Windows:
+def rule_lengths(parameters: "Parameters") -> dict[str, int]:
+    """The lengths of first halves that the rule is evaluated with, by the name of the method."""
+    return {
+        "rule": parameters.upstream,
+        "rule-5000": OTHER_UPSTREAM,
+        "rule-seamless": parameters.seamless_upstream,
+    }
+
+
+def windows_of(run: "Evaluation | RuleTies") -> Windows:
     """The set of windows."""
     chapter = run.parameters
     if run.kind == RANDOM_DNA:
@@ -95,12 +106,7 @@ class Evaluator:
     def rule(self) -> Iterator[Score]:
         """The rule, with first halves of several lengths."""
         tokenizer = self.tokenizer
-        lengths = {
-            "rule": self.parameters.upstream,
-            "rule-5000": OTHER_UPSTREAM,
-            "rule-seamless": self.parameters.seamless_upstream,
-        }
-        for name, upstream in lengths.items():
+        for name, upstream in rule_lengths(self.parameters).items():
             samples = self.samples("thesis", upstream, tokenizer, self.parameters.rule_samples)
             remainder = upstream % word_length(tokenizer)
             yield Score("thesis", name, scores(samples, rule([each.tokens for each in samples], tokenizer, remainder)))
@@ -117,7 +123,7 @@ class Evaluator:
         thesis = task == "thesis"
         windows = promoters.same_frame(self.windows, upstream, word_length(tokenizer)) if thesis else self.windows
         count = self.parameters.evaluation_samples if count is None else count
-        return list(SAMPLES[task](windows, tokenizer, self.parameters.seed, _SET, count=count))
+        return list(SAMPLES[task](windows, tokenizer, self.parameters.seed, SET, count=count))
 
 
 def _metrics(run: Any) -> dict[str, Any]:

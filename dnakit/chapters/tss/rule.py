@@ -18,10 +18,30 @@ from dnakit.tokens.tokenizer import DnaTokenizer, EncodingTable
 def rule(tokens: Sequence[np.ndarray], tokenizer: DnaTokenizer, remainder: int) -> np.ndarray:
     """Find the *seam*: the short word that ends the first of two halves that were tokenized apart.
 
+    Where several boundaries pass (`possible_boundaries`), the last of them is the result; another choice among them
+    gives another accuracy (`dnakit.chapters.tss.ties`).
+
+    Parameters
+    ----------
+    tokens, tokenizer, remainder
+        As for `possible_boundaries`.
+
+    Returns
+    -------
+    np.ndarray
+        Index of the first token of the second half, shape (inputs,); -1 where no split is possible.
+    """
+    possible = possible_boundaries(tokens, tokenizer, remainder)
+    last = possible.shape[1] - 1 - possible[:, ::-1].argmax(1)
+    return np.where(possible.any(1), last, -1)
+
+
+def possible_boundaries(tokens: Sequence[np.ndarray], tokenizer: DnaTokenizer, remainder: int) -> np.ndarray:
+    """Where two halves that were tokenized apart may meet.
+
     Every token boundary is tested: the tokens after it, read in words of k bases, and the tokens before it, read
     backwards in one word of `remainder` bases and then in words of k bases, must be what the tokenizer makes of these
-    words. Words cut off by the ends of the input are not tested. Where several boundaries pass, the last of them is
-    the result; another choice among them would give another accuracy.
+    words. Words cut off by the ends of the input are not tested.
 
     Parameters
     ----------
@@ -35,7 +55,8 @@ def rule(tokens: Sequence[np.ndarray], tokenizer: DnaTokenizer, remainder: int) 
     Returns
     -------
     np.ndarray
-        Index of the first token of the second half, shape (inputs,); -1 where no split is possible.
+        Whether a boundary is possible, bool, shape (inputs, tokens of the longest input + 1): column t is the boundary
+        before token t.
     """
     k = word_length(tokenizer)
     inputs = _Inputs(tokens, tokenizer)
@@ -43,8 +64,7 @@ def rule(tokens: Sequence[np.ndarray], tokenizer: DnaTokenizer, remainder: int) 
     short = inputs.words(tokenizer, remainder) if remainder else None
     possible = inputs.fits_after(whole, k) & inputs.fits_before(whole, k, short, remainder)
     possible[:, MOST_BEFORE + 1 :] = False  # the thesis shows at most 200 tokens before the TSS
-    last = possible.shape[1] - 1 - possible[:, ::-1].argmax(1)
-    return np.where(possible.any(1), last, -1)
+    return possible
 
 
 class _Inputs:

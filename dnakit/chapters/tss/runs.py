@@ -1,5 +1,6 @@
-"""The runs of chapter 3: trainings, simple methods, attributions, and evaluations of all of them."""
+"""The runs of chapter 3: trainings, simple methods, attributions, evaluations of all of them, runs without a model."""
 
+from dnakit.chapters.tss.controls import Neighbours, RuleTies
 from dnakit.chapters.tss.measurements import Attribution, Baselines, Evaluation
 from dnakit.chapters.tss.parameters import Parameters
 from dnakit.chapters.tss.trainings import trainings
@@ -18,4 +19,5 @@ def runs(parameters: Parameters) -> list[Run]:
     }
     attribution = Attribution(parameters, "attribution", other)
     evaluations = [Evaluation(parameters, name, trained, simple) for name in parameters.sets()]
-    return [*trained.values(), *simple.values(), attribution, *evaluations]
+    ties = [RuleTies(parameters, f"rule-ties-{name.removeprefix('on-')}", name) for name in parameters.sets()]
+    return [*trained.values(), *simple.values(), attribution, *evaluations, *ties, Neighbours(parameters, "neighbours")]

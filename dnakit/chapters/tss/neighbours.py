@@ -1,0 +1,46 @@
+"""How near the test promoters of a split lie to its training promoters.
+
+Promoters lie close together in a genome. In a random split, windows of test and training promoters then overlap, and a
+test accuracy is not that on new promoters.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from dnakit.chapters.tss import windows as promoters
+from dnakit.chapters.tss.organisms import organism
+from dnakit.chapters.tss.parameters import Parameters
+from dnakit.data.windows import Site
+from dnakit.run import Outcome
+
+NEAR = (1_000, 5_000)  # bp
+
+
+def count(parameters: Parameters) -> Outcome:
+    """Count the test promoters with a training TSS within 1 and 5 kb on the same strand.
+
+    The metrics are by task: ``thesis`` (the split of the thesis's protocol) and ``fair``.
+    """
+    known = organism(parameters.organism)
+    windows = promoters.load(known, parameters.upstream, parameters.downstream)
+    place = {site.name: site for site in promoters.read_sites(known.paths()[1])}
+    sites = [place[name] for name in windows.names]
+    metrics = {}
+    for task, how in (("thesis", parameters.split), ("fair", parameters.fair_split)):
+        apart = distances(sites, promoters.split(windows, how, parameters.seed))
+        within = {f"within_{near}": int(np.sum(apart <= near)) for near in NEAR}
+        metrics[task] = {"test_promoters": len(apart), **within}
+    chosen = parameters.model_dump(include={"seed", "upstream", "downstream", "split", "fair_split"})
+    return Outcome(metrics, known.record() | {"parameters": chosen, "promoters": len(windows)})
+
+
+def distances(sites: Sequence[Site], parts: Mapping[str, np.ndarray]) -> np.ndarray:
+    """From each test site to the nearest training site on its chromosome and strand, in bp; infinite without one."""
+    places: dict[tuple[str, str], list[int]] = {}
+    for row in parts["train"]:
+        places.setdefault((sites[row].chromosome, sites[row].strand), []).append(sites[row].position)
+    tested = [sites[row] for row in parts["test"]]
+    return np.array(
+        [min((abs(site.position - at) for at in places.get(site[:3:2], [])), default=np.inf) for site in tested]
+    )
