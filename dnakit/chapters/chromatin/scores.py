@@ -14,7 +14,8 @@ from dnakit.chapters.chromatin.profiles import labelled
 from dnakit.data.peaks import Feature
 
 FEWEST_POSITIVES = 10  # in the test rows, for a feature to count in the mean of its kind
-RESAMPLES = 200
+RESAMPLES, FEWEST_RESAMPLES = 200, 20
+DRAWN = 2_000_000  # rows in all resamples together: a large test set gets fewer of them
 BLOCK = 100_000  # bp; neighbouring bins are alike, so blocks are drawn and not bins
 THRESHOLD = 0.5
 MEASURES = ("auroc", "auprc")
@@ -110,7 +111,8 @@ def intervals(
     seed : int
     """
     count = int(blocks.max()) + 1
-    drawn = np.random.default_rng([seed, 1]).multinomial(count, np.full(count, 1 / count), RESAMPLES)
+    resamples = int(np.clip(DRAWN // len(blocks), FEWEST_RESAMPLES, RESAMPLES))
+    drawn = np.random.default_rng([seed, 1]).multinomial(count, np.full(count, 1 / count), resamples)
     weights = drawn[:, blocks].astype(np.float32)
     found: dict[str, dict[str, list[float]]] = {}
     enough = table[(table.positives >= FEWEST_POSITIVES) & table.auroc.notna()]

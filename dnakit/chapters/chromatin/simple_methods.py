@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.linear_model import Ridge
 
 from dnakit.chapters.chromatin.profiles import Profiles, labelled
+from dnakit.chapters.chromatin.splits import FAR, positions
 from dnakit.data import bases
 from dnakit.metrics import auroc
 
@@ -71,24 +72,24 @@ def nearest_bins(profiles: Profiles, task: Task) -> np.ndarray:
 
     On a chromosome without training bins: the share of positives in training.
     """
-    truth = (profiles.labels[:, task.columns] == 1).astype(np.float32)
-    scores = np.tile(truth[task.train].mean(0), (len(task.rows), 1))
-    for chromosome in np.unique(profiles.chromosomes[task.rows]):
-        on = np.flatnonzero(profiles.chromosomes[task.rows] == chromosome)
-        there = task.train[profiles.chromosomes[task.train] == chromosome]
-        if len(there):
-            there = there[np.argsort(profiles.starts[there])]
-            scores[on] = _between(truth[there], profiles.starts[there], profiles.starts[task.rows[on]])
-    return scores
+    truth = (profiles.labels[task.train][:, task.columns] == 1).astype(np.float32)
+    places = positions(profiles.chromosomes, profiles.starts)
+    order = np.argsort(places[task.train])
+    trained, rows = places[task.train][order], places[task.rows]
+    pieces = np.split(rows, range(PIECE, len(rows), PIECE))
+    return np.concatenate([_of_neighbours(each, trained, truth[order]) for each in pieces])
 
 
-def _between(truth: np.ndarray, places: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    after = np.searchsorted(places, starts, side="right")
-    neighbours = after[:, None] + np.arange(-NEIGHBOURS, NEIGHBOURS)
-    there = (neighbours >= 0) & (neighbours < len(places))
-    neighbours = neighbours.clip(0, len(places) - 1)
-    weights = there / np.maximum(1, np.abs(places[neighbours] - starts[:, None]))
-    return np.einsum("rn,rnf->rf", weights / weights.sum(1, keepdims=True), truth[neighbours])
+def _of_neighbours(rows: np.ndarray, trained: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The weighted mean of the labels around each row; `trained` are the ordered places of the labels `truth`."""
+    neighbours = np.searchsorted(trained, rows, side="right")[:, None] + np.arange(-NEIGHBOURS, NEIGHBOURS)
+    inside = (neighbours >= 0) & (neighbours < len(trained))
+    neighbours = neighbours.clip(0, len(trained) - 1)
+    distances = np.abs(trained[neighbours] - rows[:, None])
+    weights = (inside & (distances < FAR // 2)) / np.maximum(1, distances)
+    total = weights.sum(1, keepdims=True)
+    found = np.einsum("rn,rnf->rf", weights / np.where(total, total, 1), truth[neighbours])
+    return np.where(total > 0, found, truth.mean(0))
 
 
 # ---- sequence
@@ -99,7 +100,7 @@ class Linear:
 
     Parameters
     ----------
-    inputs : np.ndarray of float32, shape (rows, inputs)
+    inputs : np.ndarray, shape (rows, inputs)
         Of all rows of the profiles.
     """
 
@@ -108,17 +109,19 @@ class Linear:
 
     def __call__(self, profiles: Profiles, task: Task) -> np.ndarray:
         """Scores with the penalty whose mean AUROC on the validation rows is highest."""
-        train = self.inputs[task.train]
+        train = self.inputs[task.train].astype(np.float32)
         mean, scale = train.mean(0), train.std(0) + 1e-6
         standard, truth = (train - mean) / scale, (profiles.labels[:, task.columns] == 1).astype(np.float32)
         fits = [Ridge(alpha=penalty).fit(standard, truth[task.train]) for penalty in PENALTIES]
-        seen = (self.inputs[task.validation] - mean) / scale
-        quality = [_mean_auroc(truth[task.validation], _predicted(fit, seen)) for fit in fits]
-        return _predicted(fits[int(np.argmax(quality))], (self.inputs[task.rows] - mean) / scale)
+        quality = [
+            _mean_auroc(truth[task.validation], self._predicted(fit, task.validation, mean, scale)) for fit in fits
+        ]
+        return self._predicted(fits[int(np.argmax(quality))], task.rows, mean, scale)
 
-
-def _predicted(fit: Ridge, inputs: np.ndarray) -> np.ndarray:
-    return fit.predict(inputs).reshape(len(inputs), -1)
+    def _predicted(self, fit: Ridge, rows: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        pieces = np.split(rows, range(PIECE, len(rows), PIECE))
+        found = [fit.predict((self.inputs[each].astype(np.float32) - mean) / scale) for each in pieces]
+        return np.concatenate(found).reshape(len(rows), -1)
 
 
 def _mean_auroc(truth: np.ndarray, scores: np.ndarray) -> float:
@@ -134,7 +137,7 @@ def gc_content(sequences: list[bytes]) -> np.ndarray:
 
 
 def kmer_counts(sequences: list[bytes], k: int = K) -> np.ndarray:
-    """How often each k-mer or its reverse complement occurs in sequences of one length; float32.
+    """How often each k-mer or its reverse complement occurs in sequences of one length; uint16.
 
     Shape (sequences, 2,080) for k = 6.
     """
@@ -156,7 +159,7 @@ def _counted(sequences: list[bytes], k: int, kinds: np.ndarray) -> np.ndarray:
     of_row, width = np.arange(len(sequences))[:, None], int(kinds.max()) + 1
     known = numbers >= 0
     cells = (of_row * width + kinds[numbers])[known]
-    return np.bincount(cells, minlength=len(sequences) * width).reshape(-1, width).astype(np.float32)
+    return np.bincount(cells, minlength=len(sequences) * width).reshape(-1, width).astype(np.uint16)
 
 
 def methods(profiles: Profiles) -> dict[str, Method]:

@@ -7,11 +7,13 @@ nearly every test row is in training.
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from dnakit.project import DnakitError
 
 RANDOM, APART, CHROMOSOMES = SPLITS = "random", "apart", "chromosomes"
 TEST, VALIDATION = 0.1, 0.09  # shares of the rows, thesis 4.2.2
+FAR = 1 << 40  # bp between two chromosomes in `positions`
 NEAR = 1_000  # bp; `APART` leaves out training bins whose start lies so near to that of a test bin
 
 
@@ -71,10 +73,12 @@ def _random(pool: np.ndarray, seed: int) -> dict[str, np.ndarray]:
 
 def near(chromosomes: np.ndarray, starts: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """Whether a row lies within 1 kb of one of the chosen rows; bool, shape (rows,)."""
-    found = np.zeros(len(starts), bool)
-    for chromosome in np.unique(chromosomes[chosen]):
-        on = np.flatnonzero(chromosomes == chromosome)
-        places = np.concatenate([[-np.inf], np.sort(starts[on][chosen[on]]), [np.inf]])
-        after = np.searchsorted(places, starts[on], side="right")
-        found[on] = np.minimum(starts[on] - places[after - 1], places[after] - starts[on]) <= NEAR
-    return found
+    places = positions(chromosomes, starts)
+    bounded = np.concatenate([[-FAR], np.sort(places[chosen]), [np.iinfo(np.int64).max]])
+    after = np.searchsorted(bounded, places, side="right")
+    return np.minimum(places - bounded[after - 1], bounded[after] - places) <= NEAR
+
+
+def positions(chromosomes: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """One number for each place of the genome, int64: chromosomes follow each other, `FAR` apart."""
+    return pd.factorize(chromosomes)[0].astype(np.int64) * FAR + starts
