@@ -27,7 +27,7 @@
 # %% tags=["remove-cell"]
 from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.metagenomics import results as fish
-from dnakit.report.display import show, table
+from dnakit.report.display import prose, show, table
 from dnakit.report.ledger import ledger
 
 # %% [markdown]
@@ -166,7 +166,7 @@ show(
 #
 # A model is worth its training when it beats what needs none. The **consensus** of a species is the commonest base at each
 # place of its training copies. The nearest consensus is the one whose 8-mers are most like those of the sample (cosine).
-# **Naive Bayes** on 8-mers is the RDP classifier's method (Wang et al. 2007, 10.1128/AEM.00062-07). The **search** is this
+# **Naive Bayes** on 8-mers is the idea of the RDP classifier (Wang et al. 2007, 10.1128/AEM.00062-07). The **search** is this
 # project's `dnakit classify`. vsearch, MMseqs2 and BLAST search all training copies, and are asked about the first of the
 # test samples only. The *ceiling* is what a perfect method reaches: some species share a sequence.
 
@@ -229,7 +229,7 @@ show(
 # `dnakit classify` gives each name a probability that it is right. It rests on how far the nearest record is, how much
 # farther the nearest record of another name is, and how many near records agree. It is fitted to reads of records that are
 # held out of the reference, and to reads of no fish. The mixture is an assumption: half of the reads are of known species,
-# a fifth of new species, a tenth of new genera, a tenth of new families or orders, a tenth of no fish. Below, neither
+# a fifth of new species, a tenth of new genera, the rest of new families, orders and classes, and of no fish. Below, neither
 # the index nor the fit has seen the records that are asked about.
 
 # %% tags=["remove-input"]
@@ -313,6 +313,42 @@ show(fish.families, recorded, here, "The commonest families of the real reads (f
 
 # %% [markdown]
 # ## What to take away
+
+# %% tags=["remove-input"]
+copied, whole, short = (
+    fish.of_copies(recorded),
+    fish.fair_table(recorded, "gene"),
+    fish.fair_table(recorded, "amplicon"),
+)
+titles, errors, others = fish.METHODS, fish.calibration(recorded), fish.strangers(recorded)
+prose(
+    "* The thesis's task needs no transformer. The nearest consensus of the training copies names {consensus:.1%} of the test "
+    "copies, and no method could name more than {ceiling:.1%}; the best model of Table 5.3 names {thesis:.1%}. The task is to "
+    "recognise a known sequence through noise. A consensus removes the noise by counting.\n"
+    "* Another record of a known species is harder: the search names the species of {known:.1%} of the whole genes and of "
+    "{amplicon:.1%} of the amplicons. Of a new species it names the genus of {genus:.1%} of the whole genes, of a new genus "
+    "the family of {family:.1%}. The other methods are within a few points of it, mostly within the intervals; naive Bayes "
+    "({bayes:.1%}) falls behind on amplicons of new genera, where the search finds the family of {short_family:.1%}.\n"
+    "* The search is the default of `dnakit classify`: as right as the best, and {times:.0f} times as many amplicons a CPU "
+    "second as vsearch. No transformer enters it.\n"
+    "* The confidence is calibrated: its expected error is {least:.3f} to {most:.3f} by rank, for the stated mixture of reads. "
+    "Of the birds' amplicons {birds:.1%} stay unassigned, of the mammals' {mammals:.1%}.\n"
+    "* In mock communities a species often shares its amplicon with a relative. There the genus is the honest answer.",
+    consensus=copied["top-1"][titles["consensus"]],
+    ceiling=copied["top-1"][titles["ceiling"]],
+    thesis=fish.published()["top1_accuracy"].max(),
+    known=whole["known species: species"][titles["search"]],
+    amplicon=short["known species: species"][titles["search"]],
+    genus=whole["new species: genus"][titles["search"]],
+    family=whole["new genus: family"][titles["search"]],
+    bayes=short["new genus: family"][titles["naive-bayes"]],
+    short_family=short["new genus: family"][titles["search"]],
+    times=short["reads per CPU second"][titles["search"]] / short["reads per CPU second"][titles["vsearch"]],
+    least=errors["expected calibration error"].min(),
+    most=errors["expected calibration error"].max(),
+    birds=others["unassigned"]["birds, amplicon"],
+    mammals=others["unassigned"]["mammals, amplicon"],
+)
 
 # %% tags=["remove-input"]
 table(
