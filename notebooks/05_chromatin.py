@@ -123,17 +123,16 @@ show(
 
 # %% tags=["remove-input"]
 simple = results.simple_methods(recorded or here)
-easy, hard = (simple.loc[(simple.index[0][0], split)] for split in ("random", "by chromosome"))
 prose(
     "With the random split, labels of the nearest bins alone reach a mean AUROC of **{dnase:.3f}** for DNase, **{tf:.3f}** for "
     "transcription factors and **{histone:.3f}** for histone marks, without a look at the sequence. 6-mers reach "
     "{dnase_6:.3f}, {tf_6:.3f} and {histone_6:.3f}; with whole chromosomes held out {dnase_far:.3f}, {tf_far:.3f} and "
     "{histone_far:.3f}, where GC content alone has {dnase_gc:.3f}, {tf_gc:.3f} and {histone_gc:.3f}. The thesis's Table 5.4 has "
     "random splits alone.",
-    **results.by_kind(easy.loc["nearest bins"], ""),
-    **results.by_kind(easy.loc["6-mers"], "_6"),
-    **results.by_kind(hard.loc["6-mers"], "_far"),
-    **results.by_kind(hard.loc["GC content"], "_gc"),
+    **results.by_kind(simple, "random", "nearest bins"),
+    **results.by_kind(simple, "random", "6-mers", "_6"),
+    **results.by_kind(simple, "by chromosome", "6-mers", "_far"),
+    **results.by_kind(simple, "by chromosome", "GC content", "_gc"),
 )
 
 # %% [markdown]

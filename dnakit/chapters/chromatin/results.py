@@ -78,9 +78,12 @@ def simple_methods(done: Finished) -> pd.DataFrame:
     )
 
 
-def by_kind(scores: pd.DataFrame, ending: str) -> dict[str, float]:
-    """Mean AUROC of each kind, under the kind's name in lower case and an ending."""
-    return {f"{kind.lower()}{ending}": float(scores["AUROC"].get(kind, float("nan"))) for kind in KINDS}
+def by_kind(scores: pd.DataFrame, split: str, method: str, ending: str = "") -> dict[str, float]:
+    """From `simple_methods` the mean AUROC of each kind for the first organism, by the kind's name and an ending."""
+    index = scores.index.to_frame()
+    chosen = (index["organism"] == index["organism"].iloc[0]) & (index["split"] == split) & (index["method"] == method)
+    found = scores["AUROC"][chosen].droplevel(["organism", "split", "method"])
+    return {f"{kind.lower()}{ending}": float(found.get(kind, float("nan"))) for kind in KINDS}
 
 
 def draw_simple_methods(done: Finished) -> Figure | None:
