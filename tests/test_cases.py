@@ -10,12 +10,14 @@ from pathlib import Path
 
 import fuzz
 import nbformat
+import numpy as np
 import pytest
 from conftest import HEADER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnakit.chapters.chapter import open_chapter
+from dnakit.chapters.tokenization import counts
 from dnakit.data import sources, taxonomy
 from dnakit.data.formats import annotation, read_bed, read_fasta, read_genbank
 from dnakit.notebooks import parameters
@@ -23,6 +25,9 @@ from dnakit.notebooks.execute import execute
 from dnakit.project import DnakitError, users_path
 from dnakit.report.finished import Finished
 from dnakit.store import read_json, write_json
+from dnakit.tokens.corpus import prepare
+from dnakit.tokens.parameters import CorpusParameters
+from dnakit.tokens.samples import MlmSamples, SentenceOrderSamples
 
 ROOT = Path(__file__).resolve().parents[1]
 TOY = "98_toy"
@@ -194,8 +199,6 @@ def test_a_file_that_unpacks_to_too_much_is_refused_by_size(tmp_path):
 
 
 def test_lineages_of_other_genomes_say_what_to_set():
-    import numpy as np
-
     with pytest.raises(DnakitError, match="name none of them; set 'taxonomy'"):
         taxonomy.hold_out(["a", "b"], {"c": ("Felidae",)}, "family", 1, np.random.default_rng(1))
 
@@ -229,3 +232,44 @@ def test_a_gene_beyond_its_sequence_is_refused(tmp_path):
 def test_a_mutated_file_is_read_rightly_or_refused_in_one_line(tmp_path_factory, kind, seed):
     path = tmp_path_factory.getbasetemp() / f"mutated-{os.getpid()}"
     assert fuzz.attempt(kind, fuzz.one(kind, seed, 0), path) in ("read", "refused")
+
+
+# ---- genomes that are too short, or begin with N
+
+
+@pytest.fixture(scope="module")
+def corpus_of(tmp_path_factory):
+    """A function that makes a small corpus of genomes that begin with some letters."""
+    folder = tmp_path_factory.mktemp("corpora")
+
+    def make(start, length):
+        rng = fuzz.random.Random(1)
+        path = folder / f"{start[:1]}{length}.fa"
+        path.write_text("".join(f">g{i}\n{start}{fuzz.dna(rng, length)}\n" for i in range(12)))
+        shared = {"longest_genome": 10_000, "vocab_size": 60, "resamplings": 1, "seed": 1}
+        return prepare(CorpusParameters(sources=[str(path)], genomes=12, tokenization="9-mer", **shared))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DNAKIT_DATA", str(folder))
+        yield make
+
+
+def test_genomes_that_begin_with_n_have_an_example_and_a_shift(corpus_of):
+    corpus = corpus_of("N" * 60, 600)
+    shown = counts.example({"9-mer": corpus}, 45).tokens["9-mer"]
+    assert len(shown.replace(" ", "").replace("|", "")) == 45
+    assert 0 < counts.kept_after_shift(corpus) < 1
+
+
+def test_genomes_too_short_for_two_sentences_are_one_line_before_training(corpus_of):
+    corpus = corpus_of("", 40)
+    assert len(MlmSamples(corpus, "train", "static", "all", 1))
+    with pytest.raises(DnakitError, match="the train genomes give no sample: each has fewer than 20 tokens"):
+        SentenceOrderSamples(corpus, "train", "static", "all", 1)
+
+
+def test_a_seed_is_one_that_every_library_takes():
+    values = parameters.declared("02_pretraining")
+    assert open_chapter("02_pretraining", values | {"seed": 2**32 - 1}).parameters.seed == 2**32 - 1
+    with pytest.raises(DnakitError, match="'seed': Input should be less than 4294967296"):
+        open_chapter("02_pretraining", values | {"seed": 2**32})
