@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dnakit.chapters.metagenomics.measurements import Mock
 
 SUPPORT = 0.001  # share of a community's reads below which a name is no finding
+BOLD = 0.5  # a lower confidence, beside the default one
 IDENTITY = 97.0  # percent, of the program's hits, as is usual
 COUNTED = ("species", "genus")
 
@@ -28,12 +29,12 @@ def communities(run: Mock, folder: Path) -> dict[str, Any]:
     table = classifier.records_of(run.reference.table())
     members = _members(composition, table)
     reads = [sequence.encode() for sequence in counts["sequence"]]
-    named = {"search": _by_classifier(run, reads)}
+    named = {f"search at {least}": _by_classifier(run, reads, least) for least in (LEAST, BOLD)}
     if "vsearch" in run.parameters.programs and programs.version("vsearch") != "not installed":
         named["vsearch"] = _by_program(table, reads, folder)
     rows = [row for method, names in named.items() for row in _findings(method, names, counts, members)]
     pd.DataFrame(rows).to_csv(folder / "members.csv", index=False, float_format="%.5g")
-    shares = _shares(named["search"], counts, members)
+    shares = _shares(named[f"search at {LEAST}"], counts, members)
     shares.to_csv(folder / "shares.csv", index=False, float_format="%.5g")
     assigned = {method: _assigned(names, counts) for method, names in named.items()}
     return {"assigned": assigned, "correlation": _correlation(shares, 1000)}
@@ -54,9 +55,9 @@ def _members(composition: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([own.reset_index(drop=True), ranks], axis=1)
 
 
-def _by_classifier(run: Mock, reads: list[bytes]) -> np.ndarray:
+def _by_classifier(run: Mock, reads: list[bytes], least: float) -> np.ndarray:
     answer = classifier.prepared(run.reference).classify(reads)
-    return np.where(answer.confidence >= LEAST, answer.names, "")
+    return np.where(answer.confidence >= least, answer.names, "")
 
 
 def _by_program(table: pd.DataFrame, reads: list[bytes], folder: Path) -> np.ndarray:
