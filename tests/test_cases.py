@@ -273,3 +273,8 @@ def test_a_seed_is_one_that_every_library_takes():
     assert open_chapter("02_pretraining", values | {"seed": 2**32 - 1}).parameters.seed == 2**32 - 1
     with pytest.raises(DnakitError, match="'seed': Input should be less than 4294967296"):
         open_chapter("02_pretraining", values | {"seed": 2**32})
+
+
+def test_what_is_downloaded_is_encrypted_or_has_a_published_digest():
+    for source in sources.registry().values():
+        assert not source.url or source.url.startswith("https://") or source.sha256, source.name

@@ -33,7 +33,7 @@ class TrainingChapterParameters(ChapterParameters):
     """The same with how models are trained: the fields of `dnakit.training.TrainingParameters`."""
 
     epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
+    batch_size: int = Field(ge=1, lt=2**31)
     learning_rate: float = Field(gt=0)
     precision: Literal["auto", "fp32", "bf16"]
     seed: int = Field(ge=0, lt=2**32)
