@@ -111,7 +111,15 @@ def test_a_file_called_like_a_source_is_told_apart(folder):
 
 @pytest.mark.parametrize(
     "text",
-    ["a: &x [1]\nb: *x", "a: 1\na: 2", "[" * 5000, "a: !!int x", "a: !!python/name:os.system", f"a: {'9' * 5000}"],
+    [
+        "a: &x [1]\nb: *x",
+        "a: 1\na: 2",
+        "[" * 5000,
+        "a: !!int 010",
+        "a: !!int ",
+        "a: !!python/name:os.system",
+        f"a: {'9' * 5000}",
+    ],
 )
 def test_what_is_not_plain_yaml_is_refused(text):
     with pytest.raises(DnakitError, match="not YAML"):

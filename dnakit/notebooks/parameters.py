@@ -172,6 +172,8 @@ class _Yaml(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):  # a few lines of them can stand for a list that fills the memory
             raise yaml.YAMLError("aliases (*name) are not read; write the value itself")
+        if getattr(self.peek_event(), "tag", None):  # !!int 010 would be 8
+            raise yaml.YAMLError("tags (!!int) are not read; write the value itself")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
@@ -203,7 +205,7 @@ def read_yaml(text: str) -> Any:
         return yaml.load(text, _Yaml)
     except RecursionError:
         raise DnakitError("not YAML: brackets in brackets in brackets") from None
-    except (yaml.YAMLError, ValueError, TypeError) as error:  # the last two: a tag that its value does not fit
+    except (yaml.YAMLError, ValueError, TypeError) as error:  # the last two: more digits than Python takes, odd keys
         raise DnakitError(f"not YAML: {' '.join(str(error).split())[:200]}") from None
 
 
