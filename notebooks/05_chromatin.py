@@ -53,6 +53,7 @@ repeats = 1  # trainings of each row of Table 5.4, with different seeds
 epoch_samples = 48  # training bins per epoch, drawn anew each epoch; 0: each bin once
 evaluation_samples = 0  # validation bins that are scored after each epoch; 0: all
 network_scale = 0.05  # width of the convolutional networks; 1: as published
+pictured = 6  # binding sites whose bases are changed one by one
 epochs = 2  # thesis: 10
 batch_size = 8  # windows
 learning_rate = 5.0e-3  # of Adam (thesis: not stated for this task)
@@ -312,6 +313,22 @@ show(
     "How far the probabilities of the two strands differ on average, and mean AUROC of one strand and of both averaged.",
     formats={"mean difference": ".4f"}
     | {f"{kind}{end}": ".3f" for kind in ("DNase", "TF", "histone") for end in ("", ", both")},
+)
+
+# %% [markdown]
+# ## What a network looks at
+#
+# Known motifs are looked for in the test bins where their factor is bound. Each base in and around a motif is replaced by
+# the three others. How far the predicted logit falls is the importance of the base. The network is DanQ, trained with whole
+# chromosomes held out. One that has learned a motif shows its letters; one that has not shows noise.
+
+# %% tags=["remove-input"]
+show(
+    training_results.draw_mutagenesis,
+    recorded,
+    here,
+    "Above: mean importance of each base around a motif (fall of the logit when it changes). Below: the bases at the same sites, "
+    "as shares.",
 )
 
 # %% [markdown]

@@ -1,5 +1,7 @@
 """Networks of chapter 5: losses and metrics against references, inputs, padding, and whole small trainings."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -10,11 +12,23 @@ from dnakit import training
 from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.chromatin import training_results
 from dnakit.chapters.chromatin.fine_tuning import load_model, weighted_loss
+from dnakit.chapters.chromatin.mutagenesis import (
+    FLANK,
+    MOTIFS,
+    Site,
+    averaged,
+    features_of,
+    importance,
+    sites_of,
+    summary,
+)
 from dnakit.chapters.chromatin.networks import Convolutional, ProfileModel, load, score
 from dnakit.chapters.chromatin.samples import BaseInputs, Samples, TokenInputs
 from dnakit.chapters.chromatin.summary import Summary
+from dnakit.data import bases
 from dnakit.data.peaks import Feature
 from dnakit.models import build
+from dnakit.models.heads import ClassificationOutput
 from dnakit.notebooks.parameters import settings
 from dnakit.report.finished import Finished
 from dnakit.tokens.tokenizer import train_tokenizer
@@ -256,3 +270,42 @@ def test_table_5_4_has_a_row_for_each_of_the_thesiss_and_dashes_before_training(
     assert table.isna().all(axis=None)
     assert training_results.figure_5_15(done) is None
     assert training_results.networks(done).loc[("random", "DanQ"), "AUROC histone"] > 0.6
+
+
+# ---- mutagenesis
+
+
+class CountsMotif(torch.nn.Module):
+    """A network whose first logit is how often a word occurs, weighted by how many of its letters are there."""
+
+    def __init__(self, word):
+        super().__init__()
+        self.word = torch.from_numpy(bases.codes(word).astype(np.int64))
+
+    def forward(self, codes):
+        same = codes.long().unfold(1, len(self.word), 1) == self.word
+        return ClassificationOutput(logits=(same.sum(-1) == len(self.word)).sum(1, keepdim=True).float())
+
+
+def test_mutagenesis_finds_the_bases_that_a_network_reads_on_either_strand():
+    word = MOTIFS["Cbf1"].encode()
+    window = b"A" * 450 + word + b"A" * (550 - len(word))
+    model = ProfileModel(CountsMotif(word), 1.0)
+    found = importance(model, window, np.arange(440, 470), 0, "fp32")
+    assert found.tolist() == [0] * 10 + [1] * len(word) + [0] * (20 - len(word))
+    table = averaged(model, [Site(window, 450)] * 3, 0, len(word), "fp32")
+    assert summary(table, len(word)) == {"inside": 1.0, "beside": 0.0}
+    assert table.groupby("place")["share"].sum().tolist() == [1.0] * (len(word) + 2 * FLANK)
+
+
+def test_sites_read_as_their_motif_does(chapter):
+    from dnakit.chapters.chromatin.profiles import prepare
+
+    profiles = prepare(chapter.parameters.data(), 1_000)
+    (motif, column), *_ = features_of(profiles)
+    assert profiles.features[column].name == "cell1.CTCF"
+    sites = list(sites_of(profiles, np.arange(len(profiles)), motif, column))
+    assert len(sites) > 10
+    assert all(re.match(b"CCA[CG][CT]AG[AG][GT]GGC", site.window[site.start :]) for site in sites)
+    assert all(400 <= site.start < 600 for site in sites)
+    assert len(MOTIFS[motif]) == 12

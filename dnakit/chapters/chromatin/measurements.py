@@ -1,12 +1,13 @@
 """What the networks of chapter 5 are measured by: simple methods under each split, and the tokens of an input."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dnakit.chapters.chromatin.organisms import Organism
 from dnakit.chapters.chromatin.parameters import WINDOW, Parameters
+from dnakit.chapters.chromatin.trainings import Training
 from dnakit.chapters.pretraining.starts import start_of
 from dnakit.run import Outcome, Run
 from dnakit.tokens.parameters import CorpusParameters, corpus_key
@@ -94,3 +95,38 @@ class TokenCounts(Run):
         from dnakit.chapters.chromatin.measuring import token_counts
 
         return token_counts(self, folder)
+
+
+@dataclass(frozen=True)
+class Mutagenesis(Run):
+    """What a trained convolutional network loses when single bases of known motifs change.
+
+    Attributes
+    ----------
+    training
+        Of the network.
+    """
+
+    recipe = "chromatin mutagenesis 1"
+
+    parameters: Parameters
+    training: Training
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return f"in-silico mutagenesis of {self.training.title}"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """The training, and how many sites."""
+        return {"training": self.training.key, "sites": self.parameters.pictured}
+
+    def needs(self) -> Sequence[Run]:
+        """The training."""
+        return [self.training]
+
+    def compute(self, folder: Path) -> Outcome:
+        """See `dnakit.chapters.chromatin.mutagenesis`."""
+        from dnakit.chapters.chromatin.mutagenesis import mutagenesis
+
+        return mutagenesis(self, folder)

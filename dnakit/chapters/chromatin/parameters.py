@@ -28,6 +28,7 @@ class Parameters(TrainingChapterParameters):
     epoch_samples: int = Field(ge=0)
     evaluation_samples: int = Field(ge=0)
     network_scale: float = Field(gt=0, le=1)
+    pictured: int = Field(ge=1)
 
     @model_validator(mode="after")
     def _data_are_named(self) -> "Parameters":

@@ -1,6 +1,6 @@
 """The runs of chapter 5: simple methods under each split, tokens of an input, and trainings."""
 
-from dnakit.chapters.chromatin.measurements import SimpleMethods, TokenCounts
+from dnakit.chapters.chromatin.measurements import Mutagenesis, SimpleMethods, TokenCounts
 from dnakit.chapters.chromatin.parameters import Parameters
 from dnakit.chapters.chromatin.trainings import trainings
 from dnakit.run import Run
@@ -17,4 +17,6 @@ def runs(parameters: Parameters) -> list[Run]:
         for ending, organism in parameters.sets().items()
         for split in SPLITS
     ]
-    return [*simple, TokenCounts(parameters, "tokens"), *trainings(parameters)]
+    trained = trainings(parameters)
+    network = next(each for each in trained if each.name == "danq-chromosomes")
+    return [*simple, TokenCounts(parameters, "tokens"), *trained, Mutagenesis(parameters, "mutagenesis", network)]

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.figure import Figure
 
 from dnakit.chapters.chromatin.results import KINDS, METHODS, SPLITS
 from dnakit.report.figures import curves
@@ -205,6 +207,28 @@ def strands(done: Finished) -> pd.DataFrame:
             row |= {kind: one, f"{kind}, both": mean}
         rows.append(row)
     return pd.DataFrame(rows).set_index("training") if rows else pd.DataFrame()
+
+
+def draw_mutagenesis(done: Finished) -> Figure | None:
+    """Importance of the bases around each known motif as a logo, above the bases at the same sites."""
+    import logomaker
+
+    run = done.get("mutagenesis")
+    found = run.frame("importance.csv") if run else pd.DataFrame()
+    if run is None or found.empty:
+        return None
+    motifs = list(found.motif.unique())
+    figure, axes = plt.subplots(2, len(motifs), figsize=(4.5 * len(motifs), 3.6), squeeze=False, layout="tight")
+    for column, motif in enumerate(motifs):
+        rows = found[found.motif == motif]
+        for axis, value in zip(axes[:, column], ("importance", "share"), strict=True):
+            logomaker.Logo(rows.pivot(index="place", columns="base", values=value), ax=axis, color_scheme="classic")
+            axis.set_ylabel(value)
+            axis.grid(False)
+        sites = run.value(f"metrics.motifs.{motif}.sites")
+        axes[0, column].set_title(f"{motif}: {rows.feature.iloc[0]}, {sites} sites")
+        axes[1, column].set_xlabel("base from the start of the motif")
+    return figure
 
 
 def costs(done: Finished) -> pd.DataFrame:

@@ -1,0 +1,129 @@
+"""In-silico mutagenesis: what a trained network loses when one base of a binding site is another one.
+
+Known motifs are looked for in the middle of test windows whose feature is positive. Each base around them is replaced
+by the three others in turn; how far the feature's logit falls on average is the base's importance.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+
+from dnakit.chapters.chromatin.fine_tuning import load_model
+from dnakit.chapters.chromatin.measuring import parts_of
+from dnakit.chapters.chromatin.networks import ProfileModel
+from dnakit.chapters.chromatin.profiles import Profiles, prepare
+from dnakit.data import bases
+from dnakit.data.bases import reverse_complement
+from dnakit.data.peaks import BIN
+from dnakit.models import device
+from dnakit.run import Outcome
+
+if TYPE_CHECKING:
+    from dnakit.chapters.chromatin.measurements import Mutagenesis
+
+# IUPAC consensus of the core of known motifs, by the name of the factor
+MOTIFS = {"CTCF": "CCASYAGRKGGC", "Reb1": "TTACCCG", "Abf1": "TCAYNNNNNACG", "Cbf1": "TCACGTG"}
+_IUPAC = {"R": "[AG]", "Y": "[CT]", "S": "[CG]", "K": "[GT]", "N": "[ACGT]"}
+FLANK = 10  # bases shown on either side of a motif
+
+
+class Site(NamedTuple):
+    """A motif in a window that reads as the motif does, and where it begins."""
+
+    window: bytes
+    start: int
+
+
+def mutagenesis(run: "Mutagenesis", folder: Path) -> Outcome:
+    """Importance by motif, place and base: ``importance.csv``; metrics by motif."""
+    training, chapter = run.training, run.parameters
+    profiles = prepare(training.organism, training.experiment.window, chapter.rows)
+    rows = parts_of(profiles, training.organism, training.experiment.split, chapter.seed)["test"]
+    model = load_model(training, training.folder())
+    tables: list[pd.DataFrame] = []
+    metrics: dict[str, Any] = {}
+    for motif, column in features_of(profiles):
+        sites = list(sites_of(profiles, rows, motif, column))[: chapter.pictured]
+        if sites:
+            table = averaged(model, sites, column, len(MOTIFS[motif]), chapter.precision)
+            tables.append(table.assign(motif=motif, feature=profiles.features[column].name))
+            metrics[motif] = summary(table, len(MOTIFS[motif])) | {"sites": len(sites)}
+    columns = ["motif", "feature", "place", "base", "share", "importance"]
+    found = pd.concat(tables) if tables else pd.DataFrame(columns=columns)
+    found.to_csv(folder / "importance.csv", index=False, float_format="%.6g")
+    return Outcome({"motifs": metrics}, training.organism.record() | {"network": training.name})
+
+
+def features_of(profiles: Profiles) -> Iterator[tuple[str, int]]:
+    """Each motif with the column of the feature of its factor that is positive in most bins."""
+    for motif in MOTIFS:
+        named = [n for n, each in enumerate(profiles.features) if motif.lower() in each.name.lower()]
+        if named:
+            yield motif, max(named, key=lambda column: int((profiles.labels[:, column] == 1).sum()))
+
+
+def sites_of(profiles: Profiles, rows: np.ndarray, motif: str, column: int) -> Iterator[Site]:
+    """The first match of a motif in the bin of each positive row, on either strand; the window reads as the motif."""
+    pattern = re.compile("".join(_IUPAC.get(letter, letter) for letter in MOTIFS[motif]).encode())
+    for window in profiles.sequences(rows[profiles.labels[rows, column] == 1]):
+        first = (len(window) - BIN) // 2
+        for strand in (window, reverse_complement(window)):
+            if match := pattern.search(strand, first, first + BIN):
+                yield Site(strand, match.start())
+                break
+
+
+def averaged(model: ProfileModel, sites: Sequence[Site], column: int, length: int, precision: str) -> pd.DataFrame:
+    """By place and base: how many sites have the base there, and its mean importance times that share."""
+    places = np.arange(-FLANK, length + FLANK)
+    codes = np.array([bases.codes(site.window)[site.start + places] for site in sites])
+    found = np.array([importance(model, site.window, site.start + places, column, precision) for site in sites])
+    rows = [
+        {
+            "place": int(place),
+            "base": letter,
+            "share": float(here.mean()),
+            "importance": float((found[:, n] * here).mean()),
+        }
+        for n, place in enumerate(places)
+        for code, letter in enumerate(bases.ALPHABET.decode())
+        for here in [codes[:, n] == code]
+    ]
+    return pd.DataFrame(rows)
+
+
+def importance(model: ProfileModel, window: bytes, places: np.ndarray, column: int, precision: str) -> np.ndarray:
+    """How far a feature's logit falls, on average over the three other bases at each place; float, shape (places,).
+
+    Parameters
+    ----------
+    model : ProfileModel
+        A convolutional network, which reads the codes of bases.
+    window : bytes
+    places : np.ndarray of int
+        Indices into the window.
+    column : int
+        Of the feature.
+    precision : str
+    """
+    codes = bases.codes(window)
+    mutants = np.tile(codes, (1 + 3 * len(places), 1))
+    turns = np.tile([1, 2, 3], len(places))
+    at = np.repeat(places, 3)
+    mutants[np.arange(1, len(mutants)), at] = (codes[at] + turns) % 4
+    where = device.ready(model)  # type: ignore[arg-type]
+    with torch.no_grad(), device.autocast(where, precision):
+        logits = model(codes=torch.from_numpy(mutants).to(where)).logits[:, column].float().cpu().numpy()
+    return logits[0] - logits[1:].reshape(-1, 3).mean(1)
+
+
+def summary(table: pd.DataFrame, length: int) -> dict[str, float]:
+    """Mean importance of a base inside the motif, and of one beside it."""
+    by_place = table.groupby("place")["importance"].sum()
+    inside = (by_place.index >= 0) & (by_place.index < length)
+    return {"inside": float(by_place[inside].mean()), "beside": float(by_place[~inside].mean())}
