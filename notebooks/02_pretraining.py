@@ -34,7 +34,7 @@ from pathlib import Path
 
 from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.pretraining import budgets as budget_results
-from dnakit.chapters.pretraining import figures, recipe_results, results
+from dnakit.chapters.pretraining import figures, gains, recipe_results, results
 from dnakit.metrics import copy_baseline
 from dnakit.report.display import prose, show
 
@@ -146,8 +146,8 @@ show(
 # training genomes. The latter are averages over an epoch in which the weights move, with dropout, so early on they are
 # worse than validation.
 #
-# Of a run on simulated genomes the page draws the losses alone, folded below the recorded ones. Its tables are folded below
-# the recorded tables.
+# Of a run on simulated genomes the page draws no figures, because such numbers mean nothing. Table 5.1 and the tables of
+# sizes, vocabularies, budgets and recipes of such a run are folded below the recorded ones.
 #
 # Diamonds are the thesis's final values of Table 5.1, computed for masked tokens, not measured on them. The thesis's loss is
 # the logarithm of its perplexity. If all of that loss comes from the masked tokens, 12% of all, then the loss per masked
@@ -158,7 +158,7 @@ show(
 show(
     figures.figure_5_1,
     results.rows(recorded),
-    results.rows(here),
+    results.rows(real),
     caption="Losses by epoch, masked tokens. Diamonds: ln(perplexity) / 0.12 of the thesis's final perplexities, computed.",
     number="5.1",
 )
@@ -233,7 +233,7 @@ prose("Copying alone has an accuracy of **{copy:.3f}**.", copy=copy_baseline())
 show(
     results.meanings,
     results.rows(recorded),
-    results.rows(here),
+    results.rows(real),
     caption="Validation genomes: accuracy over all tokens (of the recorded runs computed as in Table 5.1), skill above "
     "copying, and the masked tokens alone.",
     formats=dict.fromkeys(
@@ -241,6 +241,40 @@ show(
         ".4f",
     )
     | {"masked perplexity": ",.0f"},
+)
+
+# %% [markdown]
+# ### How much the vocabulary decides
+#
+# The fewer tokens a vocabulary has, the shorter they are, and the easier is each of them to name. How far does this go
+# without any context? *Segmentation alone* knows where the visible tokens begin and end, and no base (see *Bits per base
+# of held-out genomes*). The table scores it as Table 5.1 scores a model: as if it also copied every token that it is shown.
+
+# %% tags=["remove-input"]
+show(
+    gains.vocabularies,
+    gains.of_vocabularies(recorded),
+    gains.of_vocabularies(here),
+    caption="Segmentation alone with 9-mer vocabularies of several sizes, both held-out sets: masked tokens alone, and "
+    "accuracy and perplexity over all tokens of a predictor that copies what it is shown.",
+    formats={
+        "bases per token": ".2f",
+        "masked tokens right": ".1%",
+        "accuracy, if it copied": ".4f",
+        "perplexity, if it copied": ".4f",
+    },
+)
+
+# %% tags=["remove-input"]
+alone = gains.vocabularies(recorded or here)
+prose(
+    "The true tokens that the thesis prints in its Figures B.1 and B.2 have 3.28 bases on average. With tokens about as short "
+    "({near[bases per token]:.2f} bases, a vocabulary of {size:,}) a predictor that sees no base has a perplexity of "
+    "{near[perplexity, if it copied]:.4f} on the set near. The thesis's model with 9-mers has 1.7257. So a perplexity like "
+    "that is within reach of no context at all. Its accuracy is not: segmentation alone has "
+    "{near[accuracy, if it copied]:.4f}, the thesis's model 0.8875.",
+    near=alone["near"].iloc[0],
+    size=alone.index[0],
 )
 
 # %% [markdown]
@@ -268,9 +302,15 @@ show(
 #
 # Two cautions. Bits per base do not rank the tokenizations: the visible tokens of a k-mer word tell a model where a masked token
 # begins and how long it is, and in a large vocabulary that alone says much about its bases. The simple methods
-# below are not told this.
+# below are not told this. So what is compared is how many bits a model **gained**: what it needs less than **segmentation
+# alone**. Segmentation alone is a predictor that knows the visible token boundaries and no base. It learned from the
+# training genomes of the row how often each token stands at a place in its word, among tokens of its length. It is
+# scored on the very masks that the model was scored on.
 # And genomes of the set far are relatives of each other, so the compressor gains on them *alone* from copying one from
 # another.
+#
+# Brackets are 95% intervals: genomes are drawn anew 2,000 times with replacement, on the set far whole families (of the
+# nuclear genome: pieces). They say what other genomes would change, not what another seed of a training would.
 #
 # The simple methods need no neural network. They learned from the genomes that the 9-mer model is trained on: Markov
 # models of fixed and of mixed order, and a general compressor (xz; *after training* means what the held-out genomes add to
@@ -279,20 +319,53 @@ show(
 
 # %% tags=["remove-input"]
 show(
-    results.bits,
-    results.measured(recorded, "mitochondria"),
-    results.measured(here, "mitochondria"),
-    caption="Bits per base of both held-out sets, mitochondria. Fewer is better; guessing costs 2.",
-    formats=dict.fromkeys(("near", "far"), ".3f"),
+    gains.table,
+    gains.compared(recorded, "mitochondria"),
+    gains.compared(real, "mitochondria"),
+    caption="Bits per base of both held-out sets, mitochondria. Fewer is better; guessing costs 2. Segmentation alone: on "
+    "the masks of the model, without any base. Gained: segmentation alone minus the model, so that more is better.",
 )
 
 # %% tags=["remove-input"]
 show(
-    results.bits,
-    results.measured(recorded, "nuclear"),
-    results.measured(here, "nuclear"),
-    caption="Bits per base of both held-out sets, nuclear genome. Fewer is better; guessing costs 2.",
-    formats=dict.fromkeys(("near", "far"), ".3f"),
+    gains.table,
+    gains.compared(recorded, "nuclear"),
+    gains.compared(real, "nuclear"),
+    caption="Bits per base of both held-out sets, nuclear genome. Fewer is better; guessing costs 2. Segmentation alone: on "
+    "the masks of the model, without any base. Gained: segmentation alone minus the model, so that more is better.",
+)
+
+# %% tags=["remove-input"]
+best = recorded or here
+gained = gains.verdicts(gains.compared(best, "mitochondria"), "far")
+nuclear = gains.verdicts(gains.compared(best, "nuclear"), "far")
+prose(
+    "On families that no training saw, {few} of {all} mitochondrial rows need fewer bits than segmentation alone: {names}. "
+    "{more} rows need more: they have not yet reached a predictor that sees no base. "
+    "Of the {nuclear_all} nuclear rows {nuclear_few} need fewer and {nuclear_more} need more. For {open} mitochondrial and "
+    "{nuclear_open} nuclear rows the interval covers zero, so that this is open.",
+    few=len(gained["fewer"]),
+    all=sum(map(len, gained.values())),
+    names=", ".join(f"`{name}`" for name in gained["fewer"]) or "none",
+    more=len(gained["more"]),
+    open=len(gained["open"]),
+    nuclear_all=sum(map(len, nuclear.values())),
+    nuclear_few=len(nuclear["fewer"]),
+    nuclear_more=len(nuclear["more"]),
+    nuclear_open=len(nuclear["open"]),
+)
+
+# %% [markdown]
+# Two models on the same genomes are compared by the interval of their difference. Models of different words compare in
+# what they gained. Where the interval covers zero the comparison is *open*.
+
+# %% tags=["remove-input"]
+show(
+    gains.comparisons,
+    gains.of_comparisons(recorded),
+    gains.of_comparisons(real),
+    caption="The first model minus the second: bits per base, and what they gained, with 95% intervals. Better is the one "
+    "that gained more; of the last three, which have the same words, the one that needs fewer bits. One training each.",
 )
 
 # %% [markdown]
@@ -303,7 +376,7 @@ show(
 show(
     results.masked,
     results.measured(recorded, "mitochondria"),
-    results.measured(here, "mitochondria"),
+    results.measured(real, "mitochondria"),
     caption="Share of masked tokens named right, at the first guess and within five, mitochondria.",
     formats=dict.fromkeys(("near", "near, top 5", "far", "far, top 5"), ".1%"),
 )
@@ -312,7 +385,7 @@ show(
 show(
     results.masked,
     results.measured(recorded, "nuclear"),
-    results.measured(here, "nuclear"),
+    results.measured(real, "nuclear"),
     caption="Share of masked tokens named right, at the first guess and within five, nuclear genome.",
     formats=dict.fromkeys(("near", "near, top 5", "far", "far, top 5"), ".1%"),
 )
@@ -389,8 +462,8 @@ show(
 # %% tags=["remove-input"]
 show(
     recipe_results.table,
-    recorded,
-    here,
+    recipe_results.of_recipes(recorded),
+    recipe_results.of_recipes(here),
     caption="What each recipe reached on families that no training saw: means over its seeds, and the loss of each seed. "
     "Core-minutes were measured beside other work.",
     formats={
@@ -434,10 +507,10 @@ show(
 # ## What to take away
 
 # %% tags=["remove-input"]
-best = recorded or here
 sizes, thesis = results.sizes(best), results.published().set_index(results.ROW)
 bits, masked = (make(results.measured(best, "mitochondria")) for make in (results.bits, results.masked))
 of_budgets = budget_results.of_budgets(best)
+over_alone = gains.gained(gains.compared(best, "mitochondria"))
 row = ("mitochondrial", "Longformer", "9-mer", "MLM")
 prose(
     "* An accuracy over all tokens says nothing without that of copying, {copy:.3f}. Of the thesis's 0.8875 for 9-mers, "
@@ -450,7 +523,9 @@ prose(
     "* It needs {bits[near][longformer-9-mer-mlm]:.3f} and {bits[far][longformer-9-mer-mlm]:.3f} bits per base. Two bases of "
     "context need {bits[near][order 2]:.3f} and {bits[far][order 2]:.3f}, mixed orders {bits[near][mixed orders]:.3f} and "
     "{bits[far][mixed orders]:.3f}, context on both sides {bits[near][two-sided]:.3f} and {bits[far][two-sided]:.3f}. The "
-    "model is told more than these methods: where their masked tokens begin, and often how long they are.\n"
+    "model is told more than these methods: where their masked tokens begin, and often how long they are. That alone, "
+    "without any base, needs {near[segmentation alone]:.3f} and {far[segmentation alone]:.3f}. The model gained "
+    "{near[gained]:+.3f} and {far[gained]:+.3f} bits.\n"
     "* At this size the initial weights matter more than the tokenization. On the set far, the loss per masked token is "
     "{random.loss:.2f} nats after {random[samples seen]:,.0f} samples from random initial weights, and {informed.loss:.2f} nats "
     "after {informed[samples seen]:,.0f} samples from informed ones.\n"
@@ -465,6 +540,8 @@ prose(
     size=sizes.loc[row],
     masked=masked,
     bits=bits,
+    near=over_alone["near"].loc["longformer-9-mer-mlm"],
+    far=over_alone["far"].loc["longformer-9-mer-mlm"],
     random=budget_results.shortest(of_budgets).loc["random"],
     informed=budget_results.shortest(of_budgets).loc["informed"],
     longest=budget_results.table(of_budgets).iloc[-1],

@@ -217,29 +217,39 @@ def test_a_chapter_with_an_error_or_a_warning_is_named(book, output, complaint):
 
 
 def test_the_headlines_of_the_readme_are_what_was_recorded():
-    from dnakit.chapters.pretraining import budgets
+    from dnakit.chapters.pretraining import budgets, gains
     from dnakit.chapters.pretraining import results as pretraining
+    from dnakit.chapters.tss import control_results as localization_controls
     from dnakit.chapters.tss import results as localization
     from dnakit.report import finished
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    decided = localization.control(finished.recorded("03_tss"))
-    for who in (
-        "the rule",
-        "trained on promoters",
-        "trained on random positions",
-        "no seam: trained on random positions",
-    ):
-        assert f"| {' | '.join([who, *(f'{value:.1%}' for value in decided.loc[who])])} |" in readme
+    tss_runs, kinds = finished.recorded("03_tss"), ["promoters", "shuffled promoters", "random DNA"]
+    decided = localization.control_with_intervals(tss_runs)
+
+    def with_interval(share, interval):
+        low, high = (100 * float(end) for end in interval.split(" to "))
+        return f"{share:.1%} [{low:.1f}, {high:.1f}]"
+
+    assert " | ".join(["| the rule", *(f"{decided.loc['the rule', kind]:.1%}" for kind in kinds)]) + " |" in readme
+    for who in ("trained on promoters", "trained on random positions", "no seam: trained on random positions"):
+        line = [with_interval(decided.loc[who, kind], decided.loc[who, f"{kind}, 95% interval"]) for kind in kinds]
+        assert f"| {' | '.join([who, *line])} |" in readme
+    ties = localization_controls.ties(tss_runs).loc[["H. sapiens", *kinds[1:]]]
+    line = [with_interval(row.expected, row["95% interval"]) for _, row in ties.iterrows()]
+    assert f"| {' | '.join(['the rule, by expectation', *line])} |" in readme
     recorded = finished.recorded("02_pretraining")
     chosen = "language == 'mitochondrial' and model == 'Longformer' and tasks == 'MLM'"
     thesis = pretraining.published().query(chosen).set_index("tokenizer")
     measured = pretraining.measured(recorded, "mitochondria")
     named, bits = pretraining.masked(measured), pretraining.bits(measured)
+    over_alone = gains.gained(gains.compared(recorded, "mitochondria"))
     for name, row in thesis.iterrows():
         run = f"longformer-{name}-mlm"
         shares = [f"{row.skill:.1%}", f"{named.near[run]:.1%}", f"{named.far[run]:.1%}"]
         line = [name, f"{row.accuracy:.4f}", *shares, f"{bits.near[run]:.3f}", f"{bits.far[run]:.3f}"]
+        line += [f"{over_alone[part].loc[run, gains.ALONE]:.3f}" for part in ("near", "far")]
+        line += [f"{over_alone[part].loc[run, gains.GAINED]:+.3f}" for part in ("near", "far")]
         assert f"| {' | '.join(line)} |" in readme
     for who in ("order 2", "mixed orders", "two-sided"):
         assert f"| {bits.near[who]:.3f} | {bits.far[who]:.3f} |" in readme

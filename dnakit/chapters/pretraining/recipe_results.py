@@ -27,10 +27,14 @@ COLUMNS = {
 }
 
 
+def of_recipes(done: Finished) -> Finished:
+    """The runs of recipes."""
+    return done.only(lambda run: run.name.startswith(PREFIX))
+
+
 def by_seed(done: Finished) -> pd.DataFrame:
     """One row for each run of a recipe, in the order of `RECIPES`: its parts, and what it reached on the set far."""
-    runs = done.only(lambda run: run.name.startswith(PREFIX))
-    rows = runs.table(COLUMNS)
+    rows = of_recipes(done).table(COLUMNS)
     rows["recipe"] = [name.removeprefix(PREFIX).rpartition("-seed-")[0] for name in rows.index]
     rows[MINUTES] = rows[MINUTES] / 60
     place = {recipe: number for number, recipe in enumerate(RECIPES)}
