@@ -6,13 +6,16 @@ import pytest
 
 from dnakit import store
 from dnakit.chapters.chapter import chapter_of
-from dnakit.chapters.tss import results
+from dnakit.chapters.tss import control_results, results
 from dnakit.chapters.tss.evaluating import windows_of
+from dnakit.chapters.tss.intervals import wilson
+from dnakit.chapters.tss.parameters import KINDS
 from dnakit.project import DnakitError
 from dnakit.report.finished import Finished, recorded
 
 NOTHING = Finished("this run", "smoke", {})
 TABLES = (results.trainings, results.nine, results.control, results.fair, results.table_5_2, results.errors)
+TABLES += (control_results.ties, control_results.differences)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,39 @@ def test_a_recorded_evaluation_holds_what_the_trainings_recorded():
                 assert trained.record["source_sha256"] == run.record["source_sha256"]
                 held += 1
     assert held == 13 + 3 + 2 + 3  # models and simple methods, human and yeast
+
+
+def test_intervals_count_promoters_and_not_samples():
+    """Beside the accuracy of each of the nine trainings: 55 promoters in 300 samples are 55."""
+    done = recorded("03_tss")
+    for run in results.the_nine(done).values():
+        test = run.metrics["test"]
+        assert (test["samples"], results.promoters_tested(run)) == (300, 55)
+        assert results.interval_of_test(run) == wilson(test["accuracy"], 55)
+    shown = results.control_with_intervals(done)
+    assert shown[list(KINDS)].equals(results.control(done))
+    assert shown.loc["trained on promoters", "promoters, 95% interval"] == str(wilson(238 / 300, 55))
+    assert shown.loc["the rule", "promoters, 95% interval"] == str(wilson(0.969, 548))
+    assert shown.loc["trained on random positions", "random DNA, 95% interval"] == str(wilson(259 / 300, 300))
+
+
+def test_a_comparison_is_open_where_its_interval_holds_zero():
+    table = control_results.differences(results.the_nine(recorded("03_tss")))
+    for _, row in table.iterrows():
+        low, high = map(float, row["95% interval"].split(" to "))
+        assert low <= row.difference <= high
+        assert (row.verdict == "open") == (low <= 0 <= high)
+    assert table.verdict["nuclear or mitochondria, dropout 0.1"] == "open"
+    assert (table.verdict[table.index.str.contains("dropout 0 or 0.2")] == "open").all()
+    assert table.verdict["nuclear or none, dropout 0.1"] == "the first is higher"
+
+
+def test_the_expectation_lies_between_what_the_choices_give():
+    table = control_results.ties(recorded("03_tss"))
+    choices = table[["last", "first"]]
+    assert ((table.expected > choices.min(axis=1) - 0.003) & (table.expected < choices.max(axis=1) + 0.003)).all()
+    assert (table["no seam"] < 0.05).all()
+    assert control_results.expected(recorded("03_tss"))["promoters"] == table.expected["H. sapiens"]
 
 
 def test_every_recorded_run_is_real_and_says_where_it_came_from():
@@ -132,4 +168,4 @@ def test_the_users_own_windows_are_a_row(tmp_path):
     run = chapter.runs[f"on-mine.fa@{windows.site}"]
     table = results.table_5_2(Finished("this run", "smoke", {run.name: run.folder()}))
     assert table.index.tolist() == ["mine.fa"]
-    assert np.isfinite(table.to_numpy(float)).all()
+    assert np.isfinite(table.select_dtypes("number").to_numpy(float)).all()

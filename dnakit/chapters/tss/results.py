@@ -10,6 +10,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from dnakit.chapters.tss.intervals import Interval, wilson
 from dnakit.chapters.tss.parameters import KINDS, PROMOTERS, TABLE_5_2
 from dnakit.project import DnakitError
 from dnakit.report.figures import curves
@@ -40,6 +41,7 @@ ERRORS = {  # columns of `errors` by name in an evaluation
     "fair-nuclear": "Longformer",
     "fair-other-nuclear": "Longformer, other",
 }
+INTERVAL = "95% interval"
 TRAINED_ON = ("organism", "other_organism", "random positions")  # in records
 INITIALIZATIONS = {"nuclear": PALETTE["6-mer"], "mitochondria": PALETTE["9-mer"], "none": PALETTE["12-mer"]}
 LETTERS = {"A": "#009E73", "C": "#0072B2", "G": "#E69F00", "T": "#D55E00"}  # Okabe and Ito
@@ -93,6 +95,7 @@ def trainings(done: Finished) -> pd.DataFrame:
                 "dropout": chosen["dropout"],
                 "samples": run.record["samples"]["train"] * chosen["epochs"],
                 "test accuracy": run.metrics["test"]["accuracy"],
+                INTERVAL: str(interval_of_test(run)),
             }
         )
     return _indexed(rows, "task", "trained on")
@@ -112,9 +115,20 @@ def nine(done: Finished) -> pd.DataFrame:
                 "validation accuracy": last.validation_accuracy,
                 "test promoters": run.record["windows"]["test"],
                 "test accuracy": run.metrics["test"]["accuracy"],
+                INTERVAL: str(interval_of_test(run)),
             }
         )
     return _indexed(rows, "initialization", "dropout")
+
+
+def promoters_tested(run: FinishedRun, scores: Mapping[str, float] | None = None) -> int:
+    """How many different windows a model of the chapter, or a method with these scores, was tested on."""
+    return min(run.record["windows"]["test"], int((scores or run.metrics["test"])["samples"]))
+
+
+def interval_of_test(run: FinishedRun) -> Interval:
+    """The 95% interval of a training's test accuracy; n is the number of test promoters."""
+    return wilson(run.metrics["test"]["accuracy"], promoters_tested(run))
 
 
 def histories(done: Finished) -> pd.DataFrame:
@@ -175,6 +189,21 @@ def control(done: Finished) -> pd.DataFrame:
     return pd.DataFrame(columns, columns=list(KINDS)).rename_axis("method")
 
 
+def control_with_intervals(done: Finished) -> pd.DataFrame:
+    """The same with a 95% interval beside each accuracy; n is the number of different promoters or random sequences."""
+    shown = control(done)
+    for run in done.only(_is_evaluation).values():
+        if run.record["main"]:
+            kind, found = run.record["kind"], scores(run)["thesis"]
+            rows = [
+                str(wilson(found[method]["accuracy"], evaluated(done, run, method)))
+                for method, title in CONTROLS.items()
+                if title in shown.index
+            ]
+            shown.insert(list(shown.columns).index(kind) + 1, f"{kind}, {INTERVAL}", rows)
+    return shown
+
+
 # ---- the fair task
 
 
@@ -185,7 +214,9 @@ def fair(done: Finished) -> pd.DataFrame:
         for method, tested in _by_method(run).items():
             order = TRAINED_ON.index(run.record["parameters"]["trained_on"]), list(FAIR_METHODS).index(method)
             names = {"promoters": run.record["species"], "method": FAIR_METHODS[method]}
-            rows.append((order, names | {"test promoters": run.record["windows"]["test"]} | _measures(tested)))
+            interval = wilson(tested["accuracy"], promoters_tested(run, tested))
+            counts = {"test promoters": run.record["windows"]["test"], "accuracy": tested["accuracy"]}
+            rows.append((order, names | counts | {INTERVAL: str(interval)} | _measures(tested)))
     return _indexed([row for _, row in sorted(rows, key=lambda each: each[0])], "promoters", "method")
 
 
@@ -197,7 +228,6 @@ def _by_method(run: FinishedRun) -> dict[str, dict[str, float]]:
 
 def _measures(scores: Mapping[str, float]) -> dict[str, float]:
     return {
-        "accuracy": scores["accuracy"],
         "within two tokens": scores["within_two_tokens"],
         "within 50 bp": scores["within_50_bp"],
         "median error (bp)": scores["median_error_bp"],
@@ -213,11 +243,13 @@ def table_5_2(done: Finished) -> pd.DataFrame:
     for species, run in _organisms(done):
         found = scores(run)
         thesis, fair_task = found["thesis"], found["fair"]
+        accuracy, promoters = thesis[TABLE_5_2]["accuracy"], evaluated(done, run, TABLE_5_2)
         rows.append(
             {
                 "species": species,
-                "accuracy": thesis[TABLE_5_2]["accuracy"],
-                "promoters": _evaluated(done, run),
+                "accuracy": accuracy,
+                "promoters": promoters,
+                INTERVAL: str(wilson(accuracy, promoters)),
                 "random positions": thesis["random-positions"]["accuracy"],
                 "rule": thesis["rule"]["accuracy"],
                 "same model, fair": fair_task[TABLE_5_2]["accuracy"],
@@ -228,11 +260,11 @@ def table_5_2(done: Finished) -> pd.DataFrame:
     return _indexed(rows, "species")
 
 
-def _evaluated(done: Finished, run: FinishedRun) -> int:
-    """How many different promoters the model of Table 5.2 is evaluated on."""
-    own = TABLE_5_2 in run.metrics["test_only"]["thesis"]
-    windows = done[TABLE_5_2].record["windows"]["test"] if own else run.record["windows"]
-    return min(windows, scores(run)["thesis"][TABLE_5_2]["samples"])
+def evaluated(done: Finished, run: FinishedRun, method: str) -> int:
+    """How many different windows of an evaluation a method of the thesis's protocol is evaluated on."""
+    own = method in run.metrics["test_only"]["thesis"]
+    windows = done[method].record["windows"]["test"] if own else run.record["windows"]
+    return min(windows, scores(run)["thesis"][method]["samples"])
 
 
 def errors(done: Finished) -> pd.DataFrame:

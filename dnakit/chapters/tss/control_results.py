@@ -1,0 +1,102 @@
+"""Tables of chapter 3 that say how far its numbers can be trusted: ties of the rule, neighbours, differences."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from dnakit.chapters.tss.intervals import Interval, difference, wilson
+from dnakit.chapters.tss.parameters import PROMOTERS, TABLE_DROPOUT
+from dnakit.chapters.tss.results import INTERVAL, promoters_tested
+from dnakit.report.finished import Finished, FinishedRun
+
+OTHERS = {  # columns of `ties` by method: the expectation of a rule with other halves, or without words
+    "rule-5000": "5,000 bases before",
+    "rule-seamless": "no seam",
+    "no-words": "no words",
+}
+OPEN = "open"
+
+
+def ties(done: Finished) -> pd.DataFrame:
+    """The rule's exact accuracy by set: its last and first possible boundary, and the expectation over all of them."""
+    rows: dict[str, dict[str, int | float | str]] = {}
+    for run in done.only(lambda run: run.name.startswith("rule-ties-")).values():
+        found, promoters = run.metrics["rule"], run.metrics["promoters"]
+        row = {"promoters": promoters, "last": found["last"], "first": found["first"], "expected": found["expected"]}
+        row |= {INTERVAL: str(wilson(found["expected"], promoters))}
+        called = run.record["species"] if run.record["windows_of"] == PROMOTERS else run.record["windows_of"]
+        called = f"{called} ({run.name.removeprefix('rule-ties-')})" if called in rows else called
+        rows[called] = row | {title: run.metrics[method]["expected"] for method, title in OTHERS.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("windows")
+
+
+def expected(done: Finished) -> dict[str, float]:
+    """The expectation of the rule on the chapter's organism by kind of windows, in the order of `KINDS`."""
+    runs = [run for run in done.values() if run.name.startswith("rule-ties-") and run.record["main"]]
+    return {run.record["windows_of"]: run.metrics["rule"]["expected"] for run in runs}
+
+
+# ---- neighbours
+
+
+def neighbours(done: Finished) -> dict[str, int | float | Interval]:
+    """Test promoters of the thesis's split, and how many of them have a training promoter within 1 and 5 kb."""
+    found = done["neighbours"].metrics["thesis"]
+    tested, near = found["test_promoters"], found["within_1000"]
+    return {
+        "tested": tested,
+        "near": near,
+        "nearby": found["within_5000"],
+        "share": near / tested,
+        "interval": wilson(near / tested, tested),
+        "fair": done["neighbours"].metrics["fair"]["within_5000"],
+    }
+
+
+# ---- differences
+
+
+def differences(done: Finished) -> pd.DataFrame:
+    """Differences of test accuracies between two of the nine trainings, with what they decide.
+
+    The intervals take the two accuracies as independent and count each test promoter once.
+    """
+    rows = []
+    for title, one, other in _pairs(done):
+        accuracies = [run.metrics["test"]["accuracy"] for run in (one, other)]
+        interval = difference(accuracies[0], promoters_tested(one), accuracies[1], promoters_tested(other))
+        rows.append(
+            {
+                "comparison": title,
+                "first": accuracies[0],
+                "second": accuracies[1],
+                "difference": accuracies[0] - accuracies[1],
+                INTERVAL: str(interval),
+                "verdict": verdict(interval),
+            }
+        )
+    return pd.DataFrame(rows).set_index("comparison") if rows else pd.DataFrame()
+
+
+def verdict(interval: Interval) -> str:
+    """``open`` where the interval of a difference holds zero."""
+    if interval.low <= 0 <= interval.high:
+        return OPEN
+    return "the first is higher" if interval.low > 0 else "the second is higher"
+
+
+def _pairs(done: Finished) -> Iterator[tuple[str, FinishedRun, FinishedRun]]:
+    """Pairs of the nine trainings that differ in one thing."""
+
+    def name(start: str, dropout: float) -> str:
+        return f"thesis-{start}-dropout-{dropout:g}"
+
+    asked = [
+        (f"{one} or {other}, dropout {TABLE_DROPOUT:g}", name(one, TABLE_DROPOUT), name(other, TABLE_DROPOUT))
+        for one, other in (("nuclear", "mitochondria"), ("nuclear", "none"), ("mitochondria", "none"))
+    ]
+    asked += [
+        (f"{start}, dropout 0 or 0.2", name(start, 0), name(start, 0.2))
+        for start in ("nuclear", "mitochondria", "none")
+    ]
+    return ((title, done[one], done[other]) for title, one, other in asked if one in done and other in done)
