@@ -269,8 +269,8 @@ show(
 alone = gains.vocabularies(recorded or here)
 prose(
     "The true tokens that the thesis prints in its Figures B.1 and B.2 have 3.28 bases on average. With tokens about as short "
-    "({near[bases per token]:.2f} bases, a vocabulary of {size:,}) a predictor that sees no base has a perplexity of "
-    "{near[perplexity, if it copied]:.4f} on the set near. The thesis's model with 9-mers has 1.7257. So a perplexity like "
+    "({near[bases per token]:.2f} bases, a vocabulary of {size:,}) a predictor that sees no base, and copies the visible "
+    "tokens, has a perplexity of {near[perplexity, if it copied]:.4f} on the set near. The thesis's model with 9-mers has 1.7257. So a perplexity like "
     "that is within reach of no context at all. Its accuracy is not: segmentation alone has "
     "{near[accuracy, if it copied]:.4f}, the thesis's model 0.8875.",
     near=alone["near"].iloc[0],
@@ -304,8 +304,9 @@ show(
 # begins and how long it is, and in a large vocabulary that alone says much about its bases. The simple methods
 # below are not told this. So what is compared is how many bits a model **gained**: what it needs less than **segmentation
 # alone**. Segmentation alone is a predictor that knows the visible token boundaries and no base. It learned from the
-# training genomes of the row how often each token stands at a place in its word, among tokens of its length. It is
-# scored on the very masks that the model was scored on.
+# training genomes of the row how often each token stands at a place in its word, among tokens of its length. Where two
+# tokens of a word are masked, and in BigBird-style words, it knows only how frequent tokens are. It is scored on the very
+# masks that the model was scored on.
 # And genomes of the set far are relatives of each other, so the compressor gains on them *alone* from copying one from
 # another.
 #

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.pretraining import bits_per_base
 from dnakit.chapters.pretraining.segmentation import Segmentation, measure
 from dnakit.chapters.pretraining.word_frames import word_frames
+from dnakit.project import DnakitError
 from dnakit.tokens.tokenizer import train_tokenizer
 from dnakit.tokens.vocabulary import CLS, MASK, PAD, SEP, SPECIAL_TOKENS
 
@@ -111,3 +113,8 @@ def test_of_random_dna_segmentation_says_what_theory_says():
     _, results = measure(known, tokenizer, {"a": random_genome(20_000, 7)}, seed=1)
     assert results["bits_per_base"] == pytest.approx(2, abs=0.01)
     assert results["bases_per_token"] == 1
+
+
+def test_a_vocabulary_that_cannot_be_is_one_clear_error():
+    with pytest.raises(DnakitError, match="'vocabularies': 'vocab_size': Input should be greater"):
+        _ = chapter_of("02_pretraining", "smoke", {"vocabularies": [3]}).runs
