@@ -117,6 +117,7 @@ class Logistic:
         from sklearn.preprocessing import StandardScaler
 
         found = profiles(sequences, REGRESSION_K)
+        self.usual = np.asarray(found.mean(0)).ravel()  # by which the strand of a read is known
         components = min(COMPONENTS, min(found.shape) - 1)
         reduced = TruncatedSVD(components, random_state=0), StandardScaler()
         self.model = make_pipeline(*reduced, LogisticRegression(C=10.0, max_iter=ITERATIONS))
@@ -127,7 +128,9 @@ class Logistic:
     def rank(self, reads: Sequence[bytes], count: int) -> np.ndarray:
         """See `Ranking`."""
         turned = [reverse_complement(read) for read in reads]
-        scores = np.maximum(*(self.model.predict_proba(profiles(each, REGRESSION_K)) for each in (reads, turned)))
+        strands = [profiles(each, REGRESSION_K) for each in (reads, turned)]
+        forward = (strands[0] @ self.usual >= strands[1] @ self.usual)[:, None]
+        scores = np.where(forward, *(self.model.predict_proba(shown) for shown in strands))
         return self.model.classes_[np.argsort(-scores, axis=1, kind="stable")[:, :count]]
 
 
