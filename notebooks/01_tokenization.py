@@ -38,7 +38,7 @@ from dnakit.report.thesis import thesis_table
 # laptop 01_tokenization` runs the same cells on real genomes. Longer records than those of animals are left out: the
 # thesis speaks of chromosomes of about 15 kb, and RefSeq also holds plant mitochondria of several Mb.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "smoke"  # a name for captions
 source = "simulated-mitochondria"  # in data/sources.yaml, or a FASTA file
 tokenizations = ["6-mer", "9-mer", "12-mer", "BB"]  # BB: BigBird-style words

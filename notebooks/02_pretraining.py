@@ -44,7 +44,7 @@ from dnakit.report.display import prose, show
 # The values below are the *smoke* profile: simulated genomes and small models. It runs every cell in minutes, and is too
 # small to learn a language. `dnakit execute --profile laptop 02_pretraining` runs the same cells on real genomes.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "smoke"  # a name for captions
 source = "simulated-mitochondria"  # in data/sources.yaml, or a FASTA file
 taxonomy = "simulated-mitochondria-genbank"  # lineages of its genomes: a table or GenBank, for the set far

@@ -39,7 +39,7 @@ from dnakit.report.ledger import ledger
 # every cell, and not enough to learn anything. `dnakit execute --profile laptop 03_tss` runs the same cells on real
 # promoters.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "smoke"  # a name, shown with what these values give
 pretrained = "smoke"  # the profile of chapter 2 whose models are the starting points
 organism = "simulated-a"  # the models are trained on its promoters

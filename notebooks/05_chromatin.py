@@ -36,7 +36,7 @@ from dnakit.report.ledger import ledger
 # and the chromosomes to hold out. A table in `features` may name the kind of each feature (DNase, TF, histone) and the
 # chromosomes where it is unlabelled. A piece of a chromosome is named as `samtools faidx` does: `chr10:87000001-91000000`.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "smoke"  # a name for captions
 pretrained = "smoke"  # profile of chapter 2 whose tokenizers and encoders are taken
 organism = "simulated"  # whose profiles: simulated, human-slices, yeast, deepsea

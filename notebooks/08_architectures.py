@@ -35,7 +35,7 @@ from dnakit.report.display import figure, table
 # %% [markdown]
 # ## Parameters
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "smoke"  # a name only: all profiles show the same
 vocab_size = 30_000  # tokens (thesis: 30,000 for all but 6-mers)
 

@@ -257,3 +257,31 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
     formats |= {budgets.BITS: ".3f", budgets.TWO_SIDED: ".3f"}
     for _, row in budgets.table(recorded).query("`initial weights` == 'informed'").iterrows():
         assert f"| {' | '.join(format(row[name], how) for name, how in formats.items())} |" in readme
+
+
+def test_the_readme_of_chapters_4_and_5_says_what_was_recorded():
+    from dnakit.chapters.chromatin import results as chromatin
+    from dnakit.chapters.metagenomics import results as metagenomics
+    from dnakit.report import finished
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    fair = metagenomics.fair(finished.recorded("04_metagenomics")).set_index(["method", "level", "form", "rank"])
+    columns = [("known", "gene", "species"), ("known", "amplicon", "species"), ("species", "fragment", "genus")]
+    shown = {"k-mer search and alignment": " (`dnakit classify`)", "vsearch": "", "naive Bayes, 8-mers": ""}
+    for method, more in shown.items():
+        rows = [fair.loc[(method, *column)] for column in columns]
+        cells = [f"{row.share:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in rows]
+        assert f"| {method}{more} | {' | '.join(cells)} |" in readme
+    recorded = finished.recorded("05_chromatin")
+    auroc = chromatin.simple_methods(recorded)["AUROC"].loc["H. sapiens"]
+    for method, split in (
+        ("nearest bins", "random"),
+        ("6-mers", "random"),
+        ("nearest bins", "random, 1 kb apart"),
+        ("6-mers", "by chromosome"),
+        ("GC content", "by chromosome"),
+    ):
+        cells = [f"{auroc[split, method, kind]:.3f}" for kind in ("TF", "DNase", "histone")]
+        assert f"| {method} | {split} | {' | '.join(cells)} |" in readme
+    tokens = chromatin.tokens(recorded).xs("human-slices").loc[1000]
+    assert f"{tokens.fewest.min()} to {tokens.most.max()} tokens" in readme
