@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from filelock import FileLock
 from pydantic import BaseModel, ValidationError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -82,6 +83,14 @@ def relative(path: Path) -> str:
 def printable(text: str) -> str:
     """The text with U+FFFD for the bytes of a file's name that are no text (Python holds them as lone surrogates)."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file, made with its folder: of two processes one makes a thing, and the other waits for it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path):
+        yield
 
 
 @contextmanager

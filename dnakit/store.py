@@ -13,9 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from dnakit.project import DnakitError, data_folder, printable, published, published_folder, relative, root
+from dnakit.project import DnakitError, data_folder, locked, printable, published, published_folder, relative, root
 
 REFUSALS = {
     getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "EIO", "EEXIST", "ENOTDIR")
@@ -50,8 +48,7 @@ def get_or_make(kind: str, made_key: str, make: Callable[[Path], None]) -> Path:
     if final.exists():
         return final
     try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(final.parent / f".{made_key}.lock"):
+        with locked(final.parent / f".{made_key}.lock"):
             if not final.exists():
                 part = final.parent / f".{made_key}.part"
                 part.mkdir(exist_ok=True)

@@ -19,7 +19,6 @@ from types import ModuleType
 from typing import Any
 
 import yaml
-from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dnakit.project import (
@@ -28,6 +27,7 @@ from dnakit.project import (
     data_folder,
     did_you_mean,
     environment_path,
+    locked,
     published,
     published_folder,
     root,
@@ -314,10 +314,9 @@ def _simulator(source: Source) -> ModuleType:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock: of two processes one makes the thing, the other waits for it. A disk that refuses is one line."""
+    """Hold a lock (see `locked`); a disk that refuses is one line."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path):
+        with locked(path):
             yield
     except OSError as error:
         raise DnakitError(
