@@ -59,7 +59,7 @@ report: $(READY)
 test: lint
 	@$(SNAKEMAKE) --config profile=smoke -- trained
 	$(BIN)/pytest $(PARALLEL) --durations=10
-	$(QUIET) $(BIN)/pytest $(PARALLEL) --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks
+	$(QUIET) $(BIN)/pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks
 
 quick: lint
 	$(BIN)/pytest $(PARALLEL) -m "not slow and not trained"

@@ -269,6 +269,33 @@ def test_an_interrupted_execution_leaves_nothing(project, number, code):
     assert os.listdir(root / "book" / "chapters") == []
 
 
+def test_a_kernel_that_does_not_start_is_replaced_by_another(project, monkeypatch):
+    root, started = project(), []
+    run = papermill.execute_notebook
+
+    def sometimes(*arguments, **options):
+        started.append(options["start_timeout"])
+        if len(started) < 3:
+            raise RuntimeError("Kernel didn't respond in 60 seconds")
+        return run(*arguments, **options)
+
+    monkeypatch.setattr(papermill, "execute_notebook", sometimes)
+    assert texts(execute(TOY, {}, root / "out.ipynb")) == ["3 0.0001 ['a', 'b'] ä\n"]
+    assert len(started) == 3
+
+
+def test_where_no_kernel_starts_at_all_it_is_one_line(project, monkeypatch):
+    root = project()
+
+    def never(*_, **__):
+        raise RuntimeError("Kernel died before replying to kernel_info")
+
+    monkeypatch.setattr(papermill, "execute_notebook", never)
+    with pytest.raises(DnakitError, match="98_toy: no kernel started in 3 times 60 s"):
+        execute(TOY, {}, root / "out.ipynb")
+    assert not list(root.glob("*.ipynb"))
+
+
 # ---- the pair
 
 

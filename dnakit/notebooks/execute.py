@@ -1,5 +1,6 @@
 """Running a notebook headless with papermill, so that its output appears whole or not at all."""
 
+import copy
 import logging
 import os
 import re
@@ -25,7 +26,8 @@ QUIET = {
 #: The kernel is that of the interpreter that runs dnakit, whatever else is called python3 on the user's search path.
 OWN_KERNEL = {"JUPYTER_PATH": "", "JUPYTER_PREFER_ENV_PATH": "1"}
 
-_KERNEL_START_SECONDS = 300
+_KERNEL_STARTS, _KERNEL_START_SECONDS = 3, 60
+_NO_KERNEL = ("Kernel didn't respond", "Kernel died before")  # begin what nbclient says of a kernel that did not start
 _FOLDERS = ("DNAKIT_FROM", "DNAKIT_ROOT", "DNAKIT_DATA", "DNAKIT_MIRROR", "DNAKIT_SOURCES")
 
 
@@ -78,7 +80,6 @@ def _is_alive(pid: int) -> bool:
 
 
 def _run(node: Any, part: Path, notebook: str, failed: Path) -> Any:
-    import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
@@ -87,8 +88,29 @@ def _run(node: Any, part: Path, notebook: str, failed: Path) -> Any:
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     try:
         with _environment(QUIET | OWN_KERNEL | _absolute_folders()):
+            return _with_a_kernel(node, part, notebook)
+    except PapermillExecutionError as error:
+        if error.ename == DnakitError.__name__:
+            raise DnakitError(f"{notebook}: {error.evalue.removeprefix(f'{notebook}: ')}") from None
+        cell = f"cell [{error.exec_count}] ({_one_line(error.source)[:60]!r})"
+        _leave(part, failed, f"{notebook}: {cell} failed with {error.ename}: {_one_line(error.evalue)}")
+    except DeadKernelError:
+        _leave(part, failed, f"{notebook}: its kernel died (out of memory?)")
+    except CellTimeoutError as error:
+        _leave(part, failed, f"{notebook}: a cell took too long: {_one_line(error)}")
+
+
+def _with_a_kernel(node: Any, part: Path, notebook: str) -> Any:
+    """Run the cells; a kernel that does not start is replaced by another.
+
+    Two processes that start kernels at once may choose the same port, and the later kernel then never answers.
+    """
+    import papermill
+
+    for _ in range(_KERNEL_STARTS):
+        try:
             return papermill.execute_notebook(
-                node,
+                copy.deepcopy(node),
                 # papermill reads braces in a path as the names of parameters.
                 str(part).replace("{", "{{").replace("}", "}}"),
                 kernel_name="python3",
@@ -99,15 +121,10 @@ def _run(node: Any, part: Path, notebook: str, failed: Path) -> Any:
                 # An interrupted kernel would print the traceback of its own shutdown.
                 extra_arguments=["--log-level=CRITICAL"],
             )
-    except PapermillExecutionError as error:
-        if error.ename == DnakitError.__name__:
-            raise DnakitError(f"{notebook}: {error.evalue.removeprefix(f'{notebook}: ')}") from None
-        cell = f"cell [{error.exec_count}] ({_one_line(error.source)[:60]!r})"
-        _leave(part, failed, f"{notebook}: {cell} failed with {error.ename}: {_one_line(error.evalue)}")
-    except DeadKernelError:
-        _leave(part, failed, f"{notebook}: its kernel died (out of memory?)")
-    except CellTimeoutError as error:
-        _leave(part, failed, f"{notebook}: a cell took too long: {_one_line(error)}")
+        except RuntimeError as error:
+            if not str(error).startswith(_NO_KERNEL):
+                raise
+    raise DnakitError(f"{notebook}: no kernel started in {_KERNEL_STARTS} times {_KERNEL_START_SECONDS} s: try again")
 
 
 def _absolute_folders() -> dict[str, str]:
