@@ -36,7 +36,7 @@ from dnakit.report.ledger import ledger
 # The defaults are the *smoke* profile: 54 invented species, and about a minute on two cores. `dnakit execute --profile laptop
 # 04_metagenomics` runs the same cells on the real records of mitohelper.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "smoke"  # a name for captions
 pretrained = "smoke"  # the profile of chapter 2 whose models are the starting points
 reference = "simulated"  # records with taxonomy: a name, or a FASTA file with SINTAX headers
