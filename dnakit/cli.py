@@ -68,12 +68,12 @@ def train(
     from dnakit.chapters.pool import make_all
 
     chapter = _chapter(notebook, profile, p)
-    asked = _asked(chapter, profile, chosen)
-    for _, made in make_all(chapter, asked, jobs):
+    named = _named(chapter, profile, chosen)
+    for _, made in make_all(chapter, named, jobs):
         print(made, flush=True)
     if key_file:
         with published(key_file) as part:
-            part.write_text("".join(f"{name} {chapter.runs[name].key}\n" for name in asked))
+            part.write_text("".join(f"{name} {chapter.runs[name].key}\n" for name in named))
 
 
 @app.command()
@@ -120,10 +120,10 @@ def record(notebook: Notebook, profile: Profile, chosen: Runs = None, p: Assignm
     from dnakit.store import record
 
     chapter = _chapter(notebook, profile, p)
-    asked = [chapter.runs[name] for name in _asked(chapter, profile, chosen)]
-    for run in asked:  # before anything is copied
+    named = [chapter.runs[name] for name in _named(chapter, profile, chosen)]
+    for run in named:  # before anything is copied
         _refuse_unmade(run, notebook, profile, p)
-    for run in asked:
+    for run in named:
         print(shown(record(run.folder(), run.name, profile, notebook)))
 
 
@@ -140,7 +140,7 @@ def export_(
     from dnakit.export import export_run
 
     chapter = _chapter(notebook, profile, p)
-    chosen = chapter.runs[_asked(chapter, profile, [run])[0]]
+    chosen = chapter.runs[_named(chapter, profile, [run])[0]]
     _refuse_unmade(chosen, notebook, profile, p)
     print(shown(export_run(chosen, notebook, profile, folder, bf16)))
 
@@ -226,7 +226,7 @@ def _refuse_unknown(given: dict[str, Any], selected: list[str]) -> None:
             raise DnakitError(f"{name!r} is not a parameter of {', '.join(selected)}{did_you_mean(name, known)}")
 
 
-def _asked(chapter: "Chapter", profile: str, chosen: list[str] | None) -> list[str]:
+def _named(chapter: "Chapter", profile: str, chosen: list[str] | None) -> list[str]:
     """The names of the chosen runs; of all where none is named."""
     for name in chosen or []:
         if name not in chapter.runs:

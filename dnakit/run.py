@@ -111,14 +111,14 @@ def _commit() -> str:
     """The commit of the checkout, with ``+changes`` where its code differs; ``unknown`` outside a repository."""
     git = ["git", "-C", str(root())]
     try:
-        asked = subprocess.run(
+        found = subprocess.run(
             [*git, "rev-parse", "--show-toplevel", "--short=12", "HEAD"], capture_output=True, text=True, check=True
         )
         status = [*git, "status", "--porcelain", "--untracked-files=no", "--", "dnakit"]
         changed = subprocess.run(status, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    top, head = asked.stdout.splitlines()
+    top, head = found.stdout.splitlines()
     if Path(top).resolve() != root():  # an unpacked archive inside another repository
         return "unknown"
     return head + ("+changes" if changed.strip() else "")

@@ -23,18 +23,18 @@ def pair(notebook: str, run: bool = False) -> Path:
     output = source(notebook).with_suffix(".ipynb")
     if run:
         return execute(notebook, {}, output)
-    fresh = read(notebook)
+    paired = read(notebook)
     if output.exists():
-        _keep_outputs(fresh, nbformat.read(output, as_version=4))
+        _keep_outputs(paired, nbformat.read(output, as_version=4))
     with published(output) as part:
-        nbformat.write(clean(fresh), part)
+        nbformat.write(clean(paired), part)
     return output
 
 
-def _keep_outputs(fresh: Any, old: Any) -> None:
+def _keep_outputs(paired: Any, old: Any) -> None:
     # jupytext --update would also hand an edited cell the outputs of the text it replaced.
     known = {cell.source: cell for cell in old.cells if cell.cell_type == "code"}
-    for cell in fresh.cells:
+    for cell in paired.cells:
         if cell.cell_type == "code" and cell.source in known:
             cell.outputs = known[cell.source].outputs
             cell.execution_count = known[cell.source].execution_count

@@ -91,12 +91,12 @@ def _pairs(done: Finished) -> Iterator[tuple[str, FinishedRun, FinishedRun]]:
     def name(start: str, dropout: float) -> str:
         return f"thesis-{start}-dropout-{dropout:g}"
 
-    asked = [
+    compared = [
         (f"{one} or {other}, dropout {TABLE_DROPOUT:g}", name(one, TABLE_DROPOUT), name(other, TABLE_DROPOUT))
         for one, other in (("nuclear", "mitochondria"), ("nuclear", "none"), ("mitochondria", "none"))
     ]
-    asked += [
+    compared += [
         (f"{start}, dropout 0 or 0.2", name(start, 0), name(start, 0.2))
         for start in ("nuclear", "mitochondria", "none")
     ]
-    return ((title, done[one], done[other]) for title, one, other in asked if one in done and other in done)
+    return ((title, done[one], done[other]) for title, one, other in compared if one in done and other in done)
