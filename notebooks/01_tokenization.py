@@ -82,7 +82,7 @@ corpora = {name: run.corpus for name, run in chapter.runs.items()}
 table(
     counts.example(corpora, bases=45),
     "The same 45 bases of a validation genome in each tokenization.",
-    provenance=here,
+    provenance=here.provenance,
 )
 
 # %% [markdown]
