@@ -176,6 +176,7 @@ def test_autocast_agrees_with_float32_to_bfloat16_precision() -> None:
 
 
 @pytest.mark.parametrize("global_tokens", [[0, 0], [1, 2]])
+@pytest.mark.slow
 def test_the_compiler_can_trace_it(global_tokens: list[int]) -> None:
     torch.manual_seed(0)
     _, ours = pair(16)

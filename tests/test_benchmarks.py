@@ -17,6 +17,8 @@ from benchmarks.timing import interleaved
 from dnakit.chapters.architectures import results as architectures
 from dnakit.project import DnakitError, root
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:

@@ -34,6 +34,8 @@ from dnakit.report.finished import Finished
 from dnakit.tokens.tokenizer import train_tokenizer
 from dnakit.tokens.vocabulary import CLS, PAD, SEP
 
+pytestmark = pytest.mark.slow
+
 FEATURES = [Feature("a", "TF"), Feature("b", "TF"), Feature("c", "DNase")]
 TINY = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 4, "num_hidden_layers": 1}
 

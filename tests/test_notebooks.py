@@ -18,6 +18,8 @@ from dnakit.notebooks.execute import CellError, execute
 from dnakit.notebooks.pair import drift, pair
 from dnakit.project import DnakitError
 
+pytestmark = pytest.mark.slow
+
 PARAMETERS = """\
 # %% tags=["parameters"]
 profile = "smoke"

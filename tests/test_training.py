@@ -19,6 +19,8 @@ from safetensors.torch import load_file
 from dnakit import trainer, training
 from dnakit.models import device
 
+pytestmark = pytest.mark.slow
+
 torch.set_num_threads(1)
 
 SCRIPT = """

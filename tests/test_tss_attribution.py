@@ -16,6 +16,8 @@ from dnakit.models import build as models
 from dnakit.project import DnakitError
 from dnakit.tokens.tokenizer import DnaTokenizer, train_tokenizer
 
+pytestmark = pytest.mark.slow
+
 torch.set_num_threads(1)
 TSS, LENGTH = 1_300, 2_700
 MOTIF, PLACE = b"TATAAAAGGCGC", -30
