@@ -85,6 +85,12 @@ def test_a_report_is_one_offline_file(tmp_path, fastq, suffix):
     assert b"http" not in content
     assert content.startswith(b"\x89PNG" if suffix == ".png" else b"<!doctype html>")
     named(tmp_path, b"", report=report)
+    one, alike = (
+        fastq[0].encode(),
+        b"".join(b"@%d\n%b\n+\n%b\n" % (i, b"ACGT" * 37 + b"AC", b"F" * 150) for i in range(9)),
+    )
+    for reads in (one, alike):  # a report of reads of one length has no range to divide
+        named(tmp_path, reads, report=report)
 
 
 @pytest.mark.parametrize(

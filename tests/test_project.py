@@ -283,5 +283,5 @@ def test_the_readme_of_chapters_4_and_5_says_what_was_recorded():
     ):
         cells = [f"{auroc[split, method, kind]:.3f}" for kind in ("TF", "DNase", "histone")]
         assert f"| {method} | {split} | {' | '.join(cells)} |" in readme
-    tokens = chromatin.tokens(recorded).xs("human-slices").loc[1000]
-    assert f"{tokens.fewest.min()} to {tokens.most.max()} tokens" in readme
+    tokens = chromatin.tokens(recorded).loc[(slice(None), 1000, slice(None), "9-mer words"), :]
+    assert f"{tokens.fewest.min()} to {tokens.most.max()} tokens of 9-mer words" in readme

@@ -92,7 +92,9 @@ def _refusing(where: str) -> Iterator[None]:
 
     try:
         yield
-    except (dnaio.FileFormatError, dnaio.UnknownFileFormat) as error:
+    except dnaio.UnknownFileFormat as error:
+        raise DnakitError(f"{where}: not FASTA or FASTQ: it begins with neither > nor @") from error
+    except dnaio.FileFormatError as error:
         raise DnakitError(f"{where}: not FASTA or FASTQ: {' '.join(str(error).split())[:160]}") from error
     except UnicodeDecodeError as error:
         raise DnakitError(f"{where}: not FASTA or FASTQ: it holds bytes that are no text") from error

@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TextIO
 
@@ -82,9 +82,11 @@ def classify(
     chosen: Method = "search" if method == "search" else "k-mers"
     tally, found = Tally(), reference(known, taxa)
     classifier.prepared(found, chosen)  # makes the index before processes ask for it
+    answers = _answers(_with_progress(read_reads(reads)), found, chosen, jobs)
+    first = list(islice(answers, 1))  # what is no reads is refused before anything is written
     with _writing(output) as handle:
         print(*HEADER, *(RANKS if wide else ()), sep="\t", file=handle)
-        for batch, answer in _answers(_with_progress(read_reads(reads)), found, chosen, jobs):
+        for batch, answer in chain(first, answers):
             for read, names, confidence in zip(batch, answer.names, answer.confidence, strict=True):
                 down_to = int((confidence >= min_confidence).sum())  # confidence never rises down the ranks
                 taxon = _taxon(names, down_to)

@@ -44,14 +44,15 @@ def draw(tally: "Tally") -> Figure:
     taxa = pd.DataFrame({"taxon": [_last(taxon) for taxon, _ in top], "reads": [count for _, count in top]})
     sns.barplot(taxa, x="reads", y="taxon", ax=axes["taxa"], color="#0072B2", errorbar=None)
     axes["taxa"].set(ylabel="")
-    for name, counts, start, step, width in (
-        ("lengths", tally.lengths, 0.0, 1.0, 10),
-        ("confidence", tally.confidences, 0.025, 0.05, 0.05),
+    longest = int(np.flatnonzero(tally.lengths).max(initial=0))
+    for name, counts, start, step, edges in (
+        ("lengths", tally.lengths, 0.0, 1.0, np.arange(0, longest + 11, 10)),
+        ("confidence", tally.confidences, 0.025, 0.05, np.arange(0, 1.06, 0.05)),
     ):
         seen = np.flatnonzero(counts)
         values = pd.DataFrame({"value": start + step * seen, "reads": counts[seen]})
         if len(seen):
-            sns.histplot(values, x="value", weights="reads", binwidth=width, color="#0072B2", ax=axes[name])
+            sns.histplot(values, x="value", weights="reads", bins=list(edges), color="#0072B2", ax=axes[name])
     axes["lengths"].set(xlabel="read length (bases)", ylabel="reads")
     axes["confidence"].set(xlabel="confidence of the name", ylabel="reads")
     return figure

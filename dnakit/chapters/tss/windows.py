@@ -19,6 +19,7 @@ from dnakit.tokens import corpus as corpora
 
 UPSTREAM, DOWNSTREAM = 4999, 5001  # bases before the TSS, and from the TSS on: -4999 to +5000
 EPD_WINDOW = 60  # a row of EPDnew's own BED files covers -49 to +10
+SHORTEST_SIDE = 20  # bases before the TSS, and from it on: two words of nine bases
 _EPD_TITLE = re.compile(r"^(\S+)\s+:[+-]")  # EPDnew's FASTA: ">FP003191 FMP25_1   :+U  EU:NC; range -200 to 200."
 
 
@@ -73,6 +74,11 @@ def read_windows(path: str | Path, tss: int) -> Windows:
         )
     if not 0 < tss < length:
         raise DnakitError(f"{path}: a TSS at index {tss} does not lie inside windows of {length} bases")
+    if min(tss, length - tss) < SHORTEST_SIDE:
+        raise DnakitError(
+            f"{path}: windows of {length} bases with the TSS at index {tss} leave fewer than {SHORTEST_SIDE} bases "
+            "on one side; give longer windows, or another index"
+        )
     unknown = [""] * len(records)
     return Windows([record.sequence for record in records], tss, [_title(r) for r in records], unknown, unknown)
 
