@@ -29,6 +29,8 @@ from dnakit.tokens.corpus import prepare
 from dnakit.tokens.parameters import CorpusParameters
 from dnakit.tokens.samples import MlmSamples, SentenceOrderSamples
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 TOY = "98_toy"
 CELLS = """\

@@ -12,6 +12,8 @@ from dnakit.chapters.metagenomics.references import reference
 from dnakit.data.bases import reverse_complement
 from dnakit.project import DnakitError
 
+pytestmark = pytest.mark.slow
+
 HEADER = "Feature ID\tTaxon\tConfidence"
 
 

@@ -17,6 +17,8 @@ from dnakit.tokens.corpus import split
 from dnakit.tokens.parameters import HELD_OUT, SPLITS, Corpora, CorpusParameters
 from dnakit.tokens.rows import SAMPLE_TOKENS, RowWriter, sample_bounds
 
+pytestmark = pytest.mark.slow
+
 TAXONOMY = "simulated-mitochondria-genbank"
 
 

@@ -8,6 +8,8 @@ from dnakit.chapters.pretraining import gains, intervals, results
 from dnakit.report.finished import recorded
 from dnakit.tokens.parameters import HELD_OUT
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOK = "02_pretraining"
 
 

@@ -11,6 +11,8 @@ from dnakit.models.attention import WindowedSelfAttention
 from dnakit.project import DnakitError
 from dnakit.tokens.tokenizer import train_tokenizer
 
+pytestmark = pytest.mark.slow
+
 ARCHITECTURES = ("longformer", "longalbert")
 
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from dnakit.chapters.pretraining import markov
 from dnakit.project import DnakitError
 
+pytestmark = pytest.mark.slow
+
 ORDER = 2
 TABLE = np.random.default_rng(7).dirichlet(np.full(4, 0.6), 4**ORDER)  # P(base | the two before)
 LETTERS = np.frombuffer(b"ACGT", np.uint8)

@@ -11,6 +11,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from dnakit.data import bases, formats
 from dnakit.data.simulate import nuclear
 
+pytestmark = pytest.mark.slow
+
 LETTERS = "abc"
 
 

@@ -13,6 +13,8 @@ from dnakit.chapters.tss.parameters import KINDS
 from dnakit.project import DnakitError
 from dnakit.report.finished import Finished, recorded
 
+pytestmark = pytest.mark.slow
+
 NOTHING = Finished("this run", "smoke", {})
 TABLES = (results.trainings, results.nine, results.control, results.fair, results.table_5_2, results.errors)
 TABLES += (control_results.ties, control_results.differences)
