@@ -170,6 +170,7 @@ def test_precision_is_what_was_asked_for_and_auto_the_faster_one(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(instructions, True), raising=False)
     assert device.bf16("auto") is faster
+    assert device.resolved("auto") == ("bf16" if faster else "fp32")
     assert device.bf16("bf16")
     assert not device.bf16("fp32")
 

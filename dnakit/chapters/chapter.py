@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from dnakit.data.sources import names_by_digest
+from dnakit.models.device import resolved
 from dnakit.notebooks.parameters import names, settings
 from dnakit.project import checked
 from dnakit.report.finished import Finished, recorded
@@ -39,8 +40,9 @@ class TrainingChapterParameters(ChapterParameters):
     seed: int = Field(ge=0, lt=2**32)
 
     def training(self) -> dict[str, Any]:
-        """These fields alone."""
-        return self.model_dump(include={"epochs", "batch_size", "learning_rate", "precision", "seed"})
+        """These fields alone; a precision of ``auto`` is what it means on this machine."""
+        fields = self.model_dump(include={"epochs", "batch_size", "learning_rate", "seed"})
+        return fields | {"precision": resolved(self.precision)}
 
 
 class Edge(NamedTuple):

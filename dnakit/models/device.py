@@ -35,6 +35,14 @@ def bf16(precision: str) -> bool:
     return bool(has.get("amx_bf16") or (has.get("avx512_bf16") and not has.get("avx512_fp16")))
 
 
+def resolved(precision: str) -> str:
+    """What `auto` means on this machine, ``bf16`` or ``fp32``; every other value as it is.
+
+    It decides the last digits of a result, so it is part of a run's key: two machines never share a key for two results.
+    """
+    return precision if precision != "auto" else "bf16" if bf16(precision) else "fp32"
+
+
 def in_words() -> str:
     """The device a training would use now: the GPU's name, or the number of CPU threads."""
     import torch
