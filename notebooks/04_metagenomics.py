@@ -46,6 +46,7 @@ copies = 12  # samples of each species, the record itself among them (thesis: 32
 lowest_rate = 0.005  # substitutions per base of a copy, at least (thesis: 0.5%)
 highest_rate = 0.05  # at most (thesis: 5%)
 words = "gene"  # where 9-mer words are counted from: gene, genome, whole, or small vocabulary
+trained_share = 1.0  # of the species, for the trainings
 repeated = []  # initializations that are trained again on a tenth of the species
 repeat_seeds = []  # with these seeds
 programs = ["vsearch", "mmseqs2", "blastn"]  # compared where they are installed

@@ -20,6 +20,7 @@ class Parameters(TrainingChapterParameters):
     lowest_rate: float = Field(ge=0, le=1)
     highest_rate: float = Field(ge=0, le=1)
     words: Literal["gene", "genome", "whole", "small vocabulary"]
+    trained_share: float = Field(gt=0, le=1)
     repeated: list[str]
     repeat_seeds: list[int]
     programs: list[str]

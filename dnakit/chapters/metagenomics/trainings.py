@@ -1,6 +1,6 @@
 """The trainings of chapter 4: a Longformer that names the species of a mutated 12S gene (thesis 4.2.3, Table 5.3).
 
-Three initializations on all species, and more seeds of some of them on a tenth of the species, for an error bar.
+Three initializations, and more seeds of some of them on a tenth of the species, for an error bar.
 """
 
 from collections.abc import Mapping, Sequence
@@ -83,6 +83,6 @@ def trainings(parameters: Parameters) -> list[Run]:
     """The chapter's trainings."""
     repeats = [(start, seed) for seed in parameters.repeat_seeds for start in parameters.repeated]
     return [
-        *(Training(parameters, start, start, 1.0, parameters.seed) for start in INITIALIZATIONS),
+        *(Training(parameters, start, start, parameters.trained_share, parameters.seed) for start in INITIALIZATIONS),
         *(Training(parameters, f"{start}-tenth-seed-{seed}", start, TENTH, seed) for start, seed in repeats),
     ]
