@@ -38,7 +38,7 @@ def bf16(precision: str) -> bool:
 def resolved(precision: str) -> str:
     """What `auto` means on this machine, ``bf16`` or ``fp32``; every other value as it is.
 
-    It decides the last digits of a result, so it is part of a run's key: two machines never share a key for two results.
+    It decides the last digits of a result, so it is part of a run's key.
     """
     return precision if precision != "auto" else "bf16" if bf16(precision) else "fp32"
 

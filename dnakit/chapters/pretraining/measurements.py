@@ -182,7 +182,10 @@ class ModelMeasurement(Measurement):
 
         genomes, path = self.genomes(corpus, *HELD_OUT), self.trained.folder() / "model"
         model, tokenizer, seed = load(path), load_tokenizer(path), self.parameters.seed
-        sums = {part: bits_per_base.measure(model, tokenizer, genomes[part], seed) for part in HELD_OUT}
+        precision = self.trained.settings["precision"]  # that of its training, so that its key decides these numbers
+        sums = {
+            part: bits_per_base.measure(model, tokenizer, genomes[part], seed, precision=precision) for part in HELD_OUT
+        }
         frame = pd.concat([each.reset_index().assign(ruler=part) for part, each in sums.items()])
         _write(frame.round({"nats": 3}), folder / "bits.csv")
         return {part: bits_per_base.summarise(each) for part, each in sums.items()}

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from dnakit import metrics
-from dnakit.chapters.pretraining.measurements import MODEL_MEASURED, SIMPLE
-from dnakit.chapters.pretraining.parameters import MODEL, NINE_MER
+from dnakit.chapters.pretraining.measurements import MODEL_MEASURED, SEGMENTATION, SIMPLE
+from dnakit.chapters.pretraining.parameters import MODEL, NINE_MER, parts_of
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.thesis import thesis_table
 from dnakit.tokens.parameters import HELD_OUT
@@ -30,6 +30,8 @@ SCORES = {
         "masked loss": "masked_loss",
     }.items()
 }
+LOSSES = ("loss (nats)", "e^loss", "2^loss")
+COPYING = {"copying + segmentation": "accuracy", "perplexity of these": "perplexity"}
 SIZES = {
     "vocabulary": "record.vocab_size",
     "genomes": "record.genomes.train",
@@ -55,6 +57,11 @@ METHODS = (
 def rows(done: Finished) -> Finished:
     """The rows of Table 5.1."""
     return done.only(lambda run: MODEL.fullmatch(run.name) is not None)
+
+
+def beside_copying(done: Finished) -> Finished:
+    """The rows of Table 5.1, and segmentation alone of their tokenizations."""
+    return done.only(lambda run: MODEL.fullmatch(run.name) is not None or run.name.startswith(SEGMENTATION))
 
 
 def measured(done: Finished, language: str) -> Finished:
@@ -100,51 +107,33 @@ def sizes(done: Finished) -> pd.DataFrame:
     return table.assign(minutes=table.minutes / 60)
 
 
-def scores(done: Finished) -> pd.DataFrame:
-    """Final metrics of each row on the validation genomes.
-
-    Of a run that was trained on the selected tokens alone, accuracy, loss and perplexity over all tokens are computed:
-    see `as_if_copying`. The column ``computed`` says so.
-    """
-    table = _by_row(done, SCORES | {"mlm_loss": "record.parameters.mlm_loss"})
-    computed = table.pop("mlm_loss") == "masked"
-    if computed.any():
-        table.update(as_if_copying(table[computed]))
-    return table.assign(computed=computed)
-
-
-def as_if_copying(table: pd.DataFrame) -> pd.DataFrame:
-    """Scores over all tokens that models would have if they also copied their input, computed from masked tokens.
-
-    Such a model is right where copying is right and where it names a masked token. It pays for the masked tokens alone,
-    12% of all. That is the least that the loss can be, since a tenth of the selected tokens look like any other.
-    """
-    loss = MASKED * table["masked loss"]
-    accuracy = table["copying"] + MASKED * table["masked accuracy"]
-    return pd.DataFrame({"accuracy": accuracy, "loss": loss, "perplexity": loss.map(metrics.perplexity)})
-
-
 def table_5_1(done: Finished) -> pd.DataFrame:
-    """Accuracy, sentence-order accuracy and perplexity of each row."""
-    return _named(scores(done), "accuracy", "SOP_accuracy", "perplexity")
+    """Accuracy, sentence-order accuracy and perplexity of each row, as measured over all tokens.
+
+    Beside them the accuracy of copying the input, on the same masks, and accuracy and perplexity of a predictor that
+    copies and knows of the masked tokens what `segmentation` knows. The latter are measured on the set near.
+    """
+    table = _by_row(done, SCORES)
+    alone = pd.DataFrame([_copying_and_segmentation(done, run) for run in rows(done).values()], columns=[*COPYING])
+    alone.index = pd.MultiIndex.from_tuples([row_of(run) for run in rows(done).values()], names=ROW)
+    kept = ["accuracy", "SOP_accuracy", "perplexity", "copying"]
+    return table[kept].join(alone) if len(table) else table[kept]
+
+
+def _copying_and_segmentation(done: Finished, run: FinishedRun) -> dict[str, float]:
+    parts = parts_of(run.name)
+    name = f"{SEGMENTATION}{parts['tokenization']}{parts['nuclear'] or ''}"
+    return {column: done[name].metrics["near"][path] for column, path in COPYING.items()} if name in done else {}
 
 
 def meanings(done: Finished) -> pd.DataFrame:
     """What the numbers of Table 5.1 mean: skill above copying, masked tokens, and both readings of perplexity."""
-    table = scores(done)
+    table = _by_row(done, SCORES | {"loss over": "record.parameters.mlm_loss"})
     table["skill"] = [metrics.skill(*pair) for pair in zip(table.accuracy, table.copying, strict=True)]
     table["2^loss"] = [metrics.perplexity_base2(value) for value in table.loss]
+    table["loss over"] = table["loss over"].map({"all": "all tokens", "masked": "selected tokens"})
     table = table.rename(columns={"loss": "loss (nats)"}).assign(**{"e^loss": table.perplexity})
-    shown = ("accuracy", "copying", "skill", "masked accuracy", "masked perplexity", "loss (nats)", "e^loss", "2^loss")
-    return _named(table, *shown)
-
-
-def _named(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
-    """Some columns; where numbers are computed, their headers say so."""
-    shown = table[list(columns)]
-    if not table.computed.all():
-        return shown
-    return shown.rename(columns={"accuracy": "accuracy, computed", "perplexity": "perplexity, computed"})
+    return table[["loss over", "accuracy", "copying", "skill", "masked accuracy", "masked perplexity", *LOSSES]]
 
 
 def _by_row(done: Finished, columns: Mapping[str, str]) -> pd.DataFrame:
