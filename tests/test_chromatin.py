@@ -251,6 +251,7 @@ def test_a_feature_is_learned_from_the_rows_where_it_is_labelled(simulated):
     [
         ({"organism": "humen-slices"}, "did you mean 'human-slices'"),
         ({"genome": ["my.fa"]}, "'genome' and 'peaks' belong together"),
+        ({"features": "my.tsv"}, "'features' describes your own peaks"),
         ({"genome": ["my.fa"], "peaks": "my.bed"}, "name at least one chromosome"),
         ({"organism": "simulated-deepsea"}, "windows of 1,000 bp alone"),
     ],
@@ -283,6 +284,7 @@ def test_a_users_own_peaks_are_learned(tmp_path, store):
     assert set(outcome.metrics["methods"]["6-mers"]["kinds"]) <= {"TF", "histone"}
     assert set(outcome.metrics["methods"]) == set(simple.METHODS)
     assert outcome.record["simulated"] is False
+    assert outcome.record["chromosomes"] == "'chr' added to the peaks' chromosomes"
     assert str(tmp_path) not in str(outcome.record)
 
 

@@ -50,7 +50,7 @@ def fine_tune(run: "Training", folder: Path) -> Outcome:
     seconds = results.pop("seconds")
     found = _test(run, folder, profiles, parts["test"])
     metrics = {"validation": _json(results["validation"]), **found}
-    return Outcome(metrics, _record(run, parts, samples, seconds))
+    return Outcome(metrics, _record(run, parts, samples, seconds) | profiles.notes)
 
 
 def model_of(run: "Training", features: int) -> ProfileModel:

@@ -48,7 +48,8 @@ def simple_methods(run: "SimpleMethods", folder: Path) -> Outcome:
         metrics[name] = {**found, "seconds": seconds}
     pd.concat(tables).to_csv(folder / "features.csv", index=False, float_format="%.6g")
     keep_predictions(folder, profiles, test, predictions)
-    record = run.organism.record() | {"split": run.split, "samples": {part: len(rows) for part, rows in parts.items()}}
+    record = run.organism.record() | profiles.notes
+    record |= {"split": run.split, "samples": {part: len(rows) for part, rows in parts.items()}}
     return Outcome({"methods": metrics, "neighbours": neighbours(profiles, parts)}, record)
 
 

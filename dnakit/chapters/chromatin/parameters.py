@@ -34,6 +34,8 @@ class Parameters(TrainingChapterParameters):
     def _data_are_named(self) -> "Parameters":
         if bool(self.genome) != bool(self.peaks):
             raise ValueError("'genome' and 'peaks' belong together: give both for your own data, or neither")
+        if self.features and not self.genome:
+            raise ValueError("'features' describes your own peaks: give 'genome' and 'peaks' with it, or leave it out")
         if self.genome and not self.test_chromosomes:
             raise ValueError("'test_chromosomes': name at least one chromosome of your genome to test on")
         if self.genome and not self.validation_chromosomes:

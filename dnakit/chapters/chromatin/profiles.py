@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 RECIPE = "chromatin profiles 1"  # raise it when the same parameters come to mean other rows
 SHELF = "profiles"  # of the store
 BATCH = 1_000  # rows written at once
+NOTES = "notes.json"  # there where something was changed
 
 
 class Batch(NamedTuple):
@@ -94,6 +95,12 @@ class Profiles:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def notes(self) -> dict[str, str]:
+        """What was changed to make peaks and genome fit, by what it concerns: for the record of a run."""
+        path = self.folder / NOTES
+        return store.read_json(path) if path.exists() else {}
+
     @cached_property
     def _table(self) -> pd.DataFrame:
         return pd.read_csv(self.folder / "features.csv", keep_default_na=False)
@@ -133,8 +140,9 @@ def prepare(organism: Organism, window: int, rows: int = 0) -> Profiles:
 
 
 def _make(folder: Path, organism: Organism, window: int, rows: int) -> None:
+    renamed = ""
     if organism.genomes:
-        features, batches = _of_genome(organism, (window - BIN) // 2)
+        features, batches, renamed = _of_genome(organism, (window - BIN) // 2)
     else:
         features, batches = _of_deepsea(organism, window, rows)
     bins = _write(folder, len(features), batches)
@@ -142,11 +150,14 @@ def _make(folder: Path, organism: Organism, window: int, rows: int) -> None:
         raise DnakitError(f"{organism.species}: no bin of the genome has a peak that covers more than half of it")
     table = pd.DataFrame({"feature": [each.name for each in features], "kind": [each.kind for each in features]})
     table.assign(bins=bins).to_csv(folder / "features.csv", index=False)
+    if renamed:
+        store.write_json(folder / NOTES, {"chromosomes": renamed})
 
 
-def _of_genome(organism: Organism, margin: int) -> tuple[list[Feature], Iterator[Batch]]:
+def _of_genome(organism: Organism, margin: int) -> tuple[list[Feature], Iterator[Batch], str]:
+    """The features, the rows of one piece after the other, and in words how chromosomes were renamed."""
     genomes, path, table = organism.paths()
-    found, _ = peaks.fitted(peaks.read_peaks(path), peaks.chromosomes(genomes))
+    found, renamed = peaks.fitted(peaks.read_peaks(path), peaks.chromosomes(genomes))
     features = peaks.read_features(table, found) if table else peaks.plain_features(found, organism.kind)
 
     def batches() -> Iterator[Batch]:
@@ -156,7 +167,7 @@ def _of_genome(organism: Organism, margin: int) -> tuple[list[Feature], Iterator
             windows = peaks.windows(piece, bins.starts, margin)
             yield Batch([piece.chromosome] * len(windows), bins.starts, windows, bins.labels)
 
-    return features, batches()
+    return features, batches(), renamed
 
 
 def _of_deepsea(organism: Organism, window: int, rows: int) -> tuple[list[Feature], Iterator[Batch]]:
