@@ -1,6 +1,7 @@
 """Networks of chapter 5: losses and metrics against references, inputs, padding, and whole small trainings."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from dnakit import training
 from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.chromatin import training_results
 from dnakit.chapters.chromatin.fine_tuning import load_model, weighted_loss
+from dnakit.chapters.chromatin.motifs import attributions, shares, words_with
 from dnakit.chapters.chromatin.mutagenesis import (
     FLANK,
     MOTIFS,
@@ -311,3 +313,68 @@ def test_sites_read_as_their_motif_does(chapter):
     assert all(re.match(b"CCA[CG][CT]AG[AG][GT]GGC", site.window[site.start :]) for site in sites)
     assert all(400 <= site.start < 600 for site in sites)
     assert len(MOTIFS[motif]) == 12
+
+
+# ---- the most important ten bases
+
+
+class Scans(Convolutional):
+    """A network whose logits are the best match of a word, by the number of its letters, on the strand that is read."""
+
+    def __init__(self, word):
+        torch.nn.Module.__init__(self)
+        self.out = torch.nn.Linear(1, 1)
+        self.body = torch.nn.Conv1d(4, 1, len(word), bias=False)
+        letters = F.one_hot(torch.from_numpy(bases.codes(word)).long(), 5)[:, :4].T
+        self.body.weight.data = letters[None].float()
+
+    def logits(self, channels):
+        return self.body(channels).max(-1).values
+
+
+def test_attributions_are_mutagenesis_where_a_network_is_linear():
+    window = windows(1)[0]
+    network = Scans(window)
+    found = attributions(network, torch.from_numpy(bases.codes(window))[None], 0)[0]
+    codes = network(torch.from_numpy(bases.codes(window))[None]).logits
+    places = np.arange(0, 400, 37)
+    assert found[places] == pytest.approx(importance(ProfileModel(network, 1.0), window, places, 0, "fp32"), abs=1e-4)
+    assert codes.item() == len(window)
+
+
+def test_unknown_bases_are_of_no_importance():
+    network = Convolutional("cnn", 2, 1_000, 0.02)
+    codes = torch.randint(0, 4, (1, 1_000), dtype=torch.uint8)
+    codes[0, 300:400] = 4
+    found = attributions(network, codes, 1)[0]
+    assert (found[300:400] == 0).all()
+    assert (found[:300] != 0).any()
+
+
+@pytest.mark.parametrize("strand", [bytes, bases.reverse_complement])
+def test_a_network_that_reads_a_motif_has_it_in_its_most_important_word(strand):
+    word = b"TTACCCG"
+    held = [window[:180] + strand(word) + window[187:] for window in windows(30, seed=4)]
+    right, wrong = (shares(Scans(each), held, "Reb1", 0) for each in (strand(word), b"GATTACAGATT"))
+    assert right["with_motif"] == right["top"] == 1
+    assert right["interval"][0] > 0.8
+    assert wrong["top"] < 0.2
+    assert 0.01 < right["random"] < 0.05, "4 of 391 words begin so that they hold all seven bases"
+
+
+def test_words_hold_a_motif_where_they_share_seven_bases_with_it():
+    window = b"A" * 50 + b"CCACTAGGGGGC" + b"A" * 50
+    expected = {start for start in range(103) if min(start + 10, 62) - max(start, 50) >= 7}
+    assert set(np.flatnonzero(words_with("CTCF", window))) == expected
+    assert set(np.flatnonzero(words_with("CTCF", bases.reverse_complement(window))[::-1])) == expected
+    assert not words_with("CTCF", b"A" * 100).any()
+
+
+def test_what_a_network_looks_at_is_a_run_of_its_training(chapter, danq):
+    named = {name: run for name, run in chapter.runs.items() if name.startswith("motifs")}
+    assert {run.training.name for run in named.values()} == {"cnn-chromosomes", "danq-chromosomes"}
+    outcome = replace(named["motifs-danq-chromosomes"], training=chapter.runs["danq-random"]).compute(danq)
+    found = outcome.metrics["motifs"]["CTCF"]
+    assert found["feature"] == "cell1.CTCF"
+    assert found["with_motif"] > 0.9 > 0.1 > found["shuffled"]["with_motif"]
+    assert 0 <= found["top"] <= 1

@@ -130,3 +130,38 @@ class Mutagenesis(Run):
         from dnakit.chapters.chromatin.mutagenesis import mutagenesis
 
         return mutagenesis(self, folder)
+
+
+@dataclass(frozen=True)
+class MotifShares(Run):
+    """In how many windows of bound factors a trained convolutional network looks at the factor's motif.
+
+    Attributes
+    ----------
+    training
+        Of the network.
+    """
+
+    recipe = "chromatin motif shares 1"
+
+    parameters: Parameters
+    training: Training
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return f"windows whose most important ten bases hold a motif, {self.training.title}"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """The training, and the seed that shuffles."""
+        return {"training": self.training.key, "seed": self.parameters.seed}
+
+    def needs(self) -> Sequence[Run]:
+        """The training."""
+        return [self.training]
+
+    def compute(self, folder: Path) -> Outcome:
+        """See `dnakit.chapters.chromatin.motifs`."""
+        from dnakit.chapters.chromatin.motifs import motif_shares
+
+        return motif_shares(self)

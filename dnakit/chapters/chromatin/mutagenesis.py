@@ -6,6 +6,7 @@ by the three others in turn; how far the feature's logit falls on average is the
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -69,13 +70,18 @@ def features_of(profiles: Profiles) -> Iterator[tuple[str, int]]:
 
 def sites_of(profiles: Profiles, rows: np.ndarray, motif: str, column: int) -> Iterator[Site]:
     """The first match of a motif in the bin of each positive row, on either strand; the window reads as the motif."""
-    pattern = re.compile("".join(_IUPAC.get(letter, letter) for letter in MOTIFS[motif]).encode())
     for window in profiles.sequences(rows[profiles.labels[rows, column] == 1]):
         first = (len(window) - BIN) // 2
         for strand in (window, reverse_complement(window)):
-            if match := pattern.search(strand, first, first + BIN):
+            if match := pattern(motif).search(strand, first, first + BIN):
                 yield Site(strand, match.start())
                 break
+
+
+@cache
+def pattern(motif: str) -> re.Pattern[bytes]:
+    """A known motif as a regular expression."""
+    return re.compile("".join(_IUPAC.get(letter, letter) for letter in MOTIFS[motif]).encode())
 
 
 def averaged(model: ProfileModel, sites: Sequence[Site], column: int, length: int, precision: str) -> pd.DataFrame:

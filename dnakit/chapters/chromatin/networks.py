@@ -94,10 +94,18 @@ class Convolutional(nn.Module):
         self.dense, self.out = nn.Linear(flat, hidden), nn.Linear(hidden, features)
 
     def forward(self, codes: Tensor) -> ClassificationOutput:
-        """Logits from the codes of bases, uint8 ``(batch, bases)``; an unknown base is zero in all channels."""
+        """Logits from the codes of bases, uint8 ``(batch, bases)``."""
+        return ClassificationOutput(logits=self.logits(self.channels(codes)))
+
+    def channels(self, codes: Tensor) -> Tensor:
+        """One channel a base, ``(batch, 4, bases)``; an unknown base is zero in all of them."""
         one_hot = F.one_hot(codes.long(), BASES + 1)[..., :BASES].transpose(1, 2)
-        hidden = self.body(one_hot.to(self.out.weight.dtype)).flatten(1)
-        return ClassificationOutput(logits=self.out(F.relu(self.dense(hidden))))
+        return one_hot.to(self.out.weight.dtype)
+
+    def logits(self, channels: Tensor) -> Tensor:
+        """``(batch, features)``."""
+        hidden = self.body(channels).flatten(1)
+        return self.out(F.relu(self.dense(hidden)))
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``network.json`` and ``model.safetensors``."""

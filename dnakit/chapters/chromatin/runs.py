@@ -1,8 +1,10 @@
-"""The runs of chapter 5: simple methods under each split, tokens of an input, and trainings."""
+"""The runs of chapter 5: simple methods under each split, tokens of an input, trainings, and what these look at."""
 
-from dnakit.chapters.chromatin.measurements import Mutagenesis, SimpleMethods, TokenCounts
+from collections.abc import Iterator, Sequence
+
+from dnakit.chapters.chromatin.measurements import MotifShares, Mutagenesis, SimpleMethods, TokenCounts
 from dnakit.chapters.chromatin.parameters import Parameters
-from dnakit.chapters.chromatin.trainings import trainings
+from dnakit.chapters.chromatin.trainings import CNN, DANQ, Training, trainings
 from dnakit.run import Run
 
 __all__ = ["Parameters", "runs"]
@@ -18,5 +20,15 @@ def runs(parameters: Parameters) -> list[Run]:
         for split in SPLITS
     ]
     trained = trainings(parameters)
-    network = next(each for each in trained if each.name == "danq-chromosomes")
-    return [*simple, TokenCounts(parameters, "tokens"), *trained, Mutagenesis(parameters, "mutagenesis", network)]
+    return [*simple, TokenCounts(parameters, "tokens"), *trained, *_looked_into(parameters, trained)]
+
+
+def _looked_into(parameters: Parameters, trained: Sequence[Training]) -> Iterator[Run]:
+    """What convolutional networks look at that were trained with chromosomes held out."""
+    named = {each.name: each for each in trained}
+    yield Mutagenesis(parameters, "mutagenesis", named[f"{DANQ}-chromosomes"])
+    for ending in filter(None, parameters.sets()):
+        yield Mutagenesis(parameters, f"mutagenesis{ending}", named[f"{CNN}-chromosomes{ending}"])
+    for name, training in named.items():
+        if name.startswith((f"{CNN}-chromosomes", f"{DANQ}-chromosomes")):
+            yield MotifShares(parameters, f"motifs-{name}", training)

@@ -86,6 +86,8 @@ class Training(Run):
         What it differs in.
     start
         The run of chapter 2 that a Longformer begins from, or takes its tokenizer from; None for the others.
+    organism
+        Whose profiles.
     """
 
     recipe = "chromatin 1"
@@ -93,11 +95,7 @@ class Training(Run):
     parameters: Parameters
     experiment: Experiment
     start: PretrainingRun | None
-
-    @property
-    def organism(self) -> Organism:
-        """Whose profiles."""
-        return self.parameters.data()
+    organism: Organism
 
     @property
     def title(self) -> str:
@@ -135,8 +133,19 @@ class Training(Run):
 
 
 def trainings(parameters: Parameters) -> list[Training]:
-    """The chapter's trainings."""
+    """The chapter's trainings; of another organism DeepSEA's network alone, with chromosomes held out."""
     chosen = experiments(parameters)
     wanted = {each.initialization for each in chosen.values()} - {""}
     starts = {name: start_of(parameters.pretrained, name) for name in sorted(wanted)}
-    return [Training(parameters, name, each, starts.get(each.initialization)) for name, each in chosen.items()]
+    organisms = parameters.sets()
+    first = [
+        Training(parameters, name, each, starts.get(each.initialization), organisms[""])
+        for name, each in chosen.items()
+    ]
+    held_out = f"{CNN}-chromosomes"
+    others = [
+        Training(parameters, held_out + ending, chosen[held_out], None, organism)
+        for ending, organism in organisms.items()
+        if ending
+    ]
+    return [*first, *others]
