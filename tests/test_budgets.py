@@ -7,6 +7,7 @@ import pytest
 
 from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.pretraining import budgets, results
+from dnakit.chapters.pretraining.full_size import FULL_SIZE
 from dnakit.chapters.pretraining.parameters import NINE_MER
 from dnakit.project import DnakitError
 from dnakit.report.finished import recorded
@@ -31,7 +32,7 @@ def test_a_budget_is_a_training_of_its_own_and_no_row_of_the_table(done):
     assert runs[NAME].key != runs[NINE_MER].key
     assert runs[NAME].corpus == runs[NINE_MER].corpus
     without = done.only(lambda run: run.name not in budgets.trained(done))
-    pd.testing.assert_frame_equal(results.scores(done), results.scores(without))
+    pd.testing.assert_frame_equal(results.meanings(done), results.meanings(without))
 
 
 def test_a_budget_that_differs_in_nothing_is_its_row():
@@ -76,7 +77,7 @@ def test_the_smoke_table_holds_what_was_measured():
     here = chapter_of(NOTEBOOK, "smoke").here()
     check_table(here)
     table = budgets.table(here)
-    assert set(table.index) == {budgets.AS_ROW, NAME, MORE}
+    assert set(table.index) == {budgets.AS_ROW, NAME, MORE, FULL_SIZE}
     assert table.loc[budgets.AS_ROW, "initial weights"] == "random"
 
 

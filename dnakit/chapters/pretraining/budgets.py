@@ -11,6 +11,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
+from dnakit.chapters.pretraining.full_size import ALL_TOKENS, FULL_SIZE
 from dnakit.chapters.pretraining.measurements import MODEL_MEASURED, SIMPLE
 from dnakit.chapters.pretraining.parameters import NINE_MER
 from dnakit.chapters.pretraining.recipes import PREFIX
@@ -47,7 +48,7 @@ def trained(done: Finished) -> dict[str, FinishedRun]:
 
 
 def _is_nine_mer(run: FinishedRun) -> bool:
-    if run.name.startswith(PREFIX):  # the same model by another recipe
+    if run.name.startswith(PREFIX) or run.name == ALL_TOKENS:  # the same model by another recipe
         return False
     paths = ("parameters.architecture", "parameters.head", "corpus.tokenization", "corpus.piece")
     return tuple(run.value(f"record.{path}") for path in paths) == ("longformer", "mlm", "9-mer", 0)
@@ -91,6 +92,27 @@ def table(done: Finished) -> pd.DataFrame:
             TWO_SIDED: simple.loc[genomes, "two-sided"],
         }
     return pd.DataFrame.from_dict(found, orient="index").rename_axis("budget")
+
+
+def of_full_size(done: Finished) -> Finished:
+    """The row at the thesis's size, and its last epoch."""
+    return done.only(lambda run: run.name in (FULL_SIZE, ALL_TOKENS))
+
+
+def over_all_tokens(done: Finished) -> pd.DataFrame:
+    """What the thesis prints of its 9-mer row, as measured on the validation genomes of the row at its size."""
+    words = {FULL_SIZE: "selected tokens", ALL_TOKENS: "all tokens, one epoch more"}
+    rows = {}
+    for name, run in sorted(of_full_size(done).items()):
+        scores = run.metrics["validation"]
+        rows[words[name]] = {
+            "samples seen": samples_seen(run),
+            "accuracy": scores["accuracy"],
+            "copying": scores["copy_accuracy"],
+            "perplexity": scores["perplexity"],
+            MASKED: scores["masked_accuracy"],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("loss over")
 
 
 def shortest(done: Finished) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnakit.chapters.pretraining.parameters import NINE_MER, Parameters
+from dnakit.chapters.pretraining.recipes import RecipeRun
 from dnakit.chapters.pretraining.trainings import LANGUAGES, PretrainingRun
 from dnakit.project import checked
 from dnakit.run import Outcome, Run
@@ -38,6 +39,11 @@ def of(parameters: Parameters, trained: Sequence[PretrainingRun]) -> list["Measu
     measured = [ModelMeasurement(parameters, f"{MODEL_MEASURED}{run.name}", run.language, run) for run in trained]
     maps = [GenomeMap(parameters, "map", run.language, run) for run in trained if run.name == NINE_MER]
     return [*simple, *measured, *maps, *_segmentations(parameters, trained), *_held_out(parameters, trained)]
+
+
+def of_full_size(parameters: Parameters, trained: Sequence[RecipeRun]) -> list["Measurement"]:
+    """The same of trainings at the thesis's size: their simple methods are those of the budget with as many genomes."""
+    return [ModelMeasurement(parameters, f"{MODEL_MEASURED}{run.name}", "mitochondria", run) for run in trained]
 
 
 def _simple_methods(parameters: Parameters, trained: Sequence[PretrainingRun]) -> Iterator["SimpleMethods"]:
@@ -153,7 +159,7 @@ class ModelMeasurement(Measurement):
 
     recipe = f"{RECIPE}, ruler"
 
-    trained: PretrainingRun
+    trained: PretrainingRun | RecipeRun
 
     @property
     def title(self) -> str:

@@ -41,6 +41,8 @@ class Parameters(TrainingChapterParameters, Corpora):
     recipes: list[str]
     recipe_seeds: list[int]
     recipe_genomes: int
+    full_size_recipe: str
+    full_size_epochs: int = Field(ge=1)
     vocabularies: list[int]
     taxonomy: str
     held_out_genomes: int = Field(ge=0)

@@ -19,8 +19,10 @@ from dnakit.tokens.parameters import HELD_OUT, CorpusParameters, corpus_key
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
+    from transformers import PreTrainedModel
 
     from dnakit.tokens.corpus import Corpus
+    from dnakit.tokens.samples import MlmSamples
 
 PREFIX = "recipe-"  # begins the names of these runs
 PRECISION = "fp32"  # whatever the processor has: no recipe's numbers or key depend on the machine
@@ -68,16 +70,21 @@ def of(parameters: Parameters) -> list[Run]:
     DnakitError
         For a recipe that is not one of `RECIPES`.
     """
-    for recipe in parameters.recipes:
-        if recipe not in RECIPES:
-            raise DnakitError(f"{recipe!r} is not a recipe{did_you_mean(recipe, RECIPES)}; known: {', '.join(RECIPES)}")
+    recipes = [known(recipe) for recipe in parameters.recipes]
     if not parameters.held_out_genomes:
         return []
     return [
         RecipeRun(parameters, f"{PREFIX}{recipe}-seed-{seed}", recipe, seed)
         for seed in parameters.recipe_seeds
-        for recipe in parameters.recipes
+        for recipe in recipes
     ]
+
+
+def known(recipe: str) -> str:
+    """The recipe, or one clear error where it is not one of `RECIPES`."""
+    if recipe not in RECIPES:
+        raise DnakitError(f"{recipe!r} is not a recipe{did_you_mean(recipe, RECIPES)}; known: {', '.join(RECIPES)}")
+    return recipe
 
 
 @dataclass(frozen=True)
@@ -102,13 +109,18 @@ class RecipeRun(Run):
         return self.parameters.model_copy(update={"genomes": genomes}).corpus_of(NINE_MER)
 
     @property
+    def epochs(self) -> int:
+        """How often it sees the genomes."""
+        return 1
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What, besides the corpus, decides the result."""
         parts = parts_of(NINE_MER)
         return asdict(RECIPES[self.chosen]) | {
             "architecture": parts["architecture"],
             "head": parts["head"],
-            "epochs": 1,
+            "epochs": self.epochs,
             "precision": PRECISION,
             "seed": self.seed,
             **self.sizes,
@@ -125,23 +137,14 @@ class RecipeRun(Run):
 
     def compute(self, folder: Path) -> Outcome:
         """Train it, and score it on the held-out genomes."""
-        from dnakit.chapters.pretraining.pretrain import bits_per_base, summarise
-        from dnakit.models import initial_weights
+        from dnakit.chapters.pretraining.pretrain import bits_per_base, copy_accuracy, summarise
         from dnakit.tokens.corpus import prepare
         from dnakit.training import TrainingParameters, train
 
         corpus, settings = prepare(self.corpus), self.settings
-        samples = self._samples(corpus)
-        dropouts = dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), settings["dropout"])
+        samples = self.samples(corpus)
         results = train(
-            lambda: initial_weights.build(
-                settings["architecture"],
-                settings["head"],
-                corpus.tokenizer,
-                settings["fresh_weights"],
-                **dropouts,
-                **self.sizes,
-            ),
+            lambda: self.initial_model(corpus),
             samples,
             TrainingParameters(**{name: settings[name] for name in TrainingParameters.model_fields}),
             summarise,
@@ -150,12 +153,39 @@ class RecipeRun(Run):
         seconds = results.pop("seconds")
         for part, scores in results.items():
             scores["bits_per_base"] = bits_per_base(scores["masked_loss"], samples[part], corpus)
+            scores["copy_accuracy"] = copy_accuracy(samples[part])
         corpus.tokenizer.save_pretrained(folder / "model")
         return Outcome(results, self._record(corpus, samples, seconds))
 
-    def _samples(self, corpus: "Corpus") -> dict[str, "Dataset"]:
+    @property
+    def dropouts(self) -> dict[str, float]:
+        """The recipe's dropout, by transformers' names."""
+        return dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), self.settings["dropout"])
+
+    def initial_model(self, corpus: "Corpus") -> "PreTrainedModel":
+        """The model that the training begins with."""
+        from dnakit.models import initial_weights
+
+        chosen = self.settings
+        return initial_weights.build(
+            chosen["architecture"],
+            chosen["head"],
+            corpus.tokenizer,
+            chosen["fresh_weights"],
+            **self.dropouts,
+            **self.sizes,
+        )
+
+    def samples(self, corpus: "Corpus") -> Mapping[str, "Dataset"]:
+        """Training samples, the first ones of the validation genomes, and all of both held-out sets."""
         from torch.utils.data import Subset
 
+        found = self.all_samples(corpus)
+        first = range(min(VALIDATION, len(found["validation"])))
+        return found | {"validation": Subset(found["validation"], first)}
+
+    def all_samples(self, corpus: "Corpus") -> dict[str, "MlmSamples"]:
+        """Samples by part: the recipe's masks in training, the same masks in every epoch elsewhere."""
         from dnakit.tokens.samples import MlmSamples
 
         labelled: Literal["all", "selected"] = "selected" if self.settings["mlm_loss"] == "masked" else "all"
@@ -163,8 +193,7 @@ class RecipeRun(Run):
         scored = {
             part: MlmSamples(corpus, part, "static", "all", self.parameters.seed) for part in ("validation", *HELD_OUT)
         }
-        first = Subset(scored["validation"], range(min(VALIDATION, len(scored["validation"]))))
-        return {"train": train} | scored | {"validation": first}
+        return {"train": train} | scored
 
     def _record(self, corpus: "Corpus", samples: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         from dnakit.data import sources

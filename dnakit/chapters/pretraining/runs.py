@@ -1,6 +1,6 @@
 """The runs of chapter 2: the rows of Table 5.1, the same with other budgets, and what all of them are measured by."""
 
-from dnakit.chapters.pretraining import measurements, recipes
+from dnakit.chapters.pretraining import full_size, measurements, recipes
 from dnakit.chapters.pretraining.parameters import Parameters
 from dnakit.chapters.pretraining.trainings import PretrainingRun
 from dnakit.run import Run
@@ -10,8 +10,9 @@ __all__ = ["Parameters", "PretrainingRun", "runs", "trainings"]
 
 def runs(parameters: Parameters) -> list[Run]:
     """All runs of the chapter."""
-    trained = trainings(parameters)
-    return [*trained, *measurements.of(parameters, trained), *recipes.of(parameters)]
+    trained, largest = trainings(parameters), full_size.of(parameters)
+    measured = measurements.of(parameters, trained) + measurements.of_full_size(parameters, largest[:1])
+    return [*trained, *measured, *recipes.of(parameters), *largest]
 
 
 def trainings(parameters: Parameters) -> list[PretrainingRun]:

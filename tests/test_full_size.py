@@ -1,0 +1,49 @@
+"""The full-size row: its keys, a last epoch that begins with its model, and its place on the page."""
+
+import pytest
+
+from dnakit.chapters.chapter import chapter_of
+from dnakit.chapters.pretraining import budgets
+from dnakit.chapters.pretraining.full_size import ALL_TOKENS, FULL_SIZE
+from dnakit.chapters.pretraining.measurements import MODEL_MEASURED
+from dnakit.models import build
+from dnakit.project import DnakitError
+
+NOTEBOOK = "02_pretraining"
+
+
+def test_epochs_recipe_and_genomes_decide_the_key():
+    changes = [{}, {"full_size_epochs": 3}, {"full_size_recipe": "decay"}, {"recipe_genomes": 11}]
+    for name in (FULL_SIZE, ALL_TOKENS):
+        assert len({chapter_of(NOTEBOOK, "smoke", each).runs[name].key for each in changes}) == len(changes)
+
+
+def test_the_row_changes_no_key_of_another_run():
+    runs, without = (chapter_of(NOTEBOOK, "smoke", {"full_size_recipe": each}).runs for each in ("laptop", ""))
+    assert set(runs) - set(without) == {FULL_SIZE, ALL_TOKENS, f"{MODEL_MEASURED}{FULL_SIZE}"}
+    assert {name: runs[name].key for name in without} == {name: run.key for name, run in without.items()}
+
+
+def test_an_unknown_recipe_is_one_line():
+    with pytest.raises(DnakitError, match="'decoy' is not a recipe; did you mean 'decay'"):
+        _ = chapter_of(NOTEBOOK, "smoke", {"full_size_recipe": "decoy"}).runs
+
+
+@pytest.mark.trained
+def test_the_last_epoch_goes_on_from_the_row_and_is_over_all_tokens():
+    runs = chapter_of(NOTEBOOK, "smoke").runs
+    row, last = runs[FULL_SIZE], runs[ALL_TOKENS]
+    before, after = (build.load(run.folder() / "model").state_dict() for run in (row, last))
+    moved = max(float((before[name] - after[name]).abs().max()) for name in before)
+    assert 0 < moved < 0.2  # of the weights; from other initial weights they would differ by more than one
+    assert last.needs() == [row]
+
+
+@pytest.mark.trained
+def test_the_page_shows_the_row_by_both_losses():
+    done = chapter_of(NOTEBOOK, "smoke").here()
+    table = budgets.over_all_tokens(budgets.of_full_size(done))
+    assert table["samples seen"].tolist()[0] == 2 * table["samples seen"].tolist()[1]
+    assert table.copying.between(0.8, 0.93).all()
+    assert FULL_SIZE in budgets.table(budgets.of_budgets(done)).index
+    assert ALL_TOKENS not in budgets.trained(done)
