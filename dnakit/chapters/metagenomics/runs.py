@@ -2,10 +2,10 @@
 
 from dnakit.chapters.metagenomics.measurements import measurements
 from dnakit.chapters.metagenomics.parameters import Parameters
-from dnakit.chapters.metagenomics.trainings import trainings
+from dnakit.chapters.metagenomics.trainings import Training, trainings
 from dnakit.run import Run
 
-__all__ = ["Parameters", "runs"]
+__all__ = ["Parameters", "Training", "runs"]
 
 
 def runs(parameters: Parameters) -> list[Run]:

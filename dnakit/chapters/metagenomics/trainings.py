@@ -13,9 +13,10 @@ from dnakit.chapters.metagenomics.measurements import accession_digests
 from dnakit.chapters.metagenomics.parameters import Parameters
 from dnakit.chapters.metagenomics.references import Reference, reference
 from dnakit.chapters.pretraining.runs import PretrainingRun
-from dnakit.chapters.pretraining.starts import INITIALIZATIONS, start_of
+from dnakit.chapters.pretraining.starts import INITIALIZATIONS, LONGFORMER, start_of
 from dnakit.run import Outcome, Run
 
+SHALLOW = "sequence"  # the head of all of them: one dense layer
 TENTH = 0.1  # share of the species in repeated trainings
 _SETTINGS = {"accessions", "species", "copies", "lowest_rate", "highest_rate", "words"}
 
@@ -32,6 +33,10 @@ class Training(Run):
         Of the species.
     seed
         Draws copies, split, order and head.
+    architecture
+        One of `dnakit.models.build.ARCHITECTURES`.
+    head
+        ``sequence``, or ``sequence-deep``.
     """
 
     recipe = "12S transformer 1"
@@ -40,6 +45,8 @@ class Training(Run):
     initialization: str
     share: float
     seed: int
+    architecture: str = LONGFORMER
+    head: str = SHALLOW
 
     @cached_property
     def start(self) -> PretrainingRun:
@@ -55,13 +62,16 @@ class Training(Run):
     def title(self) -> str:
         """What is trained, in words."""
         part = "all species" if self.share == 1 else f"{self.share:.0%} of the species, seed {self.seed}"
-        return f"Longformer on mutated 12S genes, {self.initialization} start, {part}"
+        return f"{self.architecture.capitalize()} on mutated 12S genes, {self.initialization} start, {part}"
 
     @cached_property
     def settings(self) -> dict[str, Any]:
         """What, besides data and pretraining, decides the result."""
         chosen = self.parameters.training() | self.parameters.model_dump(include=_SETTINGS)
-        return chosen | {"seed": self.seed, "share": self.share, "initialization": self.initialization}
+        chosen |= {"seed": self.seed, "share": self.share, "initialization": self.initialization}
+        # The chapter's own architecture and head stand in no key: there was no choice once.
+        other = {"architecture": (self.architecture, LONGFORMER), "head": (self.head, SHALLOW)}
+        return chosen | {name: value for name, (value, usual) in other.items() if value != usual}
 
     def inputs(self) -> Mapping[str, Any]:
         """Settings, the key of the run it begins from, digests of the data."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from dnakit.tokens.tokenizer import DnaTokenizer
 
+LONGFORMER = "longformer"  # the small one, of chapters 2 to 5
 NUCLEAR = f"{NINE_MER}-nuclear"
 INITIALIZATIONS = {"nuclear": NUCLEAR, "mitochondria": NINE_MER, "none": NUCLEAR}  # the run of chapter 2 behind each
 
@@ -66,7 +67,9 @@ def tokenizer_of(run: PretrainingRun) -> "DnaTokenizer":
     return load_tokenizer(model_folder(run))
 
 
-def model_of(initialization: str, run: PretrainingRun, head: str, **options: Any) -> "PreTrainedModel":
+def model_of(
+    initialization: str, run: PretrainingRun, head: str, architecture: str = LONGFORMER, **options: Any
+) -> "PreTrainedModel":
     """The model that a training begins with: the pretrained encoder under a new head, or a model without pretraining.
 
     Parameters
@@ -77,6 +80,8 @@ def model_of(initialization: str, run: PretrainingRun, head: str, **options: Any
         What `start_of` gave.
     head
         Such as ``tss``: see `dnakit.models.build.build`.
+    architecture
+        Of a model without pretraining; a pretrained encoder has its own.
     **options
         Options of the head, such as ``classifier_dropout`` or ``num_labels``.
     """
@@ -84,5 +89,7 @@ def model_of(initialization: str, run: PretrainingRun, head: str, **options: Any
 
     if initialization != "none":
         return build.load(model_folder(run), head=head, **options)
-    weights, sizes = run.parameters.initial_weights, run.sizes
-    return initial_weights.build("longformer", head, tokenizer_of(run), weights, **sizes, **options)
+    # An ELMo has neither positions nor attention that could be informed.
+    weights = "random" if architecture == "elmo" else run.parameters.initial_weights
+    sizes = run.parameters.sizes_of(architecture)
+    return initial_weights.build(architecture, head, tokenizer_of(run), weights, **sizes, **options)
