@@ -62,7 +62,7 @@ def model_of(run: "Training", features: int) -> ProfileModel:
     else:
         longer = {"max_tokens": each.tokens} if each.initialization == "none" else {}
         options = {"num_labels": features, "positive_weight": each.positive_weight, **longer}
-        network = starts.model_of(each.initialization, run.start, "multilabel", **options)
+        network = starts.model_of(each.initialization, run.start, "multilabel", each.network, **options)
     return ProfileModel(network, each.positive_weight)
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from dnakit.chapters.chromatin.measurements import MotifShares, Mutagenesis, SimpleMethods, TokenCounts
 from dnakit.chapters.chromatin.parameters import Parameters
-from dnakit.chapters.chromatin.trainings import CNN, DANQ, Training, trainings
+from dnakit.chapters.chromatin.trainings import CNN, DANQ, Experiment, Training, trainings
 from dnakit.run import Run
 
-__all__ = ["Parameters", "runs"]
+__all__ = ["Experiment", "Parameters", "Training", "runs"]
 
 SPLITS = ("random", "apart", "chromosomes")
 

@@ -14,10 +14,10 @@ from typing import Any
 from dnakit.chapters.chromatin.organisms import Organism
 from dnakit.chapters.chromatin.parameters import WINDOW, Parameters
 from dnakit.chapters.pretraining.runs import PretrainingRun
-from dnakit.chapters.pretraining.starts import start_of
+from dnakit.chapters.pretraining.starts import LONGFORMER, start_of
 from dnakit.run import Outcome, Run
 
-LONGFORMER, CNN, DANQ = "longformer", "cnn", "danq"
+CNN, DANQ = "cnn", "danq"
 WEIGHT = 8.0  # of positives in the loss (thesis 4.2.4)
 TABLE_5_4 = [("nuclear", 256), ("mitochondria", 256), ("none", 256), ("none", 512), ("none", 1024)]
 LONGEST = 1024  # tokens of an input
@@ -30,9 +30,9 @@ class Experiment:
     Attributes
     ----------
     network
-        ``longformer``, ``cnn`` (DeepSEA's) or ``danq``.
+        ``cnn`` (DeepSEA's), ``danq``, or one of `dnakit.models.build.ARCHITECTURES`.
     initialization
-        Of a Longformer, as in `dnakit.chapters.pretraining.starts`; empty for the others.
+        Of a model that reads tokens, as in `dnakit.chapters.pretraining.starts`; empty for the others.
     tokens
         Of its input; 0 for the others, which read bases.
     split
@@ -85,7 +85,7 @@ class Training(Run):
     experiment
         What it differs in.
     start
-        The run of chapter 2 that a Longformer begins from, or takes its tokenizer from; None for the others.
+        The run of chapter 2 that a model of tokens begins from, or takes its tokenizer from; None for the others.
     organism
         Whose profiles.
     """
@@ -101,7 +101,9 @@ class Training(Run):
     def title(self) -> str:
         """What is trained, in words."""
         each = self.experiment
-        network = f"Longformer, {each.initialization} start, {each.tokens} tokens" if self.start else each.network
+        network = each.network
+        if self.start:
+            network = f"{network.capitalize()}, {each.initialization} start, {each.tokens} tokens"
         return f"{network}, {each.window:,} bp, profiles of {self.organism.species}, split {each.split}"
 
     @cached_property
