@@ -1,4 +1,4 @@
-"""Training a Longformer to score tokens (thesis section 4.2.2): its windows, its samples, and what is kept of it."""
+"""Training a model to score tokens (thesis section 4.2.2): its windows, its samples, and what is kept of it."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -34,9 +34,9 @@ def fine_tune(run: "Training", folder: Path) -> Outcome:
     """Train a run's model in `folder`: ``model/``, ``history.csv`` (one row an epoch) and ``examples.csv``."""
     chapter, tokenizer = run.parameters, tokenizer_of(run)
     samples = samples_of(run)
-    dropout, start = {"classifier_dropout": run.experiment.dropout}, run.experiment.initialization
+    each, dropout = run.experiment, {"classifier_dropout": run.experiment.dropout}
     results = training.train(
-        lambda: starts.model_of(start, run.start, "tss", **dropout),
+        lambda: starts.model_of(each.initialization, run.start, "tss", each.architecture, **dropout),
         samples,
         training.TrainingParameters(**chapter.training()),
         summarise,

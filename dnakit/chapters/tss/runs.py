@@ -3,10 +3,10 @@
 from dnakit.chapters.tss.controls import Neighbours, RuleTies
 from dnakit.chapters.tss.measurements import Attribution, Baselines, Evaluation
 from dnakit.chapters.tss.parameters import Parameters
-from dnakit.chapters.tss.trainings import trainings
+from dnakit.chapters.tss.trainings import Experiment, Training, trainings
 from dnakit.run import Run
 
-__all__ = ["Parameters", "runs"]
+__all__ = ["Experiment", "Parameters", "Training", "runs"]
 
 
 def runs(parameters: Parameters) -> list[Run]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dnakit.chapters.pretraining.runs import PretrainingRun
-from dnakit.chapters.pretraining.starts import INITIALIZATIONS, start_of
+from dnakit.chapters.pretraining.starts import INITIALIZATIONS, LONGFORMER, start_of
 from dnakit.chapters.tss.organisms import Organism, organism
 from dnakit.chapters.tss.parameters import RANDOM_POSITIONS, TABLE_DROPOUT, Parameters
 from dnakit.run import Outcome, Run
@@ -29,6 +29,8 @@ class Experiment:
         Whether the first half is a multiple of nine bases long, so that no short word ends it.
     deciding
         Whether it is trained as long as the controls are.
+    architecture
+        One of `dnakit.models.build.ARCHITECTURES`.
     """
 
     task: Literal["thesis", "fair"]
@@ -37,6 +39,7 @@ class Experiment:
     dropout: float
     seamless: bool = False
     deciding: bool = False
+    architecture: str = LONGFORMER
 
 
 def experiments(parameters: Parameters) -> dict[str, Experiment]:
@@ -59,7 +62,7 @@ def experiments(parameters: Parameters) -> dict[str, Experiment]:
 
 @dataclass(frozen=True)
 class Training(Run):
-    """One training of a Longformer that scores tokens.
+    """One training of a model that scores tokens.
 
     Attributes
     ----------
@@ -102,7 +105,8 @@ class Training(Run):
         """What is trained, in words."""
         each, random = self.experiment, self.experiment.trained_on == RANDOM_POSITIONS
         what = RANDOM_POSITIONS if random else f"promoters of {self.organism.species}"
-        return f"Longformer, {each.task} task, {what}, {each.initialization} start, dropout {each.dropout:g}"
+        begin = f"{each.architecture.capitalize()}, {each.task} task, {what}"
+        return f"{begin}, {each.initialization} start, dropout {each.dropout:g}"
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -113,6 +117,8 @@ class Training(Run):
             shown["random_positions"] = self.parameters.random_positions
         differing = asdict(self.experiment)
         del differing["deciding"]  # it says no more than how many samples
+        if differing["architecture"] == LONGFORMER:  # runs from before there was a choice keep their keys
+            del differing["architecture"]
         return shown | differing | {"upstream": self.upstream, "split": self.split, "epoch_samples": self.epoch_samples}
 
     def inputs(self) -> Mapping[str, Any]:
