@@ -1,15 +1,19 @@
 """Chapter 3: what its runs are and rest on, and what goes into their keys."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
 from dnakit.chapters.chapter import chapter_of
-from dnakit.chapters.tss.fine_tuning import summarise
+from dnakit.chapters.tss.fine_tuning import samples_of, summarise
 from dnakit.chapters.tss.organisms import TABLE_5_2, organism
-from dnakit.chapters.tss.trainings import experiments
+from dnakit.chapters.tss.trainings import experiments, separating
+from dnakit.chapters.tss.windows import load, read_sites
 from dnakit.notebooks.parameters import PROFILES
 from dnakit.project import DnakitError
 from dnakit.report.thesis import thesis_table
+from dnakit.store import read_json
 
 
 def runs(profile="smoke", **changes):
@@ -37,6 +41,34 @@ def test_the_nine_trainings_and_the_controls_are_in_every_profile(profile):
     nine = {(each.initialization, each.dropout) for name, each in found.items() if name.startswith("thesis-")}
     assert nine == {(start, dropout) for start in ("nuclear", "mitochondria", "none") for dropout in (0.0, 0.1, 0.2)}
     assert [sum(each.seamless for each in found.values()), len(found)] == [2, 17]
+
+
+def test_the_trainings_that_separate_differ_in_one_thing_from_the_one_on_promoters():
+    parameters = chapter_of("03_tss", "laptop").parameters
+    one, found = asdict(experiments(parameters)["promoters"]), separating(parameters)
+    assert len(found) == 3 * parameters.repeats - 1
+    for each in found.values():
+        differing = {name for name, value in asdict(each).items() if value != one[name]} - {"repeat"}
+        assert differing in (set(), {"apart"}, {"trained_on", "few"})
+
+
+@pytest.mark.trained
+def test_no_training_promoter_is_near_a_test_promoter():
+    run = runs(organism="simulated-a")["promoters-apart"]
+    place = {site.name: site for site in read_sites(run.organism.paths()[1])}
+    sites = {part: [place[name] for name in each.windows.names] for part, each in samples_of(run).items()}
+    assert {each.windows.site for each in samples_of(run).values()} == {4999}
+    for part in ("train", "validation"):
+        for one in sites[part]:
+            assert all(one[0] != other[0] or abs(one.position - other.position) > 5_000 for other in sites["test"])
+
+
+@pytest.mark.trained
+def test_random_positions_can_be_as_many_as_promoters_and_are_scored_on_promoters():
+    run = runs()["random-positions-few"]
+    promoters = load(run.organism)
+    assert sum(len(each.windows) for each in samples_of(run).values()) == len(promoters)
+    assert read_json(run.folder() / "metrics.json")["promoters"]["samples"] == len(promoters)
 
 
 def test_the_thesis_profile_has_the_nine_organisms_of_table_5_2():

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from dnakit.chapters.tss.intervals import Interval, difference, wilson
-from dnakit.chapters.tss.parameters import PROMOTERS, TABLE_DROPOUT
-from dnakit.chapters.tss.results import INTERVAL, promoters_tested
+from dnakit.chapters.tss.parameters import PROMOTERS, TABLE_5_2, TABLE_DROPOUT
+from dnakit.chapters.tss.results import INTERVAL, interval_of_test, promoters_tested, separates
 from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.intervals import Interval, difference, wilson
 
 OTHERS = {  # columns of `ties` by method: the expectation of a rule with other halves, or without words
     "rule-5000": "5,000 bases before",
@@ -34,6 +34,48 @@ def expected(done: Finished) -> dict[str, float]:
     """The expectation of the rule on the chapter's organism by kind of windows, in the order of `KINDS`."""
     runs = [run for run in done.values() if run.name.startswith("rule-ties-") and run.record["main"]]
     return {run.record["windows_of"]: run.metrics["rule"]["expected"] for run in runs}
+
+
+# ---- what separates kind from amount, and promoters from their neighbours
+
+
+def of_separated(done: Finished) -> Finished:
+    """The trainings on promoters, on promoters without neighbours of test promoters, and on few random positions."""
+    return done.only(lambda run: run.name == TABLE_5_2 or separates(run))
+
+
+def separated(done: Finished) -> pd.DataFrame:
+    """By what a model was trained on: exact accuracy on promoters that it has not seen, mean over its seeds.
+
+    The interval is Wilson's of the mean accuracy; n is the number of those promoters.
+    """
+    if not done.only(separates):  # the training on promoters alone separates nothing
+        return pd.DataFrame()
+    rows: dict[str, list[FinishedRun]] = {}
+    for run in of_separated(done).values():
+        rows.setdefault(_trained_on(run), []).append(run)
+    table = {name: _over_seeds(each) for name, each in rows.items()}
+    return pd.DataFrame.from_dict(table, orient="index").rename_axis("trained on")
+
+
+def _over_seeds(seeds: list[FinishedRun]) -> dict[str, int | float | str]:
+    accuracies = [run.metrics.get("promoters", run.metrics["test"])["accuracy"] for run in seeds]
+    windows, mean = seeds[0].record["windows"], sum(accuracies) / len(accuracies)
+    promoters = sum(windows.values()) if "promoters" in seeds[0].metrics else promoters_tested(seeds[0])
+    return {
+        "training windows": windows["train"],
+        "promoters": promoters,
+        "accuracy": mean,
+        INTERVAL: str(wilson(mean, promoters)),
+        "accuracy of each seed": ", ".join(f"{each:.3f}" for each in accuracies),
+    }
+
+
+def _trained_on(run: FinishedRun) -> str:
+    chosen = run.record["parameters"]
+    if chosen.get("few"):
+        return "random positions, as many as promoters"
+    return "promoters, none within 5 kb of a test promoter" if chosen.get("apart") else "promoters"
 
 
 # ---- neighbours
@@ -64,7 +106,7 @@ def differences(done: Finished) -> pd.DataFrame:
     rows = []
     for title, one, other in _pairs(done):
         accuracies = [run.metrics["test"]["accuracy"] for run in (one, other)]
-        interval = difference(accuracies[0], promoters_tested(one), accuracies[1], promoters_tested(other))
+        interval = difference(accuracies[0], interval_of_test(one), accuracies[1], interval_of_test(other))
         rows.append(
             {
                 "comparison": title,

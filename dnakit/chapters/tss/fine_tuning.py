@@ -11,6 +11,7 @@ import pandas as pd
 from dnakit import store, training
 from dnakit.chapters.pretraining import starts
 from dnakit.chapters.tss import windows as promoters
+from dnakit.chapters.tss.neighbours import without_neighbours
 from dnakit.chapters.tss.parameters import RANDOM_POSITIONS
 from dnakit.chapters.tss.samples import FairSamples, Sample, ThesisSamples, TssSamples
 from dnakit.chapters.tss.scoring import predict, scores
@@ -38,7 +39,7 @@ def fine_tune(run: "Training", folder: Path) -> Outcome:
     results = training.train(
         lambda: starts.model_of(each.initialization, run.start, "tss", each.architecture, **dropout),
         samples,
-        training.TrainingParameters(**chapter.training()),
+        training.TrainingParameters(**chapter.training() | {"seed": chapter.seed + run.experiment.repeat}),
         summarise,
         folder,
     )
@@ -47,6 +48,8 @@ def fine_tune(run: "Training", folder: Path) -> Outcome:
     shown = list(samples["test"])
     predicted = predict_with(run, build.load(folder / "model"), shown)
     results["test"] |= scores(shown, predicted)
+    if run.experiment.few:
+        results["promoters"] = _on_promoters(run, build.load(folder / "model"))
     _examples(shown[:EXAMPLES], predicted, tokenizer).to_csv(folder / "examples.csv", index=False)
     return Outcome(results, _record(run, samples, seconds))
 
@@ -66,17 +69,33 @@ def windows_of(run: "Training") -> Windows:
     """All windows it is trained, validated and tested on."""
     chapter = run.parameters
     if run.experiment.trained_on != RANDOM_POSITIONS:
-        return promoters.load(run.organism, run.upstream, chapter.downstream)
+        return _promoters(run)
     genomes, bed = run.organism.paths()
+    count = len(_promoters(run)) if run.experiment.few else chapter.random_positions
     return genome_windows.random_positions(
-        genomes, promoters.read_sites(bed), chapter.random_positions, chapter.seed, run.upstream, chapter.downstream
+        genomes, promoters.read_sites(bed), count, chapter.seed, run.upstream, chapter.downstream
     )
+
+
+def _promoters(run: "Training") -> Windows:
+    """The promoters of the organism."""
+    return promoters.load(run.organism, run.upstream, run.parameters.downstream)
+
+
+def _on_promoters(run: "Training", model: "PreTrainedModel") -> dict[str, float]:
+    """Scores on all promoters, of which the model has seen none."""
+    windows, chapter = _promoters(run), run.parameters
+    shown = list(SAMPLES[run.experiment.task](windows, tokenizer_of(run), chapter.seed, _TEST))
+    return scores(shown, predict_with(run, model, shown)) | {"samples": len(shown)}
 
 
 def samples_of(run: "Training") -> dict[str, TssSamples]:
     """Samples of the training, validation and test windows; only those of training windows differ between epochs."""
     chapter, tokenizer, windows = run.parameters, tokenizer_of(run), windows_of(run)
-    parts = {part: windows.take(rows) for part, rows in promoters.split(windows, run.split, chapter.seed).items()}
+    rows = promoters.split(windows, run.split, chapter.seed)
+    if run.experiment.apart:
+        rows = without_neighbours(windows, run.organism.paths()[1], rows)
+    parts = {part: windows.take(each) for part, each in rows.items()}
     make, seed, count = SAMPLES[run.experiment.task], chapter.seed, chapter.evaluation_samples
     return {
         "train": make(parts["train"], tokenizer, seed, _TRAIN, chapter.redraw, run.epoch_samples),

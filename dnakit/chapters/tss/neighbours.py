@@ -5,13 +5,15 @@ test accuracy is not that on new promoters.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from dnakit.chapters.tss import windows as promoters
 from dnakit.chapters.tss.organisms import organism
 from dnakit.chapters.tss.parameters import Parameters
-from dnakit.data.windows import Site
+from dnakit.data.windows import Site, Windows
+from dnakit.project import DnakitError
 from dnakit.run import Outcome
 
 NEAR = (1_000, 5_000)  # bp
@@ -33,6 +35,38 @@ def count(parameters: Parameters) -> Outcome:
         metrics[task] = {"test_promoters": len(apart), **within}
     chosen = parameters.model_dump(include={"seed", "upstream", "downstream", "split", "fair_split"})
     return Outcome(metrics, known.record() | {"parameters": chosen, "promoters": len(windows)})
+
+
+def without_neighbours(windows: Windows, bed: Path, parts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The split without the training and validation windows whose TSS lies within 5 kb of a test TSS, on any strand.
+
+    Parameters
+    ----------
+    windows : Windows
+        Promoters of one organism.
+    bed : Path
+        The file of their sites.
+    parts : mapping of str to np.ndarray of int
+        Rows of the windows by part.
+
+    Raises
+    ------
+    DnakitError
+        If that leaves none to train or to validate on.
+    """
+    place = {site.name: site for site in promoters.read_sites(bed)}
+    chromosomes = np.array([place[name].chromosome for name in windows.names])
+    positions = np.array([place[name].position for name in windows.names])
+    tested = parts["test"]
+    gaps = np.abs(positions[:, None] - positions[tested][None])
+    near = ((gaps <= NEAR[-1]) & (chromosomes[:, None] == chromosomes[tested][None])).any(1)
+    kept = {part: rows if part == "test" else rows[~near[rows]] for part, rows in parts.items()}
+    for part, rows in kept.items():
+        if not len(rows):
+            raise DnakitError(
+                f"every promoter for {part} lies within 5,000 bases of a test promoter; give more promoters"
+            )
+    return kept
 
 
 def distances(sites: Sequence[Site], parts: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -32,6 +32,7 @@ class Parameters(TrainingChapterParameters):
     epoch_samples: int = Field(ge=0)
     deciding_epoch_samples: int = Field(ge=0)
     evaluation_samples: int = Field(ge=0)
+    repeats: int = Field(ge=1)
     rule_samples: int = Field(ge=1)
     pictured: int = Field(ge=2)
 

@@ -10,11 +10,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from dnakit.chapters.tss.intervals import Interval, wilson
 from dnakit.chapters.tss.parameters import KINDS, PROMOTERS, TABLE_5_2
 from dnakit.project import DnakitError
 from dnakit.report.figures import curves
 from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.intervals import Interval, wilson
 from dnakit.report.style import GREY, PALETTE
 from dnakit.report.thesis import thesis_table
 
@@ -71,6 +71,11 @@ def _is_training(run: FinishedRun) -> bool:
     return run.value("record.parameters.initialization") is not None
 
 
+def separates(run: FinishedRun) -> bool:
+    """Whether a training is one of `dnakit.chapters.tss.trainings.separating`."""
+    return any(run.value(f"record.parameters.{name}") for name in ("few", "apart", "repeat"))
+
+
 def _is_evaluation(run: FinishedRun) -> bool:
     return "kind" in run.record
 
@@ -81,7 +86,7 @@ def _is_evaluation(run: FinishedRun) -> bool:
 def trainings(done: Finished) -> pd.DataFrame:
     """What each training was trained on, for how long, and its accuracy on test windows of the same kind."""
     rows = []
-    for run in done.only(_is_training).values():
+    for run in done.only(lambda run: _is_training(run) and not separates(run)).values():
         chosen, windows = run.record["parameters"], run.record["windows"]
         what = chosen["trained_on"]
         rows.append(

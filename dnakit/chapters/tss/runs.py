@@ -3,7 +3,7 @@
 from dnakit.chapters.tss.controls import Neighbours, RuleTies
 from dnakit.chapters.tss.measurements import Attribution, Baselines, Evaluation
 from dnakit.chapters.tss.parameters import Parameters
-from dnakit.chapters.tss.trainings import Experiment, Training, trainings
+from dnakit.chapters.tss.trainings import Experiment, Training, experiments, separating, trainings
 from dnakit.run import Run
 
 __all__ = ["Experiment", "Parameters", "Training", "runs"]
@@ -11,7 +11,8 @@ __all__ = ["Experiment", "Parameters", "Training", "runs"]
 
 def runs(parameters: Parameters) -> list[Run]:
     """All runs of the chapter, each after those it needs."""
-    trained = trainings(parameters)
+    trained = trainings(parameters, experiments(parameters))
+    separated = trainings(parameters, separating(parameters))
     own, other = trained["fair-nuclear"], trained["fair-other-nuclear"]
     simple = {
         "baselines": Baselines(parameters, "baselines", own),
@@ -20,4 +21,5 @@ def runs(parameters: Parameters) -> list[Run]:
     attribution = Attribution(parameters, "attribution", other)
     evaluations = [Evaluation(parameters, name, trained, simple) for name in parameters.sets()]
     ties = [RuleTies(parameters, f"rule-ties-{name.removeprefix('on-')}", name) for name in parameters.sets()]
-    return [*trained.values(), *simple.values(), attribution, *evaluations, *ties, Neighbours(parameters, "neighbours")]
+    measured = [attribution, *evaluations, *ties, Neighbours(parameters, "neighbours")]
+    return [*trained.values(), *simple.values(), *measured, *separated.values()]

@@ -1,11 +1,12 @@
 """The trainings of chapter 3, and what each of them differs in.
 
 Nine are the thesis's (Figures 5.5 to 5.7: three initializations, three dropouts), four are controls (promoters or
-random positions, halves with a remainder or without), four are in the fair task.
+random positions, halves with a remainder or without), four are in the fair task. The others separate what two of these
+mix: random positions at the promoters' number, promoters without neighbours of test promoters, and other seeds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from typing import Any, Literal
 from dnakit.chapters.pretraining.runs import PretrainingRun
 from dnakit.chapters.pretraining.starts import INITIALIZATIONS, LONGFORMER, start_of
 from dnakit.chapters.tss.organisms import Organism, organism
-from dnakit.chapters.tss.parameters import RANDOM_POSITIONS, TABLE_DROPOUT, Parameters
+from dnakit.chapters.tss.parameters import RANDOM_POSITIONS, TABLE_5_2, TABLE_DROPOUT, Parameters
 from dnakit.run import Outcome, Run
 
 RECIPE = "localization 1"
@@ -29,16 +30,25 @@ class Experiment:
         Whether the first half is a multiple of nine bases long, so that no short word ends it.
     deciding
         Whether it is trained as long as the controls are.
+    few
+        Whether there are only as many random positions as promoters.
+    apart
+        Whether promoters near a test promoter are left out of training (see `dnakit.chapters.tss.neighbours`).
+    repeat
+        0, 1, 2…: added to the seed of the training; the windows and their split stay the same.
     architecture
         One of `dnakit.models.build.ARCHITECTURES`.
     """
 
     task: Literal["thesis", "fair"]
-    trained_on: Literal["organism", "other_organism", "random positions"]
+    trained_on: str  # organism, other_organism, or random positions
     initialization: str
     dropout: float
     seamless: bool = False
     deciding: bool = False
+    few: bool = False
+    apart: bool = False
+    repeat: int = 0
     architecture: str = LONGFORMER
 
 
@@ -57,6 +67,23 @@ def experiments(parameters: Parameters) -> dict[str, Experiment]:
         found[f"fair-{start}"] = Experiment("fair", "organism", start, TABLE_DROPOUT, deciding=True)
     for start in ("nuclear", "none"):
         found[f"fair-other-{start}"] = Experiment("fair", "other_organism", start, TABLE_DROPOUT, deciding=True)
+    return found
+
+
+def separating(parameters: Parameters) -> dict[str, Experiment]:
+    """The trainings that separate what two of `experiments` mix, and other seeds of what they are compared with."""
+    promoters = Experiment("thesis", "organism", "nuclear", TABLE_DROPOUT, deciding=True)
+    alike = {
+        TABLE_5_2: promoters,
+        f"{TABLE_5_2}-apart": replace(promoters, apart=True),
+        "random-positions-few": replace(promoters, trained_on=RANDOM_POSITIONS, few=True),
+    }
+    found = {
+        f"{name}-repeat-{repeat + 1}" if repeat else name: replace(each, repeat=repeat)
+        for repeat in range(parameters.repeats)
+        for name, each in alike.items()
+    }
+    del found[TABLE_5_2]  # one of `experiments`
     return found
 
 
@@ -113,11 +140,14 @@ class Training(Run):
         """What, besides data and pretraining, decides the result."""
         shown = self.parameters.training()
         shown |= self.parameters.model_dump(include={"redraw", "downstream", "evaluation_samples"})
-        if self.experiment.trained_on == RANDOM_POSITIONS:
+        if self.experiment.trained_on == RANDOM_POSITIONS and not self.experiment.few:
             shown["random_positions"] = self.parameters.random_positions
         differing = asdict(self.experiment)
         del differing["deciding"]  # it says no more than how many samples
-        if differing["architecture"] == LONGFORMER:  # runs from before there was a choice keep their keys
+        for name in ("few", "apart", "repeat"):  # keys of runs from before there was a choice stay
+            if not differing[name]:
+                del differing[name]
+        if differing["architecture"] == LONGFORMER:
             del differing["architecture"]
         return shown | differing | {"upstream": self.upstream, "split": self.split, "epoch_samples": self.epoch_samples}
 
@@ -142,10 +172,10 @@ class Training(Run):
         return fine_tune(self, folder)
 
 
-def trainings(parameters: Parameters) -> dict[str, Training]:
-    """The chapter's trainings by name."""
+def trainings(parameters: Parameters, chosen: Mapping[str, Experiment]) -> dict[str, Training]:
+    """The trainings of some experiments by name."""
     starts = {initialization: start_of(parameters.pretrained, initialization) for initialization in INITIALIZATIONS}
     return {
         name: Training(parameters, name, experiment, starts[experiment.initialization])
-        for name, experiment in experiments(parameters).items()
+        for name, experiment in chosen.items()
     }
