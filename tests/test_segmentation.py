@@ -6,10 +6,10 @@ import pytest
 from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.pretraining import bits_per_base
 from dnakit.chapters.pretraining.segmentation import Segmentation, measure
-from dnakit.chapters.pretraining.word_frames import word_frames
 from dnakit.project import DnakitError
 from dnakit.tokens.tokenizer import train_tokenizer
 from dnakit.tokens.vocabulary import CLS, MASK, PAD, SEP, SPECIAL_TOKENS
+from dnakit.tokens.word_frames import word_frames
 
 
 def random_genome(length, seed):

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from dnakit.chapters.pretraining.word_frames import word_frames
 from dnakit.data.bases import UNKNOWN, codes, kmer_numbers
 from dnakit.project import DnakitError
 from dnakit.tokens.tokenizer import DnaTokenizer
 from dnakit.tokens.vocabulary import MASK, PAD, SPECIAL_TOKENS
+from dnakit.tokens.word_frames import word_frames
 
 BEST = 5  # candidates kept, for the top-5 accuracy
 REACH = 12  # the widest window

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from dnakit import metrics
 from dnakit.chapters.pretraining import bits_per_base
 from dnakit.chapters.pretraining.bits_per_base import SUMS, TOP
-from dnakit.chapters.pretraining.word_frames import word_frames
 from dnakit.tokens.tokenizer import DnaTokenizer
 from dnakit.tokens.vocabulary import MASK, PAD, SPECIAL_TOKENS
+from dnakit.tokens.word_frames import given_away, word_frames
 
 Ids = NDArray[np.integer]
 
@@ -66,10 +66,8 @@ class Segmentation:
         """
         row = np.full(len(true), len(self.nats) - 1)
         if self.word_length is not None:
-            offsets, words = word_frames(true, self.lengths, self.word_length)
-            bases = np.bincount(words, self.lengths[true])[words]
-            hidden = np.bincount(words, shown == MASK)[words]
-            row = np.where((bases == self.word_length) & (hidden == 1), offsets, row)
+            known, offsets = given_away(shown, true, self.lengths, self.word_length)
+            row = np.where(known, offsets, row)
         masked = shown == MASK
         return self.nats[row[masked], true[masked]], self.ranks[row[masked], true[masked]]
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from dnakit.tokens.vocabulary import SPECIAL_TOKENS
+from dnakit.tokens.vocabulary import MASK, SPECIAL_TOKENS
 
 
 def word_frames(
@@ -39,3 +39,28 @@ def word_frames(
     place = start + np.argmin(crossing, axis=0)[stretch]
     begins = special | (np.diff(place // word_length, prepend=-1) != 0)
     return place % word_length, np.cumsum(begins)
+
+
+def given_away(
+    shown: NDArray[np.integer], true: NDArray[np.integer], lengths: NDArray[np.integer], word_length: int
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Where the visible tokens of its word tell how long a masked token is, and its offset in the word.
+
+    They do where the word is whole and one token alone of it is masked. A random token that stands in place of another
+    counts with the length of the true one.
+
+    Parameters
+    ----------
+    shown, true : np.ndarray of int, shape (tokens,)
+        Token ids of samples with their special tokens, one after the other, with and without masks.
+
+    Returns
+    -------
+    known : np.ndarray of bool, shape (tokens,)
+        The values at tokens that are not masked mean nothing.
+    offsets : np.ndarray of int64, shape (tokens,)
+    """
+    offsets, words = word_frames(true, lengths, word_length)
+    bases = np.bincount(words, lengths[true])[words]
+    hidden = np.bincount(words, shown == MASK)[words]
+    return (bases == word_length) & (hidden == 1), offsets
