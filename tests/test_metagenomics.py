@@ -281,6 +281,20 @@ def test_naive_bayes_is_scikit_learns():
     assert np.allclose(scores - scores[:, :1], expected - expected[:, :1], rtol=1e-4, atol=1e-2)
 
 
+def test_controls_of_the_trained_species_see_the_samples_of_the_trainings(tmp_path):
+    chosen = {"species": 8, "copies": 10, "trained_share": 0.5}
+    chapter = chapter_of("04_metagenomics", "smoke", chosen)
+    trained = copies.copies(chapter.parameters, chapter.parameters.seed, chapter.runs["none"].share)
+    for method in ("ceiling", "consensus"):
+        found = chapter.runs[f"trained-species-{method}"].compute(tmp_path).metrics
+        assert found["species"] == len(trained.genes) == 4
+    assert found["test"]["samples"] == len(trained.rows["test"])
+    of_all = {"species": 8, "copies": 10}
+    without = chapter_of("04_metagenomics", "smoke", of_all).runs
+    assert not [name for name in without if name.startswith("trained-species-")]
+    assert without["copies-consensus"].key == chapter.runs["copies-consensus"].key
+
+
 # ---- results
 
 

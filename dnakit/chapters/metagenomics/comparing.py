@@ -39,17 +39,15 @@ def skipped(program: str) -> dict[str, Any]:
 
 
 def on_copies(run: OfCopies, folder: Path) -> dict[str, Any]:
-    """Top-1 and top-5 accuracy on the test copies, and reads a CPU second; programs see the first of them only."""
+    """Top-1 and top-5 accuracy on the test copies, and reads a CPU second."""
     parameters, method = run.parameters, run.method
-    samples = copies.copies(parameters, parameters.seed)
+    samples = copies.copies(parameters, parameters.seed, run.share)
     if method == "ceiling":
         return {"test": copies.ceiling(samples), "species": len(samples.genes)}
     if method in PROGRAMS and programs.version(method) == "not installed":
         return skipped(method)
     train, labels = samples.part("train")
-    reads, truth = samples.part("test")
-    if method in PROGRAMS:
-        reads, truth = reads[: parameters.program_samples], truth[: parameters.program_samples]
+    reads, truth = (values[: run.first] for values in samples.part("test"))
     ranked, seconds = _ranked(method, train, labels, reads, folder)
     test = {
         "samples": len(reads),

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dnakit.chapters.chapter import ChapterParameters
-from dnakit.chapters.metagenomics.parameters import Parameters
+from dnakit.chapters.metagenomics.parameters import PROGRAMS, Parameters
 from dnakit.chapters.metagenomics.references import Reference, reference
 from dnakit.run import Outcome, Run
 
@@ -42,31 +41,48 @@ class Measurement(Run):
 
 @dataclass(frozen=True)
 class OfCopies(Measurement):
-    """One method on the thesis's task: the species of a mutated copy (4.2.3)."""
+    """One method on the thesis's task: the species of a mutated copy (4.2.3).
+
+    Attributes
+    ----------
+    method
+        What is measured.
+    share
+        Of the species: all, or those that the trainings have. A program is asked about all test samples of the
+        latter, and about the first of them where it has all species to search.
+    """
 
     recipe = "12S copies 1"
 
-    @property
-    def method(self) -> str:
-        """What is measured."""
-        return self.name.removeprefix("copies-")
+    method: str
+    share: float = 1.0
 
     @property
     def title(self) -> str:
         """What is measured, in words."""
-        return f"{self.method} on the thesis's task"
+        return f"{self.method} on the thesis's task, {in_words(self.share)}"
+
+    @property
+    def first(self) -> int | None:
+        """How many of the test samples are asked about, the first ones; None for all."""
+        return self.parameters.program_samples if self.method in PROGRAMS and self.share == 1 else None
 
     def inputs(self) -> Mapping[str, Any]:
         """How the samples are made, digests of the data, and the version of a program."""
         digests = self.reference.digests() + accession_digests(self.parameters)
         settings = self.parameters.model_dump(include=_COPIED) | {"method": self.method, "data": digests}
-        return settings | program_inputs(self.method, self.parameters)
+        if self.share < 1:
+            settings["share"] = self.share
+        if self.first is not None:
+            settings["program_samples"] = self.first
+        return settings | program_version(self.method)
 
     def compute(self, folder: Path) -> Outcome:
         """Rank the species for the test samples: see `dnakit.chapters.metagenomics.comparing`."""
         from dnakit.chapters.metagenomics.comparing import on_copies
 
-        return Outcome(on_copies(self, folder), self.record({"method": self.method, "task": "thesis"}))
+        settings = {"method": self.method, "task": "thesis", "share": self.share}
+        return Outcome(on_copies(self, folder), self.record(settings))
 
 
 @dataclass(frozen=True)
@@ -203,22 +219,35 @@ def accession_digests(parameters: Parameters) -> list[str]:
     return [sources.digest(sources.fetch(parameters.accessions))] if parameters.accessions else []
 
 
-def program_inputs(method: str, parameters: ChapterParameters) -> dict[str, Any]:
+def program_version(method: str) -> dict[str, str]:
     """The version of a program, so that one that is installed later is measured then; nothing for other methods."""
-    from dnakit.chapters.metagenomics.parameters import PROGRAMS
-
     if method not in PROGRAMS:
         return {}
     from dnakit.chapters.metagenomics.programs import version
 
-    return {"program": version(method)} | parameters.model_dump(include={"program_samples"})
+    return {"program": version(method)}
+
+
+def program_inputs(method: str, parameters: Parameters) -> dict[str, Any]:
+    """The version of a program with the parameter of programs; nothing for other methods."""
+    found = program_version(method)
+    return found | parameters.model_dump(include={"program_samples"}) if found else {}
+
+
+def in_words(share: float) -> str:
+    """A share of the species."""
+    return "all species" if share == 1 else f"{share:.0%} of the species"
 
 
 def measurements(parameters: Parameters) -> list[Run]:
     """All of them."""
-    programs = tuple(parameters.programs)
+    programs, share = tuple(parameters.programs), parameters.trained_share
     return [
-        *(OfCopies(parameters, f"copies-{method}") for method in OF_COPIES + programs),
+        *(OfCopies(parameters, f"copies-{method}", method) for method in OF_COPIES + programs),
+        *(
+            OfCopies(parameters, f"trained-species-{method}", method, share)
+            for method in (OF_COPIES + programs if share < 1 else ())
+        ),
         *(OfFairTasks(parameters, f"fair-{method}") for method in FAIR + programs),
         Confidence(parameters, "confidence"),
         Strangers(parameters, "strangers"),
