@@ -1,13 +1,17 @@
 """Splits, scores and simple methods of chapter 5, on the simulated genome and against references."""
 
+from collections import Counter
+from itertools import combinations
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from dnakit.chapters.chapter import open_chapter
-from dnakit.chapters.chromatin import organisms, profiles, scores, splits
+from dnakit.chapters.chromatin import gapped, organisms, profiles, scores, splits
 from dnakit.chapters.chromatin import simple_methods as simple
 from dnakit.data import bases
 from dnakit.data.peaks import Feature
@@ -215,6 +219,44 @@ def test_counts_of_kmers_are_those_of_the_other_strand(sequence):
 
 def test_there_are_2080_kinds_of_6_mers():
     assert simple.strand_kinds(6).max() + 1 == 2_080
+
+
+@given(st.binary(min_size=9, max_size=40).map(lambda raw: bytes(b"ACGTN"[each % 5] for each in raw)))
+@settings(max_examples=40, deadline=None)
+def test_counts_of_gapped_words_are_those_of_the_other_strand_and_of_counting_by_hand(sequence):
+    counts = gapped.counts([sequence, bases.reverse_complement(sequence)])
+    assert np.array_equal(*counts)
+    expected = Counter()
+    for word in (sequence[at : at + 7] for at in range(len(sequence) - 6)):
+        for gaps in combinations(range(7), 2) if b"N" not in word else ():
+            masked = bytes(letter if place not in gaps else ord("N") for place, letter in enumerate(word))
+            expected[min(masked, bases.reverse_complement(masked))] += 1
+    assert sorted(counts[0][counts[0] > 0].tolist()) == sorted(expected.values())
+    assert counts.shape[1] == 12 * 1_024 - 3 * 512
+
+
+def test_logistic_regression_is_scikit_learns_on_the_known_labels():
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(300, 4)).astype(np.float32)
+    truth = inputs @ rng.normal(size=(4, 2)) + rng.logistic(size=(300, 2)) > 1
+    labels = truth.astype(np.int8)
+    labels[:120, 1] = -1
+    weights = torch.zeros(5, 2)
+    for _ in range(4):
+        weights = gapped.fitted(torch.from_numpy(inputs), torch.from_numpy(labels), weights, 0.01)
+    for column, known in enumerate((slice(None), slice(120, None))):
+        rows = inputs[known]
+        model = LogisticRegression(C=1 / (0.01 * len(rows)), tol=1e-8).fit(rows, truth[known, column])
+        assert weights[:-1, column].numpy() == pytest.approx(model.coef_[0], abs=1e-3)
+        assert weights[-1, column].item() == pytest.approx(model.intercept_[0], abs=1e-3)
+
+
+def test_gapped_words_find_planted_motifs_on_a_chromosome_they_have_not_seen(simulated):
+    found = parts(simulated, "chromosomes")
+    table = scores.by_feature(simulated.labels[found["test"]], gapped.predict(simulated, found), simulated.features)
+    assert table[table.kind == "TF"].auroc.mean() > 0.55
 
 
 def test_the_nearest_bins_know_labels_that_only_depend_on_position(simulated):

@@ -7,7 +7,7 @@ from typing import Any
 
 from dnakit.chapters.chromatin.organisms import Organism
 from dnakit.chapters.chromatin.parameters import WINDOW, Parameters
-from dnakit.chapters.chromatin.trainings import Training
+from dnakit.chapters.chromatin.trainings import Training, wide_name
 from dnakit.chapters.pretraining.starts import start_of
 from dnakit.run import Outcome, Run
 from dnakit.tokens.parameters import CorpusParameters, corpus_key
@@ -50,8 +50,28 @@ class SimpleMethods(Run):
     def compute(self, folder: Path) -> Outcome:
         """Fit and score them: ``features.csv`` has a row for each method and feature."""
         from dnakit.chapters.chromatin.measuring import simple_methods
+        from dnakit.chapters.chromatin.simple_methods import predictors
 
-        return simple_methods(self, folder)
+        return simple_methods(self, folder, predictors)
+
+
+@dataclass(frozen=True)
+class GappedKmers(SimpleMethods):
+    """Logistic regression on gapped k-mers on one split of an organism's bins."""
+
+    recipe = "chromatin gapped k-mers 1"
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return f"gapped k-mers, profiles of {self.organism.species}, split {self.split}"
+
+    def compute(self, folder: Path) -> Outcome:
+        """See `dnakit.chapters.chromatin.gapped`; it writes what `SimpleMethods` writes."""
+        from dnakit.chapters.chromatin.gapped import predictors
+        from dnakit.chapters.chromatin.measuring import simple_methods
+
+        return simple_methods(self, folder, predictors)
 
 
 @dataclass(frozen=True)
@@ -165,3 +185,72 @@ class MotifShares(Run):
         from dnakit.chapters.chromatin.motifs import motif_shares
 
         return motif_shares(self)
+
+
+# Of each pair: the training that is subtracted, and the one it is subtracted from.
+COMPARED = {
+    "pretraining-nuclear": ("none-256", "nuclear-256"),
+    "pretraining-mitochondria": ("none-256", "mitochondria-256"),
+    "tokens-512": ("none-256", "none-512"),
+    "tokens-1024": ("none-256", "none-1024"),
+    "without-neighbours": ("none-256", "none-256-apart"),
+    "weight-1": ("none-256", "none-256-weight-1"),
+    "cnn-random": ("nuclear-256", "cnn-random"),
+    "danq-random": ("nuclear-256", "danq-random"),
+    "pretraining-nuclear-chromosomes": ("none-256-chromosomes", "nuclear-256-chromosomes"),
+    "cnn-chromosomes": ("nuclear-256-chromosomes", "cnn-chromosomes"),
+    "danq-chromosomes": ("nuclear-256-chromosomes", "danq-chromosomes"),
+}
+
+
+@dataclass(frozen=True)
+class Comparisons(Run):
+    """Differences between trainings on the same test rows, with intervals.
+
+    Attributes
+    ----------
+    trainings
+        All of the chapter on one organism.
+    """
+
+    recipe = "chromatin comparisons 1"
+
+    parameters: Parameters
+    trainings: tuple[Training, ...]
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return "differences between trainings on the same test rows"
+
+    @property
+    def organism(self) -> Organism:
+        """Whose profiles."""
+        return self.parameters.data()
+
+    def pairs(self) -> dict[str, list[tuple[Training, Training]]]:
+        """The pairs by name, one for each repeat that both trainings have."""
+        wide = {
+            f"bases-{window}": ("none-256-chromosomes", wide_name(window)) for window in self.parameters.wide_windows
+        }
+        return {name: list(zip(*map(self._repeats, pair), strict=False)) for name, pair in (COMPARED | wide).items()}
+
+    def _repeats(self, name: str) -> list[Training]:
+        """A training and its repeats with other seeds."""
+        return [each for each in self.trainings if each.name == name or each.name.startswith(f"{name}-repeat-")]
+
+    def inputs(self) -> Mapping[str, Any]:
+        """The keys of both trainings of each pair, and the seed of the resamples."""
+        pairs = {name: [[each.key for each in pair] for pair in pairs] for name, pairs in self.pairs().items()}
+        return {"pairs": pairs, "seed": self.parameters.seed}
+
+    def needs(self) -> Sequence[Run]:
+        """The trainings."""
+        found = {each.name: each for pairs in self.pairs().values() for pair in pairs for each in pair}
+        return list(found.values())
+
+    def compute(self, folder: Path) -> Outcome:
+        """See `dnakit.chapters.chromatin.comparisons`."""
+        from dnakit.chapters.chromatin.comparisons import compare
+
+        return compare(self)

@@ -1,7 +1,7 @@
 """Measuring simple methods on a split, and counting the tokens of windows."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,6 @@ import pandas as pd
 from tokenizers import Tokenizer
 
 from dnakit.chapters.chromatin import scores
-from dnakit.chapters.chromatin import simple_methods as simple
 from dnakit.chapters.chromatin.organisms import Organism
 from dnakit.chapters.chromatin.parameters import WINDOW
 from dnakit.chapters.chromatin.profiles import Profiles, prepare
@@ -25,23 +24,25 @@ if TYPE_CHECKING:
 
 COUNTED = 1_000  # windows of an organism, taken evenly
 INPUTS = (256, 512, 1024)  # tokens of the thesis's inputs, <cls> and <sep> among them
+Parts = Mapping[str, np.ndarray]  # rows by part
+Predictors = Callable[[Profiles], Mapping[str, Callable[[Parts], np.ndarray]]]  # by name: from parts to test scores
 WORDS, NO_WORDS = "9-mer words", "no words"
 
 
 # ---- simple methods
 
 
-def simple_methods(run: "SimpleMethods", folder: Path) -> Outcome:
-    """Fit and score each method; its scores of the test rows are kept in ``predictions.npz``."""
+def simple_methods(run: "SimpleMethods", folder: Path, predictors: Predictors) -> Outcome:
+    """Fit and score each method of `predictors`; the scores of the test rows are kept in ``predictions.npz``."""
     profiles = prepare(run.organism, WINDOW, run.parameters.rows)
     parts = parts_of(profiles, run.organism, run.split, run.parameters.seed)
     test = parts["test"]
     metrics: dict[str, Any] = {}
     tables: list[pd.DataFrame] = []
     predictions: dict[str, Any] = {}
-    for name, method in simple.methods(profiles).items():
+    for name, predict in predictors(profiles).items():
         started = time.monotonic()
-        predictions[name] = simple.predict(method, profiles, parts)
+        predictions[name] = predict(parts)
         seconds = round(time.monotonic() - started, 1)
         table, found = evaluated(profiles, test, predictions[name], run.parameters.seed)
         tables.append(table.assign(method=name))

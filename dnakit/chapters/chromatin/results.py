@@ -12,13 +12,19 @@ from dnakit.report.style import GREY
 
 KINDS = ["DNase", "TF", "histone"]  # in the thesis's order
 SPLITS = {"random": "random", "apart": "random, 1 kb apart", "chromosomes": "by chromosome"}
-COLOURS = {"nearest bins": GREY, "GC content": "#56B4E9", "6-mers": "#0072B2"}
+COLOURS = {"nearest bins": GREY, "GC content": "#56B4E9", "6-mers": "#0072B2", "gapped 7-mers": "#D55E00"}
 METHODS = list(COLOURS)
 TICKS = ["random", "1 kb apart", "chromosome"]  # the splits on an axis
 
 
 def _simple(done: Finished) -> Finished:
+    """The runs of methods without a network."""
     return done.only(lambda run: "methods" in run.metrics)
+
+
+def methods_of(run: FinishedRun) -> list[tuple[str, dict[str, Any]]]:
+    """The methods of a run with their metrics, in the order of `METHODS`."""
+    return [(name, run.metrics["methods"][name]) for name in METHODS if name in run.metrics["methods"]]
 
 
 def _kinds(found: dict[str, Any]) -> list[str]:
@@ -40,15 +46,18 @@ def splits(done: Finished) -> pd.DataFrame:
         }
         for run in _in_order(_simple(done))
     ]
-    return pd.DataFrame(rows).set_index(["organism", "split"]) if rows else pd.DataFrame()
+    return pd.DataFrame(rows).drop_duplicates().set_index(["organism", "split"]) if rows else pd.DataFrame()
 
 
 def _in_order(done: Finished) -> list[FinishedRun]:
-    """Human before other organisms, and splits from the easiest to the hardest."""
+    """Human before other organisms, splits from the easiest to the hardest, and methods from the simplest on."""
     names = list(SPLITS)
-    return sorted(
-        done.values(), key=lambda run: (run.name.count("-"), run.record["species"], names.index(run.record["split"]))
-    )
+
+    def place(run: FinishedRun) -> tuple[int, str, int, int]:
+        first = METHODS.index(methods_of(run)[0][0])
+        return run.name.count("-"), run.record["species"], names.index(run.record["split"]), first
+
+    return sorted(done.values(), key=place)
 
 
 # ---- methods without a network
@@ -56,8 +65,7 @@ def _in_order(done: Finished) -> list[FinishedRun]:
 
 def _scores(done: Finished) -> Iterator[dict[str, Any]]:
     for run in _in_order(_simple(done)):
-        for method in METHODS:
-            found = run.metrics["methods"][method]
+        for method, found in methods_of(run):
             for kind in _kinds(found["kinds"]):
                 row = {"organism": run.record["species"], "split": SPLITS[run.record["split"]], "method": method}
                 yield row | {"kind": kind} | found["kinds"][kind]
@@ -121,8 +129,7 @@ def flattened(done: Finished) -> pd.DataFrame:
     """Readings of the thesis's "AUC all": the area of thresholded answers, of flattened probabilities, and the mean."""
     rows = []
     for run in _in_order(_simple(done)):
-        for method in METHODS:
-            found = run.metrics["methods"][method]
+        for method, found in methods_of(run):
             features = sum(each["features"] for each in found["kinds"].values())
             mean = sum(each["features"] * each["auroc_mean"] for each in found["kinds"].values()) / max(1, features)
             rows.append(

@@ -2,7 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from dnakit.chapters.chromatin.measurements import MotifShares, Mutagenesis, SimpleMethods, TokenCounts
+from dnakit.chapters.chromatin.measurements import (
+    Comparisons,
+    GappedKmers,
+    MotifShares,
+    Mutagenesis,
+    SimpleMethods,
+    TokenCounts,
+)
 from dnakit.chapters.chromatin.parameters import Parameters
 from dnakit.chapters.chromatin.trainings import CNN, DANQ, Experiment, Training, trainings
 from dnakit.run import Run
@@ -15,12 +22,14 @@ SPLITS = ("random", "apart", "chromosomes")
 def runs(parameters: Parameters) -> list[Run]:
     """All runs of the chapter."""
     simple = [
-        SimpleMethods(parameters, f"simple-{split}{ending}", organism, split)
+        kind(parameters, f"{name}-{split}{ending}", organism, split)
+        for name, kind in (("simple", SimpleMethods), ("gapped", GappedKmers))
         for ending, organism in parameters.sets().items()
         for split in SPLITS
     ]
     trained = trainings(parameters)
-    return [*simple, TokenCounts(parameters, "tokens"), *trained, *_looked_into(parameters, trained)]
+    compared = Comparisons(parameters, "comparisons", tuple(trained))
+    return [*simple, TokenCounts(parameters, "tokens"), *trained, compared, *_looked_into(parameters, trained)]
 
 
 def _looked_into(parameters: Parameters, trained: Sequence[Training]) -> Iterator[Run]:

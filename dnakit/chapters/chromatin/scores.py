@@ -110,15 +110,12 @@ def intervals(
         The block of each row, see `blocks_of`.
     seed : int
     """
-    count = int(blocks.max()) + 1
-    resamples = int(np.clip(DRAWN // len(blocks), FEWEST_RESAMPLES, RESAMPLES))
-    drawn = np.random.default_rng([seed, 1]).multinomial(count, np.full(count, 1 / count), resamples)
-    weights = drawn[:, blocks].astype(np.float32)
+    weights = drawn(blocks, seed)
     found: dict[str, dict[str, list[float]]] = {}
     enough = table[(table.positives >= FEWEST_POSITIVES) & table.auroc.notna()]
     for kind, group in enough.groupby("kind"):
-        areas = np.array([_areas(labels[:, n], scores[:, n], weights) for n in group.index])
-        means = np.nanmean(areas, axis=0)  # (measures, resamples)
+        every = np.array([areas(labels[:, n], scores[:, n], weights) for n in group.index])
+        means = np.nanmean(every, axis=0)  # (measures, resamples)
         limits = np.nanpercentile(means, [2.5, 97.5], axis=1)
         found[str(kind)] = {name: limits[:, number].tolist() for number, name in enumerate(MEASURES)}
     return found
@@ -130,7 +127,16 @@ def blocks_of(chromosomes: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return pd.factorize(named)[0]
 
 
-def _areas(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def drawn(blocks: np.ndarray, seed: int) -> np.ndarray:
+    """How often each row counts in each of many resamples of the blocks; float32, shape (resamples, rows)."""
+    count = int(blocks.max()) + 1
+    resamples = int(np.clip(DRAWN // len(blocks), FEWEST_RESAMPLES, RESAMPLES))
+    times = np.random.default_rng([seed, 1]).multinomial(count, np.full(count, 1 / count), resamples)
+    return times[:, blocks].astype(np.float32)
+
+
+def areas(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """`weighted_areas` of the known labels of a feature."""
     known = labelled(labels)
     return weighted_areas(labels[known] == 1, scores[known], weights[:, known])
 

@@ -4,6 +4,7 @@ The first sees no sequence at all: how good it is says how much of a test is pos
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -166,3 +167,8 @@ def methods(profiles: Profiles) -> dict[str, Method]:
     """The methods by name."""
     sequences = profiles.sequences(np.arange(len(profiles)))
     return {NEAREST: nearest_bins, GC: Linear(gc_content(sequences)), KMERS: Linear(kmer_counts(sequences))}
+
+
+def predictors(profiles: Profiles) -> dict[str, Callable[[Mapping[str, np.ndarray]], np.ndarray]]:
+    """`predict` with each method, by name."""
+    return {name: partial(predict, method, profiles) for name, method in methods(profiles).items()}

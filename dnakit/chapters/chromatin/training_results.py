@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from dnakit.chapters.chromatin.results import KINDS, METHODS, SPLITS
+from dnakit.chapters.chromatin.results import KINDS, SPLITS, methods_of
 from dnakit.report.figures import curves
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.thesis import thesis_table
@@ -143,7 +143,7 @@ def networks(done: Finished) -> pd.DataFrame:
                 _compare(label, run, run.metrics["test"], run.record["samples"]["train"] * _parameter(run, "epochs"))
             )
         if "methods" in run.metrics and run.name.count("-") == 1:  # of the organism that networks are trained on
-            rows += [_compare(method, run, run.metrics["methods"][method], None) for method in METHODS]
+            rows += [_compare(method, run, found, None) for method, found in methods_of(run)]
     frame = pd.DataFrame(rows)
     if frame.empty:
         return frame

@@ -68,12 +68,16 @@ def experiments(parameters: Parameters) -> dict[str, Experiment]:
         found[f"{start}-256-chromosomes"] = Experiment(LONGFORMER, start, 256, "chromosomes")
     found["none-256-weight-1"] = Experiment(LONGFORMER, "none", 256, "random", positive_weight=1.0)
     for window in parameters.wide_windows:
-        name = f"none-{LONGEST}-{window}bp-chromosomes"
-        found[name] = Experiment(LONGFORMER, "none", LONGEST, "chromosomes", window)
+        found[wide_name(window)] = Experiment(LONGFORMER, "none", LONGEST, "chromosomes", window)
     for network in (CNN, DANQ):
         for split in ("random", "chromosomes"):
             found[f"{network}-{split}"] = Experiment(network, "", 0, split)
     return found
+
+
+def wide_name(window: int) -> str:
+    """The training on windows of so many bases."""
+    return f"none-{LONGEST}-{window}bp-chromosomes"
 
 
 @dataclass(frozen=True)

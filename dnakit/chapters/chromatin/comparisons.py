@@ -1,0 +1,107 @@
+"""Differences between trainings on the same test rows, with 95% intervals.
+
+One interval draws blocks of 100 kb of the test rows anew, the same blocks for both trainings. It says how much other
+test rows would change the difference. Another comes from trainings that differ in the seed alone (Student's t, paired
+by the number of the repeat). It says how much other seeds would. A difference is trusted as far as both allow.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from dnakit.chapters.chromatin import scores
+from dnakit.chapters.chromatin.profiles import prepare
+from dnakit.chapters.chromatin.scores import FEWEST_POSITIVES, MEASURES
+from dnakit.data.peaks import Feature
+from dnakit.report.intervals import of_seeds
+from dnakit.run import Outcome
+
+if TYPE_CHECKING:
+    from dnakit.chapters.chromatin.measurements import Comparisons
+
+PERCENT = (2.5, 97.5)
+
+
+class Predictions(NamedTuple):
+    """A training's predictions of its test rows, and where these lie."""
+
+    places: pd.MultiIndex
+    labels: np.ndarray
+    probabilities: np.ndarray
+
+
+class Difference(NamedTuple):
+    """Of one kind of features and one measure between two trainings: the value, and that of each resample."""
+
+    kind: str
+    measure: str
+    features: int
+    value: float
+    resampled: np.ndarray
+
+
+def compare(run: "Comparisons") -> Outcome:
+    """Differences by pair, kind and measure: ``auroc`` with ``auroc_interval``, and the intervals behind it."""
+    features = prepare(run.organism, run.trainings[0].experiment.window, run.parameters.rows).features
+    found = {}
+    for name, pairs in run.pairs().items():
+        repeats = [
+            list(differences(read(one.folder()), read(other.folder()), features, run.parameters.seed))
+            for one, other in pairs
+        ]
+        titles = {"one": pairs[0][0].name, "other": pairs[0][1].name, "repeats": len(repeats)}
+        found[name] = titles | {"kinds": _summary(repeats)}
+    return Outcome({"pairs": found}, run.organism.record())
+
+
+def read(folder: Path) -> Predictions:
+    """The ``predictions.npz`` of a training."""
+    with np.load(folder / "predictions.npz") as kept:
+        places = pd.MultiIndex.from_arrays([kept["chromosome"], kept["start"]])
+        return Predictions(places, kept["labels"], kept["probabilities"])
+
+
+def differences(one: Predictions, other: Predictions, features: Sequence[Feature], seed: int) -> Iterator[Difference]:
+    """The other minus the one on the test rows that both have, over the features with 10 positives or more there.
+
+    Parameters
+    ----------
+    one, other : Predictions
+    features : sequence of Feature
+        Of their columns.
+    seed : int
+        Of the resamples.
+    """
+    shared = one.places.intersection(other.places)
+    labels = one.labels[one.places.get_indexer(shared)]
+    pair = [each.probabilities[each.places.get_indexer(shared)] for each in (one, other)]
+    weights = scores.drawn(scores.blocks_of(*(shared.get_level_values(n).to_numpy() for n in (0, 1))), seed)
+    weights = np.concatenate([np.ones_like(weights[:1]), weights])  # first the rows as they are
+    found: dict[str, list[np.ndarray]] = {}
+    for number, feature in enumerate(features):
+        truth = labels[:, number]
+        if (truth == 1).sum() >= FEWEST_POSITIVES and (truth == 0).any():
+            before, after = (scores.areas(truth, each[:, number], weights) for each in pair)
+            found.setdefault(feature.kind, []).append(after - before)
+    for kind, each in sorted(found.items()):
+        for measure, means in zip(MEASURES, np.nanmean(each, axis=0), strict=True):
+            yield Difference(kind, measure, len(each), float(means[0]), means[1:])
+
+
+def _summary(repeats: Sequence[Sequence[Difference]]) -> dict[str, dict[str, Any]]:
+    """By kind: means over the repeats, with the interval of rows, that of seeds, and one that holds both."""
+    kinds: dict[str, dict[str, Any]] = {}
+    for same in zip(*repeats, strict=True):
+        kind, measure, features, *_ = same[0]
+        values = [each.value for each in same]
+        rows = np.nanpercentile(np.mean([each.resampled for each in same], axis=0), PERCENT).tolist()
+        row = kinds.setdefault(kind, {"features": features})
+        row |= {measure: float(np.mean(values)), f"{measure}_interval": rows, f"{measure}_rows_interval": rows}
+        if len(values) > 1:
+            seeds = list(of_seeds(values))
+            both = [min(rows[0], seeds[0]), max(rows[1], seeds[1])]
+            row |= {f"{measure}_interval": both, f"{measure}_seeds_interval": seeds}
+    return kinds

@@ -1,0 +1,129 @@
+"""Logistic regression on gapped k-mers: words of seven bases of which five are read, wherever they lie in a window.
+
+Gapped k-mers are what the SVMs read that came before networks on this task (gkm-SVM, Ghandi et al. 2014). All features
+are fitted at once, as one linear layer under the loss of the known labels, until it changes no more (L-BFGS).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from itertools import combinations
+
+import numpy as np
+import torch
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.sparse import csr_matrix
+from torch import Tensor
+from torch.nn import functional as F
+
+from dnakit import metrics
+from dnakit.chapters.chromatin.profiles import Profiles, labelled
+from dnakit.data import bases
+
+NAME = "gapped 7-mers"
+LENGTH, READ = 7, 5  # bases of a word, and how many of them are read
+PENALTIES = (0.1, 0.03, 0.01)  # of the squared weights; validation chooses
+STEPS = 15  # at most, of L-BFGS under one penalty
+
+
+def counts(sequences: Sequence[bytes]) -> np.ndarray:
+    """How often each gapped word or its reverse complement occurs in sequences of one length; float32.
+
+    Shape (sequences, 10,752). A word with an unknown base counts nowhere.
+    """
+    codes = bases.codes(b"".join(sequences)).reshape(len(sequences), -1)
+    numbers = bases.kmer_numbers(sliding_window_view(codes, LENGTH, axis=1)).astype(np.int64)
+    ones = (numbers >= 0).astype(np.float32)
+    pointers = np.arange(0, numbers.size + 1, numbers.shape[1])
+    words = csr_matrix((ones.ravel(), numbers.clip(0).ravel(), pointers), shape=(len(codes), 4**LENGTH))
+    return (words @ _gapped()).toarray()
+
+
+@cache
+def _gapped() -> csr_matrix:
+    """Which gapped words each word of seven bases holds: 0 and 1, shape (4^7, 10,752).
+
+    A pattern of places that are read has a mirror image, which reads the reverse complement of a word as the pattern
+    reads the word. So both share their columns: 1,024, or 512 where the pattern is its own mirror image.
+    """
+    words, read = bases.kmer_codes(np.arange(4**LENGTH), LENGTH), np.arange(4**READ)
+    opposite = bases.kmer_numbers(3 - bases.kmer_codes(read, READ)[:, ::-1]).astype(np.int64)
+    either = np.unique(np.minimum(read, opposite), return_inverse=True)[1]
+    columns, width = [], 0
+    for places in combinations(range(LENGTH), READ):
+        mirror = tuple(LENGTH - 1 - place for place in reversed(places))
+        if places <= mirror:
+            found = bases.kmer_numbers(words[:, places]).astype(np.int64)
+            columns.append(width + (either[found] if places == mirror else found))
+            if places != mirror:
+                columns.append(width + opposite[bases.kmer_numbers(words[:, mirror]).astype(np.int64)])
+            width += len(set(either)) if places == mirror else len(read)
+    rows = np.tile(np.arange(len(words)), len(columns))
+    return csr_matrix((np.ones(len(rows), np.float32), (rows, np.concatenate(columns))), shape=(len(words), width))
+
+
+def predictors(profiles: Profiles) -> dict[str, Callable[[Mapping[str, np.ndarray]], np.ndarray]]:
+    """`predict` by the name of the method."""
+    return {NAME: partial(predict, profiles)}
+
+
+def predict(profiles: Profiles, parts: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Probabilities of the test rows, float32, shape (rows, features)."""
+    found = {part: counts(profiles.sequences(rows)) for part, rows in parts.items()}
+    mean, scale = found["train"].mean(0), found["train"].std(0) + 1e-3
+    inputs = {part: torch.from_numpy((each - mean) / scale) for part, each in found.items()}
+    labels = profiles.labels[parts["train"]]
+    best, quality = np.zeros((0, 0), np.float32), -1.0
+    weights = torch.zeros(inputs["train"].shape[1] + 1, labels.shape[1])  # the last row is the constant
+    weights[-1] = torch.from_numpy(_base_logits(labels))
+    for penalty in PENALTIES:
+        weights = fitted(inputs["train"], torch.from_numpy(labels), weights, penalty)
+        reached = _mean_auroc(profiles.labels[parts["validation"]], _logits(inputs["validation"], weights).numpy())
+        if reached > quality:
+            best, quality = torch.sigmoid(_logits(inputs["test"], weights)).numpy(), reached
+    return best
+
+
+def fitted(inputs: Tensor, labels: Tensor, start: Tensor, penalty: float) -> Tensor:
+    """Weights of the logistic regression, from those of a stronger penalty on.
+
+    Parameters
+    ----------
+    inputs : Tensor of float, shape (rows, inputs)
+        Standardized.
+    labels : Tensor of int8, shape (rows, features)
+        1, 0, or -1 where unknown.
+    start : Tensor of float, shape (inputs + 1, features)
+        The last row is the constant, which is not penalized.
+    penalty : float
+        Of half the squared weights, beside the mean loss of a feature's known labels.
+    """
+    weights = start.clone().requires_grad_()
+    known, truth = labels >= 0, (labels == 1).float()
+    share = known / known.sum(0).clamp(min=1)
+    optimizer = torch.optim.LBFGS([weights], max_iter=STEPS, history_size=5, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        each = F.binary_cross_entropy_with_logits(_logits(inputs, weights), truth, reduction="none")
+        value = (each * share).sum() + penalty / 2 * weights[:-1].square().sum()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    return weights.detach()
+
+
+def _logits(inputs: Tensor, weights: Tensor) -> Tensor:
+    return torch.addmm(weights[-1], inputs, weights[:-1])
+
+
+def _base_logits(labels: np.ndarray) -> np.ndarray:
+    """Of the share of positives of each feature, one positive and one negative more than there are; float32."""
+    positive, negative = (labels == 1).sum(0) + 1, (labels == 0).sum(0) + 1
+    return np.log(positive / negative).astype(np.float32)
+
+
+def _mean_auroc(labels: np.ndarray, logits: np.ndarray) -> float:
+    known = labelled(labels)
+    areas = [metrics.auroc(labels[k, n] == 1, logits[k, n]) for n, k in enumerate(known.T)]
+    return float(np.nanmean(areas))
