@@ -45,11 +45,8 @@ class FinishedRun:
 
     def value(self, path: str) -> Any:
         """A number or text by its path, such as ``metrics.test.loss`` or ``record.parameters.seed``; None if absent."""
-        first, *rest = path.split(".")
-        found: Any = self.metrics if first == "metrics" else self.record
-        for part in rest:
-            found = found.get(part) if isinstance(found, Mapping) else None
-        return found
+        first, _, rest = path.partition(".")
+        return _at(self.metrics if first == "metrics" else self.record, rest)
 
 
 @dataclass(frozen=True)
@@ -107,7 +104,7 @@ class Finished(Mapping[str, FinishedRun]):
         Such as ``recorded · laptop · mito-animals, real · seed 1 · 13 runs``.
         """
         records = [run.record for run in self.values()]
-        data = _few([name for record in records for name in _data(record)])
+        data = provenance_names(self.values())
         seeds = _few([str(seed) for record in records for seed in _seed(record)])
         parts = [
             self.label,
@@ -140,6 +137,18 @@ def recorded(notebook: str) -> Finished:
     return Finished("recorded", ", ".join(profiles), {name: found[name] for name in sorted(found, key=_numbers)})
 
 
+def _at(found: Any, path: str) -> Any:
+    """What nested mappings hold at a path; a name in it may hold dots itself, such as ``dropout-0.1``."""
+    if not path:
+        return found
+    parts = path.split(".")
+    for length in range(len(parts), 0, -1):
+        name = ".".join(parts[:length])
+        if isinstance(found, Mapping) and name in found:
+            return _at(found[name], ".".join(parts[length:]))
+    return None
+
+
 def _with_names(record: dict[str, Any], sources: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The record with its data called as in `sources`; unchanged where one of them is not known there."""
     digests = str(record.get("source_sha256", "")).split()
@@ -156,6 +165,11 @@ def _with_names(record: dict[str, Any], sources: Mapping[str, Mapping[str, Any]]
     if species and len(known) == 1:  # windows in a file are called as the file
         found["species"] = known[0]["name"]
     return record | found
+
+
+def provenance_names(runs: Iterable[FinishedRun]) -> str:
+    """The names of the data of some runs, as a provenance line has them."""
+    return _few(name for run in runs for name in _data(run.record))
 
 
 def _data(record: Mapping[str, Any]) -> list[str]:

@@ -1,74 +1,210 @@
-"""The claims ledger: what the thesis says, what was found here, on what, and whether the claim stands.
+"""The claims of the thesis with their verdicts, as tables and as a picture.
 
-``data/thesis/claims.csv`` holds the claims. ``data/verdicts.csv`` holds what was found of some of them: a verdict, the
-recorded number that decides it (a run's folder under ``data/recorded`` and the place in its ``metrics.json``), and in
-a few words what that number is. A verdict without a number says what is missing.
+``data/thesis/claims.csv`` holds the claims, ``data/verdicts.csv`` how each is decided (see `dnakit.report.rules`).
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.figure import Figure
 
-from dnakit.project import DnakitError, root
-from dnakit.report.finished import recorded
+from dnakit.report import rules
+from dnakit.report.finished import FinishedRun, provenance_names
+from dnakit.report.measured import Measured, samples_seen
+from dnakit.report.rules import DECIDED, VERDICTS, Outcome
 from dnakit.report.thesis import thesis_table
 
-VERDICTS = (
-    "stands",
-    "stands, but means something else",
-    "does not stand",
-    "not decided at this size",
-    "no data here",
+COLOURS = dict(  # readable in black and white: from dark to light, hatched where a number exists and decides nothing
+    zip(VERDICTS, ("#0072B2", "#56B4E9", "#D55E00", "#c9c9c9", "#e3e3e3", "#efefef", "#ffffff"), strict=True)
 )
+PARTS = {  # of the thesis, by the beginning of a claim's section
+    "1": "Summary (1.1, 1.3)",
+    "4": "Methods (4)",
+    "5.1": "Pretraining (5.1)",
+    "5.2": "Start sites (5.2)",
+    "5.3": "Metagenomics (5.3)",
+    "5.4": "Chromatin (5.4)",
+    "6": "Conclusions (6.1)",
+    "B": "Appendix B",
+}
 
 
-def verdicts() -> pd.DataFrame:
-    """What was found of the claims: ``id``, ``verdict``, ``run``, ``measure``, ``what``; empty text where none."""
-    return pd.read_csv(root() / "data" / "verdicts.csv", dtype=str, keep_default_na=False)
+@dataclass(frozen=True)
+class Claim:
+    """A claim, and what its tests give.
 
-
-def deciding(run: str, measure: str) -> float | None:
-    """The recorded number a verdict names; None where it names none, or the run is not recorded.
-
-    Parameters
+    Attributes
     ----------
-    run : str
-        Notebook and name of a recorded run, such as ``03_tss/on-yeast-ensembl``.
-    measure : str
-        Where in its metrics, such as ``thesis.rule.accuracy``.
-
-    Raises
-    ------
-    DnakitError
-        If the run is recorded but holds no such number.
+    id, section, source, kind, text, value, chapter
+        As in ``data/thesis/claims.csv``; `value` is what the thesis prints, empty where it prints no number.
+    outcomes : tuple of Outcome
     """
-    notebook, _, name = run.partition("/")
-    found = recorded(notebook).get(name) if run else None
+
+    id: str
+    section: str
+    source: str
+    kind: str
+    text: str
+    value: str
+    chapter: str
+    outcomes: tuple[Outcome, ...]
+
+    @cached_property
+    def verdict(self) -> str:
+        """One of `VERDICTS`."""
+        return rules.verdict(self.outcomes)
+
+    @property
+    def part(self) -> str:
+        """The part of the thesis that its section belongs to."""
+        return next(name for start, name in PARTS.items() if self.section.startswith(start))
+
+    @property
+    def shown(self) -> tuple[Outcome, ...]:
+        """The tests that gave the verdict; of a claim that stands, all of them."""
+        return tuple(each for each in self.outcomes if each.verdict == self.verdict) or self.outcomes
+
+    @property
+    def cell(self) -> str:
+        """Where in the book the number stands: chapter and heading; empty where nowhere yet."""
+        return next((each.rule.cell for each in self.shown if each.rule.cell), "")
+
+
+def claims() -> list[Claim]:
+    """All claims, in the order of the thesis's chapters."""
+    tests: dict[str, list[Outcome]] = {}
+    for rule in rules.rules():
+        tests.setdefault(rule.id, []).append(rules.outcome(rule))
+    return [_claim(row, tuple(tests.get(row["id"], ()))) for row in thesis_table("claims").to_dict("records")]  # type: ignore[arg-type]
+
+
+def _claim(row: dict[str, Any], outcomes: tuple[Outcome, ...]) -> Claim:
+    value = "" if pd.isna(row["value"]) else str(row["value"])
+    named = {name: str(row[name]) for name in ("id", "section", "source", "kind", "chapter")}
+    return Claim(text=row["claim"], value=value, outcomes=outcomes, **named)
+
+
+# ---- what a row says
+
+
+def number(found: Measured | None) -> str:
+    """A number with its interval, as text; empty where there is none."""
     if found is None:
-        return None
-    value = found.value(f"metrics.{measure}")
-    if not isinstance(value, int | float):
-        raise DnakitError(f"data/verdicts.csv: {run} has no number {measure}")
-    return float(value)
+        return ""
+    if not found.runs and not found.count:  # printed in the thesis
+        return f"{found.value:.4f}"
+    if found.certain:
+        return digits(found.value)
+    return f"{digits(found.value)} [{digits(found.interval.low)}, {digits(found.interval.high)}]"
+
+
+def digits(value: float) -> str:
+    """A number with as many digits as a table has: whole from 1,000 on, else three decimals."""
+    if value in (float("inf"), float("-inf")):
+        return "∞" if value > 0 else "-∞"
+    return f"{value:,.0f}" if abs(value) >= 1000 or float(value).is_integer() else f"{value:.3f}"
+
+
+def predicted(outcome: Outcome) -> str:
+    """What the claim predicts of the number, such as ``> 0``; of a control, what would explain the claim."""
+    rule = outcome.rule
+    predicts = rule.control_predicts or rule.predicts if outcome.is_control else rule.predicts
+    return rules.predicted(predicts, rule.id)
+
+
+def data(outcome: Outcome) -> str:
+    """The data behind a number."""
+    return provenance_names(outcome.found.runs) if outcome.found else ""
+
+
+def size(outcome: Outcome) -> str:
+    """How much is behind the number: samples seen in training, beside the thesis's; what a share counts."""
+    if outcome.found is None:
+        return ""
+    seen = _seen(outcome.found.runs)
+    of_thesis = f" of {outcome.rule.size:,}" if outcome.rule.size else ""
+    texts = [f"trained on {seen:,}{of_thesis} samples" if seen else ""]
+    return ", ".join(filter(None, [*texts, f"n = {outcome.found.count:,}" if outcome.found.count else ""]))
+
+
+def _seen(runs: tuple[FinishedRun, ...]) -> int | None:
+    counts = [count for run in runs if (count := samples_seen(run)) is not None]
+    return min(counts) if counts else None
+
+
+def explained(outcome: Outcome) -> str:
+    """What the number is, or which runs are missing."""
+    if outcome.missing:
+        return f"{outcome.rule.what} (not recorded: {', '.join(dict.fromkeys(outcome.missing))})"
+    return outcome.rule.what
+
+
+# ---- tables and the picture
 
 
 def ledger(chapter: str) -> pd.DataFrame:
-    """The claims of a chapter with a verdict: claim, the thesis's value, ours, what ours is, verdict."""
-    claims = thesis_table("claims").query("chapter == @chapter").merge(verdicts(), on="id")
-    rows: list[dict[str, Any]] = [
+    """Of a chapter the sentences, and the numbers that are decided: claim, thesis's value, ours, measure, verdict."""
+    rows = [
         {
-            "claim": claim["claim"],
-            "thesis": claim["value"],
-            "this book": _whole(deciding(claim["run"], claim["measure"])),
-            "measure": claim["what"],
-            "verdict": claim["verdict"],
+            "claim": claim.text,
+            "thesis": claim.value,
+            "this book": "; ".join(filter(None, (number(each.found) for each in claim.shown))),
+            "measure": "; ".join(dict.fromkeys(explained(each) for each in claim.shown)),
+            "verdict": claim.verdict,
         }
-        for claim in claims.to_dict("records")
+        for claim in claims()
+        if claim.chapter == chapter and (claim.kind == "finding" or claim.verdict in DECIDED)
     ]
-    columns = ["claim", "thesis", "this book", "measure", "verdict"]
-    return pd.DataFrame(rows, columns=columns).set_index("claim")
+    return pd.DataFrame(rows, columns=["claim", "thesis", "this book", "measure", "verdict"]).set_index("claim")
 
 
-def _whole(value: float | None) -> float | int | None:
-    """A whole number without decimals."""
-    return int(value) if value is not None and value.is_integer() else value
+def counts(chosen: list[Claim]) -> pd.DataFrame:
+    """How many claims have which verdict: a row for each part of the thesis, a column for each verdict."""
+    frame = pd.DataFrame([{"part": claim.part, "verdict": claim.verdict} for claim in chosen])
+    table = pd.crosstab(frame["part"], frame["verdict"]).reindex(index=list(PARTS.values()), columns=list(VERDICTS))
+    return table.fillna(0).astype(int)
+
+
+def totals(chosen: list[Claim]) -> pd.DataFrame:
+    """The same for the whole thesis: a row for each verdict, a column for numbers and one for sentences."""
+    frame = pd.DataFrame([{"kind": claim.kind, "verdict": claim.verdict} for claim in chosen])
+    table = pd.crosstab(frame["verdict"], frame["kind"]).reindex(index=list(VERDICTS), columns=["finding", "number"])
+    table = table.fillna(0).astype(int).rename(columns={"finding": "sentences", "number": "numbers"})
+    return table.assign(all=table.sum(axis=1)).rename_axis(columns=None)
+
+
+def draw_counts(table: pd.DataFrame) -> Figure:
+    """Bars of `counts`: a bar for each part, a colour and the number of claims for each verdict."""
+    figure, axes = plt.subplots(figsize=(8.2, 0.42 * len(table) + 1.1))
+    left = pd.Series(0, index=table.index)
+    for verdict in table.columns:
+        drawn = axes.barh(
+            table.index,
+            table[verdict],
+            left=left,
+            color=COLOURS[verdict],
+            edgecolor="#555555",
+            linewidth=0.6,
+            label=verdict,
+        )
+        texts = [str(count) if count > 1 else "" for count in table[verdict]]
+        axes.bar_label(drawn, texts, label_type="center", fontsize=8, color=_ink(verdict))
+        left = left + table[verdict]
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("claims")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.22), ncols=3, fontsize=9)
+    return figure
+
+
+def _ink(verdict: str) -> str:
+    return "white" if verdict in (VERDICTS[0], VERDICTS[2]) else "#222222"
+
+
+def findings(chosen: list[Claim], verdict: str) -> Iterator[Claim]:
+    """The sentences with a verdict."""
+    return (claim for claim in chosen if claim.kind == "finding" and claim.verdict == verdict)

@@ -1,0 +1,76 @@
+"""All claims as one table of the book. ``book/_static/claims.js`` filters and sorts it; without that, it is plain."""
+
+import html
+from collections.abc import Sequence
+
+from dnakit.report import ledger
+from dnakit.report.display import Shown
+from dnakit.report.ledger import Claim
+from dnakit.report.rules import VERDICTS, Outcome
+
+COLUMNS = ("section", "claim", "thesis", "this book", "predicted", "data and size", "verdict")
+
+
+def claims_table(claims: Sequence[Claim], caption: str) -> Shown:
+    """The table: a row for each claim, with the number that decides it and a link to where that stands.
+
+    Parameters
+    ----------
+    claims : sequence of Claim
+    caption : str
+        What to see; plain text.
+    """
+    head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
+    body = "\n".join(_row(claim) for claim in claims)
+    as_html = (
+        f'<div class="dnakit-output dnakit-claims">\n<p class="dnakit-caption">{html.escape(caption)}</p>\n'
+        f'<div class="dnakit-scroll">\n<table class="dnakit-table">\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody>\n</table>\n</div>\n</div>\n"
+    )
+    return Shown(as_html, "\n".join([caption, "", *(_line(claim) for claim in claims)]))
+
+
+def _row(claim: Claim) -> str:
+    cells = [
+        f'<td data-sort="{list(ledger.PARTS.values()).index(claim.part):02} {html.escape(claim.section)}">'
+        f"{html.escape(claim.section)}</td>",
+        f'<td class="dnakit-long">{html.escape(claim.text)}{_what(claim)}</td>',
+        f'<td class="dnakit-number">{html.escape(claim.value)}</td>',
+        *(f"<td>{_lines(text)}</td>" for text in _numbers(claim)),
+        f'<td data-sort="{VERDICTS.index(claim.verdict)}">{_verdict(claim)}</td>',
+    ]
+    part, kind = html.escape(claim.part), "number" if claim.kind == "number" else "sentence"
+    return f'<tr id="{claim.id}" data-part="{part}" data-kind="{kind}">{"".join(cells)}</tr>'
+
+
+def _numbers(claim: Claim) -> tuple[list[str], list[str], list[str]]:
+    """What stands under "this book", "predicted" and "data and size": a line for each test."""
+    found = [each for each in claim.shown if each.found]
+    sizes = [", ".join(filter(None, (ledger.data(each), ledger.size(each)))) for each in found]
+    return [_number(each) for each in found], [ledger.predicted(each) for each in found], list(dict.fromkeys(sizes))
+
+
+def _number(outcome: Outcome) -> str:
+    control = " (control)" if outcome.is_control else ""
+    return f"{ledger.number(outcome.found)}{control}"
+
+
+def _lines(texts: Sequence[str]) -> str:
+    return "<br>".join(html.escape(text) for text in texts)
+
+
+def _what(claim: Claim) -> str:
+    text = "; ".join(dict.fromkeys(ledger.explained(each) for each in claim.shown))
+    return f'<div class="dnakit-what">{html.escape(text)}</div>'
+
+
+def _verdict(claim: Claim) -> str:
+    badge = f'<span class="dnakit-verdict" data-verdict="{VERDICTS.index(claim.verdict)}">{claim.verdict}</span>'
+    notebook, _, heading = claim.cell.partition("#")
+    address = f"{notebook}.html#{heading}" if heading else f"{notebook}.html"
+    return badge + (f' <a href="{address}" title="where the number stands">cell</a>' if claim.cell else "")
+
+
+def _line(claim: Claim) -> str:
+    numbers = "; ".join(_numbers(claim)[0])
+    return " | ".join([claim.section, claim.text, claim.value, numbers, claim.verdict])

@@ -1,0 +1,144 @@
+"""Verdicts follow from numbers: each rule with numbers made for it."""
+
+import json
+
+import pytest
+
+from dnakit.project import DnakitError
+from dnakit.report import measured, rules
+from dnakit.report.finished import Finished
+from dnakit.report.intervals import Interval
+from dnakit.report.measured import Measured, runs_of
+from dnakit.report.rules import Rule, holds, outcome, verdict
+
+CLAIM = "5.1-mitochondrial-longformer-9-mer-mlm-accuracy"  # 0.8875
+COLUMNS = "id,predicts,measure,minus,interval,size,control,control_predicts,open,cell,what"
+
+
+@pytest.fixture
+def record(tmp_path, monkeypatch):
+    """A function that records a run of chapter ``x`` with these metrics."""
+    folders = {}
+    monkeypatch.setattr(measured, "recorded", lambda notebook: Finished("recorded", "laptop", folders))
+
+    def keep(name, metrics, **facts):
+        folder = folders[name] = tmp_path / name
+        folder.mkdir()
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+        (folder / "run.json").write_text(json.dumps(facts))
+
+    return keep
+
+
+def rule(predicts="> 0.5", measure="x/run:test.top1", **values):
+    return Rule(id=CLAIM, predicts=predicts, measure=measure, what="x", **values)
+
+
+def found(value, low=None, high=None):
+    return Measured(value, Interval(value if low is None else low, value if high is None else high))
+
+
+@pytest.mark.parametrize(
+    ("predicts", "number", "answer"),
+    [
+        ("> 0.5", found(0.6, 0.55, 0.65), True),
+        ("> 0.5", found(0.6, 0.45, 0.75), None),
+        ("> 0.5", found(0.4, 0.35, 0.45), False),
+        ("< 0", found(-0.1, -0.2, -0.05), True),
+        ("< 0", found(0.0), False),
+        ("within 0.05", found(0.01, -0.02, 0.04), True),
+        ("within 0.05", found(0.01, -0.02, 0.06), None),
+        ("within 0.05", found(0.2, 0.1, 0.3), False),
+        ("= thesis", found(0.87, 0.86, 0.89), True),
+        ("= thesis", found(0.87, 0.86, 0.88), False),
+        ("= thesis", found(0.88), True),  # without an interval: 2% of the printed value
+        ("= thesis", found(0.86), False),
+        ("> 0.95 thesis", found(0.85), True),
+        ("> 0.95 thesis", found(0.84), False),
+        ("< claim:B.2-elmo-accuracy", found(0.95), True),
+    ],
+)
+def test_a_prediction_holds_fails_or_is_open(predicts, number, answer):
+    assert holds(predicts, CLAIM, number) is answer
+
+
+def test_a_number_decides_by_its_interval(record):
+    record("run", {"test": {"top1": 0.6}})
+    assert outcome(rule()).verdict == rules.STANDS
+    assert outcome(rule(interval="of 1000")).verdict == rules.STANDS
+    assert outcome(rule(interval="of 20")).verdict == rules.TOO_SMALL
+    assert outcome(rule("< 0.5")).verdict == rules.REFUTED
+
+
+def test_a_run_that_is_not_recorded_is_named(record):
+    record("other", {"test": {"top1": 0.6}})
+    found = outcome(rule(minus="x/other:test.top1"))
+    assert (found.verdict, found.missing) == (rules.NOT_RUN, ("x/run",))
+
+
+def test_a_training_that_saw_less_than_half_decides_nothing(record):
+    record("run", {"test": {"top1": 0.9}}, samples={"train": 100}, parameters={"epochs": 4})
+    assert outcome(rule(size=800)).verdict == rules.STANDS
+    assert outcome(rule(size=801)).verdict == rules.TOO_SMALL
+
+
+def test_a_control_that_does_as_well_changes_the_meaning(record):
+    record("run", {"test": {"top1": 0.9}})
+    record("control", {"test": {"top1": 0.8}})
+    assert outcome(rule(control="x/control:test.top1")).verdict == rules.OTHERWISE
+    assert outcome(rule(control="x/control:test.top1")).found.value == 0.8
+    assert outcome(rule(control="x/control:test.top1", control_predicts="> 0.85")).verdict == rules.STANDS
+    assert outcome(rule("< 0.5", control="x/control:test.top1")).verdict == rules.REFUTED
+
+
+def test_repeats_give_a_mean_and_seeds_are_paired(record):
+    for seed, (one, other) in enumerate([(0.60, 0.50), (0.70, 0.61), (0.65, 0.54)]):
+        ending = f"-repeat-{seed}" if seed else ""
+        record(f"one{ending}", {"top1": one})
+        record(f"other{ending}", {"top1": other})
+    record("one-apart", {"top1": 0.0})
+    assert set(runs_of("x/one(-repeat-*):top1")) == {"", "1", "2"}
+    apart = rule("> 0.05", "x/one(-repeat-*):top1", minus="x/other(-repeat-*):top1", interval="seeds")
+    assert outcome(apart).verdict == rules.STANDS  # paired: 0.10, 0.09, 0.11; unpaired it would be open
+    assert outcome(apart).found.value == pytest.approx(0.1)
+
+
+def test_the_expression_of_a_file(record, tmp_path):
+    record("run", {})
+    (tmp_path / "run" / "errors.csv").write_text("shared\nfamily\nclass\norder\nfamily\n")
+    share = 'x/run:errors.csv|shared.isin(["order", "family"])'
+    assert outcome(rule("> 0.7", share)).verdict == rules.STANDS
+    assert outcome(rule("> 0.7", share, interval="of rows")).verdict == rules.TOO_SMALL
+
+
+@pytest.mark.parametrize("place", ["test.recall", "test", "errors.csv|shared", "record.epochs"])
+def test_a_measure_that_a_recorded_run_lacks_is_one_clear_error(record, place):
+    record("run", {"test": {"top1": 0.5}})
+    with pytest.raises(DnakitError, match="run has no number") as caught:
+        outcome(rule(measure=f"x/run:{place}"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_claim_stands_where_all_its_tests_do():
+    of = {name: rules.Outcome(rule(), name) for name in rules.VERDICTS}
+    assert verdict([of[rules.STANDS], of[rules.STANDS]]) == rules.STANDS
+    assert verdict([of[rules.STANDS], of[rules.NOT_RUN]]) == rules.NOT_RUN
+    assert verdict([of[rules.TOO_SMALL], of[rules.REFUTED]]) == rules.REFUTED
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        (f"{CLAIM},about 1,x/run:a,,,,,,,,number", "'about 1' is no prediction"),
+        (f"{CLAIM},> 0,x/run:a,,plus or minus,,,,,,number", "interval"),
+        (f"{CLAIM},> 0,x/run:a,,,many,,,,,number", "size"),
+        (f"{CLAIM},> 0,x/run:a,,,,,,perhaps,,number", "open"),
+        (f"{CLAIM},> 0,x/run:a", "one value for each column"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path, line, wrong):
+    path = tmp_path / "verdicts.csv"
+    path.write_text(f"{COLUMNS}\n{CLAIM},> 0,x/run:a,,,,,,,,number\n{line}\n")
+    with pytest.raises(DnakitError, match=r"verdicts\.csv, line 3") as caught:
+        rules.rules(path)
+    assert wrong in str(caught.value)
