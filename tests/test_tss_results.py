@@ -8,10 +8,10 @@ from dnakit import store
 from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.tss import control_results, results
 from dnakit.chapters.tss.evaluating import windows_of
-from dnakit.chapters.tss.intervals import wilson
 from dnakit.chapters.tss.parameters import KINDS
 from dnakit.project import DnakitError
 from dnakit.report.finished import Finished, recorded
+from dnakit.report.intervals import wilson
 
 pytestmark = pytest.mark.slow
 
