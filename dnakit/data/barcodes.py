@@ -19,8 +19,8 @@ from typing import Any, TextIO
 import pandas as pd
 
 from dnakit.data import taxonomy
-from dnakit.data.files import open_text, refusing
-from dnakit.data.formats import annotation, extract, read_fasta, read_genbank
+from dnakit.data.files import Forward, as_text, first_line, open_text, read_table, refusing
+from dnakit.data.formats import Record, annotation, extract, fasta_records, read_fasta, read_genbank
 from dnakit.data.reads import nucleotides
 from dnakit.project import DnakitError
 
@@ -37,6 +37,7 @@ _GENUS = re.compile(r"[A-Z][a-z]+(-[a-z]+)?")
 _EPITHET = re.compile(r"[a-z]{2,}(-[a-z]+)*")
 _NO_SPECIES = {"sp", "spp", "cf", "aff", "nr", "near", "gen", "indet", "environmental", "sample", "ssp", "subsp", "var"}
 _HYBRID = re.compile(r"(^|\s)[x×X](\s|$)|hybrid", re.IGNORECASE)
+COLUMNS = ("accession", "lineage", "species", *POSITIONS)
 LARGEST_MEMBER = 1 << 30  # bytes unpacked; the largest real one has 24 MB
 LARGEST_RATIO = 200  # unpacked over packed: DNA packs four to twenty times
 SMALL = 1 << 16  # bytes packed, from which on the ratio counts
@@ -126,10 +127,15 @@ def read_qiime(sequences: Path, taxa: Path) -> pd.DataFrame:
     Records that the taxonomy does not know are left out; the error names one if it knows none.
     """
     known = _read_taxa(taxa)
-    rows = [{"name": name, "sequence": sequence} | known[name] for name, sequence in _fasta(sequences) if name in known]
+    rows, first = [], ""
+    for record in _fasta(sequences):
+        first = first or record.name
+        if record.name in known:
+            rows.append({"name": record.name, "sequence": _plain(record)} | known[record.name])
     if not rows:
-        first = next(iter(_fasta(sequences)))[0]
-        raise DnakitError(f"{taxa}: knows no record of {sequences.name}, not even '{first}': give its own taxonomy")
+        raise DnakitError(
+            f"{taxa}: knows no record of {sequences.name}, not even '{first[:60]}': give its own taxonomy"
+        )
     return _table(rows, sequences)
 
 
@@ -139,11 +145,12 @@ def read_sintax(path: Path) -> pd.DataFrame:
     for record in read_fasta(path):
         header = f"{record.name} {record.description}"
         name, mark, taxon = header.partition(";tax=")
-        if not mark:
+        if not (mark and name.strip()):
             raise DnakitError(
-                f"{path}: record '{record.name}' says no taxonomy (;tax=…): give a taxonomy table beside the file"
+                f"{path}: record '{record.name[:60]}' says no taxonomy or no name (>NAME;tax=…): "
+                "give a taxonomy table beside the file"
             )
-        rows.append({"name": name.split()[0], "sequence": record.sequence} | ranks_of(taxon))
+        rows.append({"name": name.split()[0], "sequence": _plain(record)} | ranks_of(taxon))
     return _table(rows, path)
 
 
@@ -165,20 +172,32 @@ def read_genes(path: Path) -> pd.DataFrame:
 
 def read_mitochondria(genomes: Path, table: Path) -> pd.DataFrame:
     """The 12S genes of a FASTA file of genomes, by a table of lineages and positions (1-based, both ends included)."""
-    with refusing(table), open_text(table) as handle:
-        known = pd.read_csv(handle, sep="\t", dtype=str, keep_default_na=False).set_index("accession")
-    if missing := [name for name in POSITIONS if name not in known]:
-        raise DnakitError(f"{table}: has no column '{missing[0]}', which says where the gene lies")
-    known = known[known[POSITIONS[0]] != ""]
+    known = {name: row for name, row in read_table(table, COLUMNS).items() if row[POSITIONS[0]]}
     rows = []
-    for record in read_fasta(genomes, names=set(known.index)):
-        row = {name: str(value) for name, value in known.loc[record.name].items()}
-        start, end = int(row[POSITIONS[0]]) - 1, int(row[POSITIONS[1]])
-        past_origin = len(record.sequence) if end <= start else 0
-        gene = extract(record.sequence, start, end + past_origin, -1 if row[POSITIONS[2]] == "-" else 1)
+    for record in read_fasta(genomes, names=known):
+        row = known[record.name]
+        start, end = _place(table, row, len(record.sequence))
+        gene = extract(record.sequence, start, end, -1 if row[POSITIONS[2]] == "-" else 1)
         ranks = _ranks_of_lineage(row["lineage"].split(">"), row["species"])
         rows.append({"name": record.name, "sequence": gene} | ranks)
+    if not rows:
+        raise DnakitError(f"{table}: says of no record of {genomes.name} where its 12S gene lies")
     return _table(rows, genomes)
+
+
+def _place(table: Path, row: Mapping[str, str], length: int) -> tuple[int, int]:
+    """Start and end of the gene, 0-based and half-open; the end exceeds the length where it crosses the origin.
+
+    Tables write such a gene in both ways: with its end beyond the length, or before its start.
+    """
+    places = [row[name] for name in POSITIONS[:2]]
+    first, last = (int(place) if re.fullmatch("[0-9]{1,18}", place) else 0 for place in places)
+    if not (1 <= first <= length and 1 <= last < first + length):
+        raise DnakitError(
+            f"{table}: '{row['accession'][:60]}' has its gene at {places[0][:20]!r} to {places[1][:20]!r}; positions "
+            f"are numbers from 1 on, and it has {length:,} bases"
+        )
+    return first - 1, last + (length if last < first else 0)
 
 
 def _ranks_of_lineage(lineage: Sequence[str], organism: str) -> dict[str, str]:
@@ -199,7 +218,7 @@ def _table(rows: list[dict[str, Any]], path: Path) -> pd.DataFrame:
 
 def _read_taxa(path: Path) -> dict[str, dict[str, str]]:
     """Ranks by record from a QIIME taxonomy: ``Feature ID``, ``Taxon`` and whatever follows, tab-separated."""
-    found = {}
+    found: dict[str, dict[str, str]] = {}
     with _text_of(path, "taxonomy.tsv") as handle:
         for number, line in enumerate(handle, start=1):
             columns = line.rstrip("\r\n").split("\t")
@@ -207,28 +226,23 @@ def _read_taxa(path: Path) -> dict[str, dict[str, str]]:
                 continue
             if len(columns) < 2 or not ("__" in columns[1] or ":" in columns[1]):
                 raise DnakitError(f"{path}: line {number} is no row of a QIIME taxonomy (Feature ID, tab, d__…;p__…)")
-            found[columns[0]] = ranks_of(columns[1])
+            if found.setdefault(columns[0], taxon := ranks_of(columns[1])) != taxon:
+                raise DnakitError(
+                    f"{path}: line {number} gives {columns[0][:60]!r} another taxon than a line before it"
+                )
     if not found:
         raise DnakitError(f"{path}: no taxonomy in the file")
     return found
 
 
-def _fasta(path: Path) -> Iterator[tuple[str, bytes]]:
-    if not _is_zip(path):
-        yield from ((record.name, record.sequence) for record in read_fasta(path))
-        return
-    name, lines = "", list[str]()
+def _fasta(path: Path) -> Iterator[Record]:
     with _text_of(path, "dna-sequences.fasta") as handle:
-        for line in handle:
-            if not line.startswith(">"):
-                lines.append(line)
-                continue
-            if name:
-                yield name, nucleotides("".join(lines), f"{path}: record '{name}'")
-            name, lines = (line[1:].split() or [""])[0], []
-        if not name:
-            raise DnakitError(f"{path}: no FASTA record in the artifact")
-        yield name, nucleotides("".join(lines), f"{path}: record '{name}'")
+        yield from fasta_records(path, [(str(path), handle)])
+
+
+def _plain(record: Record) -> bytes:
+    """Its letters, N for those that stand for several bases."""
+    return nucleotides(record.sequence.decode(), record.name)
 
 
 # ---- QIIME 2 artifacts: zip archives, read inside, never unpacked to disk
@@ -240,10 +254,7 @@ def _is_zip(path: Path) -> bool:
 
 
 def _first_line(path: Path) -> str:
-    if _is_zip(path):
-        return ""
-    with refusing(path), open_text(path) as handle:
-        return handle.readline().rstrip("\r\n")
+    return "" if _is_zip(path) else first_line(path)
 
 
 @contextmanager
@@ -255,8 +266,8 @@ def _text_of(path: Path, member: str) -> Iterator[TextIO]:
         return
     try:
         with refusing(path), zipfile.ZipFile(path) as archive, archive.open(_member(path, archive, member)) as stream:
-            yield io.TextIOWrapper(stream, encoding="utf-8-sig")
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
+            yield as_text(io.BufferedReader(Forward(stream)), f"{path}: {stream.name}")
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
         raise DnakitError(f"{path}: the archive is damaged, encrypted or no QIIME 2 artifact; get it again") from error
 
 
@@ -266,6 +277,10 @@ def _member(path: Path, archive: zipfile.ZipFile, member: str) -> zipfile.ZipInf
     if len(found) != 1:
         raise DnakitError(f"{path}: holds {len(found)} files data/{member}; a QIIME 2 artifact of this kind holds one")
     size, packed = found[0].file_size, found[0].compress_size
+    if found[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DnakitError(
+            f"{path}: {found[0].filename} is packed as no QIIME 2 artifact is: unpack it and give the file"
+        )
     if size > LARGEST_MEMBER or size > LARGEST_RATIO * max(packed, SMALL):
         raise DnakitError(f"{path}: {found[0].filename} would unpack from {packed:,} to {size:,} bytes: refused")
     return found[0]

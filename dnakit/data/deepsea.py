@@ -7,25 +7,31 @@ A channel is a base, in the order A, G, C, T; an unknown base is zero in all fou
 """
 
 import io
+import math
 import shutil
-import tarfile
-from collections.abc import Iterator
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 from dnakit.data import bases
 from dnakit.data.bases import UNKNOWN
-from dnakit.data.files import open_text, refusing
+from dnakit.data.files import members, most_bytes, open_bytes, open_text, refusing
+from dnakit.data.reads import nucleotides
 from dnakit.data.sources import digest
-from dnakit.project import DnakitError, data_folder, published_folder
+from dnakit.project import DnakitError, data_folder, printable, published_folder
 
 CHANNELS = b"AGCT"
 LENGTH, BIN, FEATURES = 1_000, 200, 919
 KINDS = {"DNase": slice(0, 125), "TF": slice(125, 815), "histone": slice(815, 919)}  # columns of each kind of profile
 PARTS = ("train", "valid", "test")
 SLICE = 4_096  # rows in memory at once
+_PIECE = 1 << 20  # bytes unpacked at a time
+_MATLAB_HEADER, _COMPRESSED = 128, 15  # bytes before the first element; the kind of a compressed one
 _CODE_OF_CHANNEL = np.append(bases.codes(CHANNELS), UNKNOWN).astype(np.uint8)
 
 
@@ -76,19 +82,18 @@ def unpacked(archive: Path) -> Path:
     """
     folder = data_folder("cache", "deepsea", digest(archive)[:16])
     if not folder.is_dir():
-        with published_folder(folder) as part, refusing(archive), tarfile.open(archive, "r|*") as members:
-            _take_out(members, part)
+        with published_folder(folder) as part, refusing(archive), open_bytes(archive) as stream:
+            _take_out(stream, part)
             if missing := [name for name in PARTS if not (part / f"{name}.mat").exists()]:
                 raise DnakitError(f"{archive}: holds no {missing[0]}.mat; get DeepSEA's training bundle again")
     return folder
 
 
-def _take_out(members: tarfile.TarFile, folder: Path) -> None:
-    """The files of Matlab alone, under their own names: no path of the archive is followed."""
-    for member in members:
+def _take_out(stream: io.BufferedReader, folder: Path) -> None:
+    """The files of Matlab alone, under their own names: no path of the archive is followed, and no link."""
+    for member, content in members(stream):
         name = PurePosixPath(member.name).name
-        content = members.extractfile(member) if name in {f"{part}.mat" for part in PARTS} else None
-        if content is not None:
+        if name in {f"{part}.mat" for part in PARTS}:
             with open(folder / name, "wb") as handle:
                 shutil.copyfileobj(content, handle, io.DEFAULT_BUFFER_SIZE * 128)
 
@@ -118,45 +123,108 @@ def read_rows(folder: Path, part: str, rows: int = 0) -> Iterator[Rows]:
 def _hdf5_rows(path: Path, rows: int) -> Iterator[Rows]:
     import h5py
 
-    try:
-        with h5py.File(path, "r") as file:
-            channels, labels = file["trainxdata"], file["traindata"]
-            total = _checked(path, channels.shape[::-1], labels.shape[::-1], (channels.shape[1], channels.shape[0]))
-            for start, stop in _slices(min(rows, total) if rows else total):
-                turned = np.ascontiguousarray(channels[:, :, start:stop].transpose(2, 1, 0))
-                yield Rows(decoded(turned), labels[:, start:stop].T.astype(np.int8))
-    except (OSError, KeyError) as error:
-        raise _broken(path, error) from error
+    with _reading(path), h5py.File(path, "r") as file:
+        channels, labels = (_dataset(path, file, name) for name in ("trainxdata", "traindata"))
+        total = _checked(path, channels.shape[::-1], labels.shape[::-1], [channels.dtype, labels.dtype])
+        for start, stop in _slices(min(rows, total) if rows else total):
+            turned = np.ascontiguousarray(channels[:, :, start:stop].transpose(2, 1, 0))
+            yield _rows(path, turned, labels[:, start:stop].T)
+
+
+def _dataset(path: Path, file: Any, name: str) -> Any:
+    """A dataset that lies in the file itself: HDF5 can also point to any file of the reader's, in three ways."""
+    import h5py
+
+    found = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
+    if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
+        raise DnakitError(f"{path}: holds no data '{name}' of its own; get it again")
+    if math.prod(found.chunks or ()) > most_bytes(0):
+        raise DnakitError(f"{path}: '{name}' is kept in pieces of {found.chunks}, which are too large; get it again")
+    return found
 
 
 def _matlab_rows(path: Path, part: str, rows: int) -> Iterator[Rows]:
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
+    from scipy.io import loadmat, whosmat
 
     names = f"{part}xdata", f"{part}data"
-    try:
+    with _reading(path):
+        shapes = {name: shape for name, shape, _ in whosmat(str(path)) if name in names}
+        total = _checked(path, *(shapes[name] for name in names))
+        _refuse_bomb(path)
         file: Any = loadmat(str(path), variable_names=names)
         channels, labels = (file[name] for name in names)
-    except (OSError, KeyError, ValueError, TypeError, NotImplementedError, MatReadError) as error:
-        raise _broken(path, error) from error
-    total = _checked(path, channels.shape, labels.shape, channels.shape[1:])
+        _checked(path, channels.shape, labels.shape, [channels.dtype, labels.dtype])
     for start, stop in _slices(min(rows, total) if rows else total):
-        yield Rows(decoded(channels[start:stop]), labels[start:stop].astype(np.int8))
+        yield _rows(path, channels[start:stop], labels[start:stop])
 
 
-def _checked(path: Path, inputs: tuple[int, ...], labels: tuple[int, ...], base_axes: tuple[int, ...]) -> int:
-    """The number of rows, if the shapes are DeepSEA's."""
-    if base_axes != (len(CHANNELS), LENGTH) or labels != (inputs[0], FEATURES):
+def _refuse_bomb(path: Path) -> None:
+    """Refuse a file of Matlab (version 5) with an element that unpacks to too much; nothing is kept of what is read.
+
+    A compressed element says neither its true size nor that of the array in it before it is unpacked.
+    """
+    left = most_bytes(path.stat().st_size)
+    with open(path, "rb") as handle:
+        order = "<" if handle.read(_MATLAB_HEADER)[-2:] == b"IM" else ">"
+        while len(tag := handle.read(8)) == 8:
+            kind, size = struct.unpack(f"{order}II", tag)
+            end = handle.tell() + size
+            if kind == _COMPRESSED:
+                left -= sum(_unpacked_sizes(handle, size, left))
+            if left < 0:
+                raise DnakitError(f"{path}: unpacks to too many bytes for its size; get it again")
+            handle.seek(end)
+
+
+def _unpacked_sizes(handle: IO[bytes], size: int, most: int) -> Iterator[int]:
+    """Bytes of each piece of a compressed element, no further than `most`."""
+    unpacker, found = zlib.decompressobj(), 0
+    while size > 0 and found <= most and (piece := handle.read(min(size, _PIECE))):
+        size -= len(piece)
+        while piece and found <= most:
+            length = len(unpacker.decompress(piece, _PIECE))
+            piece, found = unpacker.unconsumed_tail, found + length
+            yield length
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """One line for whatever a broken file does to its readers."""
+    try:
+        yield
+    except (
+        OSError,
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        OverflowError,
+        zlib.error,
+    ) as error:
+        reason = " ".join(printable(str(error)).split())[:80]
+        raise DnakitError(f"{path}: is damaged or no file of DeepSEA ({reason}); get it again") from error
+
+
+def _checked(path: Path, inputs: tuple[int, ...], labels: tuple[int, ...], types: Sequence[np.dtype] = ()) -> int:
+    """The number of rows, if the shapes are DeepSEA's, the file can hold them, and all are numbers."""
+    if inputs[1:] != (len(CHANNELS), LENGTH) or labels != (inputs[0], FEATURES):
         raise DnakitError(f"{path}: inputs {inputs} and labels {labels} are not DeepSEA's; get the file again")
+    if inputs[0] * (len(CHANNELS) * LENGTH + FEATURES) > most_bytes(path.stat().st_size):
+        raise DnakitError(f"{path}: says that it holds {inputs[0]:,} rows, too many for its size; get it again")
+    if any(each.kind not in "buif" for each in types):
+        raise DnakitError(f"{path}: holds values that are no numbers; get it again")
     return inputs[0]
+
+
+def _rows(path: Path, channels: np.ndarray, labels: np.ndarray) -> Rows:
+    if not np.isin(labels, (0, 1)).all():
+        raise DnakitError(f"{path}: holds labels other than 0 and 1; get it again")
+    return Rows(decoded(channels), labels.astype(np.int8))
 
 
 def _slices(rows: int) -> Iterator[tuple[int, int]]:
     return ((start, min(rows, start + SLICE)) for start in range(0, rows, SLICE))
-
-
-def _broken(path: Path, error: Exception) -> DnakitError:
-    return DnakitError(f"{path}: is damaged or no file of DeepSEA ({' '.join(str(error).split())[:80]}); get it again")
 
 
 def shifts(codes: np.ndarray) -> np.ndarray:
@@ -185,10 +253,11 @@ def read_table(path: Path, length: int = LENGTH) -> Rows:
     with refusing(path), open_text(path) as handle:
         for number, line in enumerate(handle, start=1):
             sequence, *values = line.strip().split(",")
-            if len(values) != FEATURES or not set(values) <= {"0", "1"} or len(sequence) < length:
+            letters = nucleotides(sequence, f"{path}: line {number}")
+            if len(values) != FEATURES or not set(values) <= {"0", "1"} or len(letters) < length:
                 raise DnakitError(f"{path}: line {number} is no sequence of {length:,} bases and {FEATURES} labels")
-            before = (len(sequence) - length) // 2
-            codes.append(bases.codes(sequence[before : before + length].encode()))
+            before = (len(letters) - length) // 2
+            codes.append(bases.codes(letters[before : before + length]))
             labels.append(np.array(values, np.int8))
     if not codes:
         raise DnakitError(f"{path}: holds no rows")

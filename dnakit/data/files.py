@@ -11,7 +11,7 @@ import io
 import lzma
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -20,6 +20,7 @@ from typing import IO, Any, TextIO
 from dnakit.project import DnakitError
 
 _BLOCK = 1 << 20
+_LONGEST_HEADER = 10_000  # letters of a line that names columns
 _MOST_BYTES, _MOST_TIMES = 100_000_000, 100  # beyond both, what a compressed file unpacks to is no sequence data
 _TAR_MAGIC = slice(257, 262)  # "ustar" stands there
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
@@ -59,7 +60,7 @@ def open_text(path: Path) -> TextIO:
     DnakitError
         The file is a zip archive or UTF-16 text.
     """
-    return _text(_open_bytes(path), str(path))
+    return as_text(open_bytes(path), str(path))
 
 
 def texts(path: Path) -> Iterator[tuple[str, TextIO]]:
@@ -73,19 +74,29 @@ def texts(path: Path) -> Iterator[tuple[str, TextIO]]:
     tuple of (str, TextIO)
         What to call it in a message, and the open text, to be read before the next one.
     """
-    with _open_bytes(path) as stream:
+    with open_bytes(path) as stream:
         if stream.peek(512)[_TAR_MAGIC] != b"ustar":
-            yield str(path), _text(stream, str(path))
+            yield str(path), as_text(stream, str(path))
             return
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
-            for member in archive:
-                content = archive.extractfile(member) if member.isreg() and not _of_macos(member.name) else None
-                if content is not None:
-                    where = f"{path}: {member.name}"
-                    plain = _decompressed(io.BufferedReader(_Forward(content), _BLOCK), member.size, where)
-                    yield where, _text(plain, where)
-        while stream.read(_BLOCK):  # tarfile stops at its end mark; what is cut off or damaged behind it counts too
-            pass
+        for member, content in members(stream):
+            if not _of_macos(member.name):
+                where = f"{path}: {member.name}"
+                plain = decompressed(io.BufferedReader(Forward(content), _BLOCK), member.size, where)
+                yield where, as_text(plain, where)
+
+
+def members(stream: io.BufferedReader) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
+    """The regular files of a tar archive, each to be read before the next one; links and devices are passed over.
+
+    A sparse file is passed over too: its holes are nowhere in the archive, and may be as large as its writer likes.
+    """
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            content = archive.extractfile(member) if member.isreg() and not member.issparse() else None
+            if content is not None:
+                yield member, content
+    while stream.read(_BLOCK):  # tarfile stops at its end mark; what is cut off or damaged behind it counts too
+        pass
 
 
 def _of_macos(member: str) -> bool:
@@ -93,57 +104,123 @@ def _of_macos(member: str) -> bool:
     return name.startswith("._") or name == ".DS_Store"
 
 
-def _open_bytes(path: Path) -> io.BufferedReader:
-    with open(path, "rb") as handle:
-        opener = _opener(handle.read(6))
-    if opener is open:
-        return open(path, "rb", _BLOCK)
-    return io.BufferedReader(_Bounded(opener(path, "rb"), path.stat().st_size, str(path)), _BLOCK)
+def open_bytes(path: Path) -> io.BufferedReader:
+    """Open a file, decompressed where its first bytes say that it is compressed, up to `most_bytes`."""
+    return decompressed(io.BufferedReader(io.FileIO(path), _BLOCK), path.stat().st_size, str(path))
 
 
-def _decompressed(stream: io.BufferedReader, size: int, where: str) -> io.BufferedReader:
-    opener = _opener(stream.peek(6))
-    return stream if opener is open else io.BufferedReader(_Bounded(opener(stream, "rb"), size, where), _BLOCK)
+def decompressed(stream: io.BufferedReader, size: int | Callable[[], int], where: str) -> io.BufferedReader:
+    """The stream itself, or what it unpacks to, up to `most_bytes`.
+
+    Parameters
+    ----------
+    stream : io.BufferedReader
+    size : int or callable
+        Bytes of the compressed data; a function tells how many were read so far, where nobody knows their number.
+    where : str
+        What to call it in a message.
+    """
+    start = stream.peek(6)
+    opener = next((opener for magic, opener in _OPENERS.items() if start.startswith(magic)), None)
+    return stream if opener is None else io.BufferedReader(_Bounded(opener(stream, "rb"), size, where), _BLOCK)
 
 
-def _opener(magic: bytes) -> Any:
-    return next((opener for start, opener in _OPENERS.items() if magic.startswith(start)), open)
+def most_bytes(size: int) -> int:
+    """To how many bytes a file of this size may unpack: a few kilobytes can be made to unpack to terabytes."""
+    return max(_MOST_BYTES, _MOST_TIMES * size)
 
 
-def _text(stream: io.BufferedReader, where: str) -> TextIO:
+def as_text(stream: io.BufferedReader, where: str) -> TextIO:
+    """The text in a stream of bytes, with or without a byte order mark.
+
+    Raises
+    ------
+    DnakitError
+        The bytes are a zip archive or UTF-16 text.
+    """
+    refuse_no_text(stream, where)
+    return io.TextIOWrapper(stream, encoding="utf-8-sig", errors="dnakit.latin1")
+
+
+def refuse_no_text(stream: io.BufferedReader, where: str) -> None:
+    """Refuse what begins as a zip archive or UTF-16 text does."""
     start = stream.peek(4)
     for magic, what in _NO_TEXT.items():
         if start.startswith(magic):
             raise DnakitError(f"{where}: {what}")
-    return io.TextIOWrapper(stream, encoding="utf-8-sig", errors="dnakit.latin1")
 
 
-class _Forward(io.RawIOBase):
+# ---- tables
+
+
+def first_line(path: Path) -> str:
+    """The first line of a text, as far as one that names columns may reach."""
+    with refusing(path), open_text(path) as handle:
+        return handle.readline(_LONGEST_HEADER).rstrip("\r\n")
+
+
+def read_table(path: Path, columns: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The rows of a tab-separated table whose first line names its columns, by their value in the first of `columns`.
+
+    Raises
+    ------
+    DnakitError
+        If the table lacks one of `columns`; if a row has more or fewer columns than the first line, or says something
+        else than an earlier row of the same name.
+    """
+    found: dict[str, dict[str, str]] = {}
+    with refusing(path), open_text(path) as handle:
+        header = handle.readline(_LONGEST_HEADER).rstrip("\r\n").split("\t")
+        if missing := [name for name in columns if header.count(name) != 1]:
+            raise DnakitError(
+                f"{path}: has no column '{missing[0]}', or two of it; "
+                "separate columns by tabs and name them in the first line"
+            )
+        for number, line in enumerate(handle, start=2):
+            row = line.rstrip("\r\n").split("\t")
+            if line.strip() and len(row) != len(header):
+                raise DnakitError(
+                    f"{path}: row {number} has {len(row)} columns and the first row {len(header)}; mend it"
+                )
+            named = dict(zip(header, row, strict=False))
+            if line.strip() and found.setdefault(named[columns[0]], named) != named:
+                raise DnakitError(
+                    f"{path}: row {number} says something else of {named[columns[0]][:40]!r} than a row before it"
+                )
+    return found
+
+
+# ---- streams
+
+
+class Forward(io.RawIOBase):
     """Bytes that can only be read on; tarfile's members fail when a text layer asks whether they can be sought in."""
 
     def __init__(self, content: IO[bytes]) -> None:
         self._content = content
 
     def readable(self) -> bool:
+        """It is; what `io.RawIOBase` wants to know."""
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Read on, into the buffer; the number of bytes."""
         piece = self._content.read(len(buffer))
         buffer[: len(piece)] = piece
         return len(piece)
 
 
-class _Bounded(_Forward):
-    """What a compressed file unpacks to, up to a bound: a few kilobytes can be made to unpack to terabytes."""
+class _Bounded(Forward):
+    """What a compressed file unpacks to, up to a bound."""
 
-    def __init__(self, content: IO[bytes], size: int, where: str) -> None:
+    def __init__(self, content: IO[bytes], size: int | Callable[[], int], where: str) -> None:
         super().__init__(content)
-        self._most, self._where = max(_MOST_BYTES, _MOST_TIMES * size), where
+        self._count, self._size, self._where = 0, size, where
 
     def readinto(self, buffer: Any) -> int:
         count = super().readinto(buffer)
-        self._most -= count
-        if self._most < 0:
+        self._count += count
+        if self._count > most_bytes(self._size() if callable(self._size) else self._size):
             raise DnakitError(
                 f"{self._where}: unpacks to more than {_MOST_TIMES} times its size, as no sequence data do; "
                 "unpack it, look at it, and give what is inside"

@@ -124,24 +124,31 @@ def read_fasta(path: str | Path, names: Container[str] | None = None) -> Iterato
         nucleotides, or a record of which less than half is ACGTN (a protein that needs IUPAC letters only).
     """
     path = Path(path)
-    seen: set[str] = set()
     with refusing(path):
-        for title, lines in _records(path):
-            name, description = (*title.split(None, 1), "", "")[:2]
-            if not name:
-                raise DnakitError(f"{path}: record {len(seen) + 1} has no name after '>'")
-            if name in seen:
-                raise DnakitError(f"{path}: record '{name}' occurs twice; names must be unique")
-            seen.add(name)
-            if names is None or name in names:
-                yield Record(name, description, _nucleotides(path, name, lines))
-        if not seen:
-            raise DnakitError(f"{path}: no FASTA file in the archive")
+        yield from fasta_records(path, texts(path), names)
 
 
-def _records(path: Path) -> Iterator[tuple[str, Iterator[str]]]:
+def fasta_records(
+    path: Path, opened: Iterable[tuple[str, TextIO]], names: Container[str] | None = None
+) -> Iterator[Record]:
+    """The records of open texts, each with what to call it in a message; see `read_fasta`."""
+    seen: set[str] = set()
+    for title, lines in _records(opened):
+        name, description = (*title.split(None, 1), "", "")[:2]
+        if not name:
+            raise DnakitError(f"{path}: record {len(seen) + 1} has no name after '>'")
+        if name in seen:
+            raise DnakitError(f"{path}: record '{name}' occurs twice; names must be unique")
+        seen.add(name)
+        if names is None or name in names:
+            yield Record(name, description, _nucleotides(path, name, lines))
+    if not seen:
+        raise DnakitError(f"{path}: no FASTA file in the archive")
+
+
+def _records(opened: Iterable[tuple[str, TextIO]]) -> Iterator[tuple[str, Iterator[str]]]:
     """Title of each record, and its letters in pieces; pieces that are not asked for are passed over."""
-    for where, handle in texts(path):
+    for where, handle in opened:
         text = _Text(handle)
         text.pass_blank_lines()
         if not text.fill():
@@ -219,14 +226,9 @@ def _nucleotides(path: Path, name: str, pieces: Iterable[str]) -> bytes:
 
 
 def write_fasta(path: str | Path, records: Iterable[Record], width: int = 70) -> None:
-    """Write records as FASTA, compressed as the suffix says (.gz, .xz, .bz2); the file appears complete or not at all.
+    """Write records as FASTA with `width` letters a line, compressed as the suffix says (.gz, .xz, .bz2).
 
-    Parameters
-    ----------
-    path : str or Path
-    records : iterable of Record
-    width : int
-        Letters a line.
+    The file appears complete or not at all.
     """
     path = Path(path)
     with published(path) as part, open_writing(part, path.suffix) as handle:

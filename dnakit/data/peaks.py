@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from dnakit.data.files import open_text, refusing, texts
+from dnakit.data.files import open_text, read_table, refusing, texts
 from dnakit.data.formats import Record, read_fasta
 from dnakit.project import DnakitError, did_you_mean
 
 BIN = 200  # bp
-REGION = re.compile(r"(?P<chromosome>.+):(?P<first>\d+)-(?P<last>\d+)")
+REGION = re.compile(r"(?P<chromosome>.+):(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})")
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
 ENDINGS = (".bed", ".narrowpeak", ".broadpeak")  # of peak files in a folder, before .gz
 UNLABELLED = -1  # the label of a feature where nothing is known
 
@@ -116,16 +116,16 @@ def _rows(path: Path) -> Iterator[tuple[str, str, int, int]]:
             if not line.strip() or line.startswith(("#", "track", "browser")):
                 continue
             columns = line.rstrip("\r\n").split("\t") if "\t" in line else line.split()
-            try:
-                chromosome, start, end = columns[0], int(columns[1]), int(columns[2])
-            except (IndexError, ValueError) as error:
+            if not (len(columns) > 2 and columns[0] and all(map(_NUMBER.fullmatch, columns[1:3]))):
                 raise DnakitError(
-                    f"{path}: line {number} is no BED: it needs a chromosome, a start and an end ({line.strip()[:40]})"
-                ) from error
+                    f"{path}: line {number} is no BED: it needs a chromosome, a start and an end "
+                    f"({line.strip()[:40]!r})"
+                )
+            start, end = int(columns[1]), int(columns[2])
             if not 0 <= start < end:
                 raise DnakitError(f"{path}: line {number}: a peak needs 0 <= start < end, not {start}..{end}")
             count += 1
-            yield (columns[3] if len(columns) > 3 and columns[3] != "." else ""), chromosome, start, end
+            yield (columns[3] if len(columns) > 3 and columns[3] != "." else ""), columns[0], start, end
     if not count:
         raise DnakitError(f"{path}: holds no peaks")
 
@@ -156,17 +156,13 @@ def read_features(path: Path, peaks: Peaks) -> list[Feature]:
     DnakitError
         If the table lacks the column ``feature`` or a feature that has peaks.
     """
-    with refusing(path), open_text(path) as handle:
-        table = pd.read_csv(handle, sep="\t", dtype=str, keep_default_na=False)
-    if "feature" not in table:
-        raise DnakitError(f"{path}: has no column 'feature'; separate columns by tabs and name them in the first line")
-    if missing := [name for name in peaks if name not in set(table.feature)]:
+    rows = read_table(path, ["feature"])
+    if missing := [name for name in peaks if name not in rows]:
         raise DnakitError(f"{path}: lacks the feature '{missing[0]}', which has peaks: add a line for it")
-    rows = table.drop_duplicates("feature").to_dict("records")
     return [
-        Feature(row["feature"], row.get("kind") or "peaks", tuple(filter(None, row.get("unlabelled", "").split(","))))
-        for row in rows
-        if row["feature"] in peaks
+        Feature(name, row.get("kind") or "peaks", tuple(filter(None, row.get("unlabelled", "").split(","))))
+        for name, row in rows.items()
+        if name in peaks
     ]
 
 

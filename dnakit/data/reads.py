@@ -17,14 +17,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dnakit.data.bases import reverse_complement
+from dnakit.data.files import Forward, decompressed, refuse_no_text
 from dnakit.project import DnakitError
 
 STANDARD_INPUT = "-"
 QUALITY = 10  # Phred: a base with an error probability above 0.1 is no evidence
 PHRED = 33  # offset of the letters
+_BLOCK = 1 << 20
 _NORMAL = bytes.maketrans(b"acgtuUryswkmbdhvnRYSWKMBDHV.", b"ACGTTTNNNNNNNNNNNNNNNNNNNNNN")
-_ZIP = b"PK\x03\x04"
-_COMPRESSED = (b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh")
+_BOM = b"\xef\xbb\xbf"
 
 
 class Read(NamedTuple):
@@ -60,29 +61,58 @@ def read_reads(source: str | Path) -> Iterator[Read]:
 
     where = "standard input" if str(source) == STANDARD_INPUT else str(source)
     with _refusing(where):
-        stream = _opened(source)
+        stream = _opened(source, where)
         if not stream.peek(1):
             return
-        if stream.peek(4).startswith(_ZIP):
-            raise DnakitError(f"{where}: is a zip archive: unpack it and give the file inside")
         with dnaio.open(stream) as records:
             for number, record in enumerate(records, start=1):
-                letters = record.sequence
-                if record.qualities:
-                    letters = letters[: trimmed_length(record.qualities)]
-                words = record.name.split(None, 1)
-                yield Read(words[0] if words else f"read-{number}", nucleotides(letters, f"{where}: read {number}"))
+                yield _read(record, number, f"{where}: read {number}")
 
 
-def _opened(source: str | Path) -> io.BufferedReader:
-    """A buffered stream of what is inside; the first bytes decide whether it is compressed."""
+def _read(record: Any, number: int, where: str) -> Read:
+    letters, qualities = record.sequence, record.qualities
+    if qualities:
+        if not (qualities.isascii() and qualities.isprintable()) or " " in qualities:
+            raise DnakitError(f"{where} has a quality that is none of the letters ! to ~")
+        letters = letters[: trimmed_length(qualities)]
+    words = record.name.split(None, 1)
+    return Read(words[0] if words else f"read-{number}", nucleotides(letters, where))
+
+
+def _opened(source: str | Path, where: str) -> io.BufferedReader:
+    """What is inside, from its first letter on: without compression, byte order mark, blank lines, and CR line ends."""
     raw: Any = sys.stdin.buffer if str(source) == STANDARD_INPUT else open(source, "rb")  # noqa: SIM115
-    start = raw.peek(6)[:6]
-    if any(start.startswith(magic) for magic in _COMPRESSED):
-        from xopen import xopen
+    packed = _Counted(raw)
+    stream = decompressed(io.BufferedReader(packed, _BLOCK), lambda: packed.count, where)
+    refuse_no_text(stream, where)
+    if stream.peek(3).startswith(_BOM):
+        stream.read(len(_BOM))
+    while (start := stream.peek(1)[:1]) and start.isspace():
+        stream.read(1)
+    start = stream.peek(_BLOCK)
+    return io.BufferedReader(_NewLines(stream), _BLOCK) if b"\r" in start[:-1] and b"\n" not in start else stream
 
-        raw = xopen(raw, "rb", threads=0)
-    return io.BufferedReader(raw, 1 << 20)
+
+class _Counted(Forward):
+    """Bytes, and how many of them were read."""
+
+    count = 0
+
+    def readinto(self, buffer: Any) -> int:
+        """Read on, and count."""
+        length = super().readinto(buffer)
+        self.count += length
+        return length
+
+
+class _NewLines(Forward):
+    """Text whose lines end with CR alone, as old Macs wrote it, with LF instead."""
+
+    def readinto(self, buffer: Any) -> int:
+        """Read on, with other line ends."""
+        length = super().readinto(buffer)
+        buffer[:length] = bytes(buffer[:length]).replace(b"\r", b"\n")
+        return length
 
 
 @contextmanager
@@ -113,9 +143,10 @@ def nucleotides(letters: str, where: str) -> bytes:
     DnakitError
         On any other letter, with `where` in front.
     """
-    sequence = letters.encode("ascii", "replace").translate(_NORMAL, b" \t\r\n")
+    sequence = letters.encode().translate(_NORMAL, b" \t\r\n")
     if strange := sequence.translate(None, b"ACGTN"):
-        raise DnakitError(f"{where} holds {chr(strange[0])!r}, which is no nucleotide (a protein, an alignment?)")
+        letter = sequence[sequence.index(strange[0]) :].decode()[0]
+        raise DnakitError(f"{where} holds {letter!r}, which is no nucleotide (a protein, an alignment?)")
     return sequence
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dnakit.data.files import open_text, refusing
+from dnakit.data.files import first_line, read_table
 from dnakit.data.formats import annotation, read_genbank
 from dnakit.project import DnakitError
 
@@ -90,10 +90,11 @@ def lineages(path: Path) -> dict[str, tuple[str, ...]]:
     DnakitError
         If the file is neither, or is damaged.
     """
-    table = _read_table(path)
-    if table is None:
+    columns = ("accession", "lineage")
+    if not set(columns) <= set(first_line(path).split("\t")):
         return _genbank_lineages(path)
-    return {name: tuple(lineage.split(">")) if lineage else () for name, lineage in table.items()}
+    rows = read_table(path, columns)
+    return {name: tuple(row["lineage"].split(">")) if row["lineage"] else () for name, row in rows.items()}
 
 
 def _genbank_lineages(path: Path) -> dict[str, tuple[str, ...]]:
@@ -195,22 +196,3 @@ def _reason(level: str, known: set[str], groups: int) -> str:
 
 def _is_order(name: str) -> bool:
     return name in ORDERS or (name.endswith("iformes") and name not in NO_ORDERS)
-
-
-def _read_table(path: Path) -> dict[str, str] | None:
-    """Lineage by accession, as the table writes it; None where the first line does not name the columns."""
-    with refusing(path), open_text(path) as handle:
-        header = handle.readline().rstrip("\r\n").split("\t")
-        if not {"accession", "lineage"} <= set(header):
-            return None
-        rows = [line.rstrip("\r\n").split("\t") for line in handle if line.strip()]
-    accession, lineage = header.index("accession"), header.index("lineage")
-    found: dict[str, str] = {}
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            raise DnakitError(f"{path}: row {number} has {len(row)} columns and the first row {len(header)}; mend it")
-        if found.setdefault(row[accession], row[lineage]) != row[lineage]:
-            raise DnakitError(
-                f"{path}: row {number} gives {row[accession][:40]!r} another lineage than a row before it"
-            )
-    return found
