@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnakit.chapters.pretraining.parameters import NINE_MER, Parameters
+from dnakit.chapters.pretraining.parameters import NINE_MER, Parameters, parts_of
 from dnakit.chapters.pretraining.recipes import RecipeRun
 from dnakit.chapters.pretraining.trainings import LANGUAGES, PretrainingRun
 from dnakit.project import checked
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MODEL_MEASURED, SIMPLE = "ruler-", "simple-methods-"  # names begin so: recorded runs have them
 SEGMENTATION, VOCABULARY, HELD_OUT_GENOMES = "segmentation-", "vocabulary-", "held-out-"
+SENTENCE_ORDER = "sentence-order-"
 RECIPE = "yardsticks 2"  # begins the recipe of every measurement
 
 
@@ -38,7 +39,8 @@ def of(parameters: Parameters, trained: Sequence[PretrainingRun]) -> list["Measu
     simple = _simple_methods(parameters, trained)
     measured = [ModelMeasurement(parameters, f"{MODEL_MEASURED}{run.name}", run.language, run) for run in trained]
     maps = [GenomeMap(parameters, "map", run.language, run) for run in trained if run.name == NINE_MER]
-    return [*simple, *measured, *maps, *_segmentations(parameters, trained), *_held_out(parameters, trained)]
+    alone = [*_segmentations(parameters, trained), *_sentence_orders(parameters, trained)]
+    return [*simple, *measured, *maps, *alone, *_held_out(parameters, trained)]
 
 
 def of_full_size(parameters: Parameters, trained: Sequence[RecipeRun]) -> list["Measurement"]:
@@ -69,6 +71,14 @@ def _segmentations(parameters: Parameters, trained: Sequence[PretrainingRun]) ->
     for size in parameters.vocabularies:
         corpus = checked(CorpusParameters, nine_mer.model_dump() | {"vocab_size": size}, "'vocabularies'")
         yield Vocabulary(parameters, f"{VOCABULARY}{size}", "mitochondria", corpus)
+
+
+def _sentence_orders(parameters: Parameters, trained: Sequence[PretrainingRun]) -> Iterator["SentenceOrder"]:
+    """One for each tokenization of mitochondria that a row with sentence order has."""
+    for run in trained:
+        parts = parts_of(run.model)
+        if run.name in parameters.models and parts["head"] == "mlm+sop" and not parts["nuclear"]:
+            yield SentenceOrder(parameters, f"{SENTENCE_ORDER}{parts['tokenization']}", run.language, run.corpus)
 
 
 def _held_out(parameters: Parameters, trained: Sequence[PretrainingRun]) -> Iterator["HeldOutGenomes"]:
@@ -268,6 +278,27 @@ class Vocabulary(SegmentationAlone):
     """The same for a 9-mer vocabulary of another size: how much a vocabulary itself decides."""
 
     recipe = f"{RECIPE}, vocabulary"
+
+
+@dataclass(frozen=True)
+class SentenceOrder(SegmentationAlone):
+    """What the frame of words alone says about the order of two sentences, on both held-out sets."""
+
+    recipe = f"{RECIPE}, sentence order"
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return f"sentence order by the frame of words alone, {self.corpus.tokenization}, {self.language}"
+
+    def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
+        """Accuracy of the frame alone on the pairs of sentences that models are scored on, without masks."""
+        from dnakit.chapters.pretraining.sentence_order import frame_alone
+        from dnakit.tokens.samples import SentenceOrderSamples
+
+        lengths, k = corpus.tokenizer.token_lengths(), corpus.tokenizer.word_length
+        samples = {part: SentenceOrderSamples(corpus, part, "static", "all", self.parameters.seed) for part in HELD_OUT}
+        return {part: frame_alone(each, lengths, k) for part, each in samples.items()}
 
 
 @dataclass(frozen=True)

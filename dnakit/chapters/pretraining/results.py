@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import pandas as pd
 
 from dnakit import metrics
-from dnakit.chapters.pretraining.measurements import MODEL_MEASURED, SEGMENTATION, SIMPLE
+from dnakit.chapters.pretraining.measurements import MODEL_MEASURED, SEGMENTATION, SENTENCE_ORDER, SIMPLE
 from dnakit.chapters.pretraining.parameters import MODEL, NINE_MER, parts_of
 from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.intervals import wilson
 from dnakit.report.thesis import thesis_table
 from dnakit.tokens.parameters import HELD_OUT
 
@@ -145,6 +146,45 @@ def _by_row(done: Finished, columns: Mapping[str, str]) -> pd.DataFrame:
     table = found.table(columns).set_index(index)
     order = [row for row in published()[ROW].itertuples(index=False, name=None) if row in index]
     return table.loc[order]
+
+
+# ---- sentence order
+
+
+def of_sentence_order(done: Finished) -> Finished:
+    """What the frame of words says about sentence order, and the mitochondrial rows that were trained on it."""
+    return done.only(lambda run: run.name.startswith(SENTENCE_ORDER) or _predicts_order(run))
+
+
+def _predicts_order(run: FinishedRun) -> bool:
+    row = MODEL.fullmatch(run.name)
+    return row is not None and row["head"] == "mlm+sop" and row["nuclear"] is None
+
+
+def sentence_order(done: Finished) -> pd.DataFrame:
+    """By tokenization: accuracy of the frame alone and of the model on both held-out sets, and how often it decides.
+
+    Intervals are Wilson's; n is the number of pairs of sentences.
+    """
+    found = {}
+    for run in done.values():
+        if run.name.startswith(SENTENCE_ORDER):
+            tokenization = run.name.removeprefix(SENTENCE_ORDER)
+            model = next((each for each in done.values() if f"-{tokenization}-mlm+sop" in each.name), None)
+            found[tokenization] = {
+                (part, name): value for part in HELD_OUT for name, value in _orders(run, model, part).items()
+            }
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis("tokenizer")
+
+
+def _orders(run: FinishedRun, model: FinishedRun | None, part: str) -> dict[str, float | str]:
+    alone = run.metrics[part]
+    accuracy = model.metrics[part].get("sop_accuracy") if model and part in model.metrics else None
+    return {
+        "decided by the frame": alone["decided"],
+        "frame alone": f"{alone['accuracy']:.3f} {wilson(alone['accuracy'], alone['pairs'])}",
+        "Longformer": "" if accuracy is None else f"{accuracy:.3f} {wilson(accuracy, alone['pairs'])}",
+    }
 
 
 # ---- examples
