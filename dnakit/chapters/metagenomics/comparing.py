@@ -47,7 +47,8 @@ def on_copies(run: OfCopies, folder: Path) -> dict[str, Any]:
     if method in PROGRAMS and programs.version(method) == "not installed":
         return skipped(method)
     train, labels = samples.part("train")
-    reads, truth = (values[: run.first] for values in samples.part("test"))
+    reads, truth = samples.part("test")
+    reads, truth = reads[: run.first], truth[: run.first]
     ranked, seconds = _ranked(method, train, labels, reads, folder)
     test = {
         "samples": len(reads),
