@@ -49,6 +49,7 @@ test_chromosomes = []
 rows = 0  # of DeepSEA's training file the first so many (thesis: 200,000); 0: all
 wide_windows = [2000]  # bases of windows with more real context, beside the 1,000 of DeepSEA
 deepsea_rows = ""  # a table of DeepSEA's rows whose tokens are counted as well; empty: none
+published = ""  # a table of published scores of DeepSEA's features; empty: none
 repeats = 1  # trainings of each row of Table 5.4, with different seeds
 epoch_samples = 48  # training bins per epoch, drawn anew each epoch; 0: each bin once
 evaluation_samples = 0  # validation bins that are scored after each epoch; 0: all

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
@@ -12,6 +13,8 @@ from torch.nn import functional as F
 from dnakit import training
 from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.chromatin import training_results
+from dnakit.chapters.chromatin.comparisons import Difference, Predictions, differences
+from dnakit.chapters.chromatin.comparisons import _summary as summary_of_differences
 from dnakit.chapters.chromatin.fine_tuning import load_model, weighted_loss
 from dnakit.chapters.chromatin.motifs import attributions, shares, words_with
 from dnakit.chapters.chromatin.mutagenesis import (
@@ -378,3 +381,57 @@ def test_what_a_network_looks_at_is_a_run_of_its_training(chapter, danq):
     assert found["feature"] == "cell1.CTCF"
     assert found["with_motif"] > 0.9 > 0.1 > found["shuffled"]["with_motif"]
     assert 0 <= found["top"] <= 1
+
+
+# ---- differences between trainings
+
+
+def predicted(labels, noise, seed):
+    rng = np.random.default_rng(seed)
+    places = pd.MultiIndex.from_arrays([["chr1"] * len(labels), np.arange(len(labels)) * 2_000])
+    values = (labels == 1) + rng.normal(0, noise, labels.shape)
+    return Predictions(places, labels, 1 / (1 + np.exp(-values)))
+
+
+def test_differences_are_those_of_scikit_learns_areas_on_the_rows_that_both_have():
+    labels = (np.random.default_rng(0).random((600, 3)) < 0.3).astype(np.int8)
+    labels[:100, 2] = -1
+    one, other = predicted(labels, 2.0, 1), predicted(labels, 0.5, 2)
+    fewer = Predictions(other.places[50:], other.labels[50:], other.probabilities[50:])
+    found = {(each.kind, each.measure): each for each in differences(one, fewer, FEATURES, 1)}
+    known = labels[50:, 2] >= 0
+    areas = [roc_auc_score(labels[50:, 2][known], each.probabilities[50:, 2][known]) for each in (one, other)]
+    dnase = found["DNase", "auroc"]
+    assert dnase.value == pytest.approx(areas[1] - areas[0], abs=1e-5)
+    assert np.percentile(dnase.resampled, 2.5) < dnase.value < np.percentile(dnase.resampled, 97.5)
+    assert np.percentile(dnase.resampled, 2.5) > 0
+    assert found["TF", "auroc"].features == 2
+
+
+def test_a_training_does_not_differ_from_itself():
+    labels = (np.random.default_rng(0).random((600, 3)) < 0.3).astype(np.int8)
+    one = predicted(labels, 1.0, 1)
+    assert all(each.value == 0 and (each.resampled == 0).all() for each in differences(one, one, FEATURES, 1))
+
+
+def test_an_interval_holds_those_of_rows_and_of_seeds():
+    def repeat(value):
+        return [Difference("TF", "auroc", 2, value, np.linspace(value - 0.1, value + 0.1, 41))]
+
+    one = summary_of_differences([repeat(0.2)])["TF"]
+    assert one["auroc_interval"] == one["auroc_rows_interval"] == pytest.approx([0.105, 0.295])
+    assert "auroc_seeds_interval" not in one
+    three = summary_of_differences([repeat(0.1), repeat(0.2), repeat(0.3)])["TF"]
+    assert three["auroc"] == pytest.approx(0.2)
+    half = 4.3027 * 0.1 / np.sqrt(3)
+    assert three["auroc_seeds_interval"] == pytest.approx([0.2 - half, 0.2 + half], abs=1e-4)
+    assert three["auroc_interval"] == three["auroc_seeds_interval"]
+
+
+def test_repeats_are_paired_with_their_own_seed():
+    changes = {"repeats": 3}
+    runs = open_chapter("05_chromatin", settings("05_chromatin", "smoke", changes)).runs
+    pairs = {name: [(a.name, b.name) for a, b in pairs] for name, pairs in runs["comparisons"].pairs().items()}
+    assert pairs["tokens-1024"] == [(f"none-256{end}", f"none-1024{end}") for end in ("", "-repeat-2", "-repeat-3")]
+    assert pairs["bases-2000"] == [("none-256-chromosomes", "none-1024-2000bp-chromosomes")]
+    assert all(pairs.values())

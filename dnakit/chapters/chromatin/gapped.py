@@ -21,7 +21,7 @@ from dnakit.data import bases
 
 NAME = "gapped 7-mers"
 LENGTH, READ = 7, 5  # bases of a word, and how many of them are read
-PENALTIES = (0.1, 0.03, 0.01)  # of the squared weights; validation chooses
+PENALTIES = (10.0, 3.0, 1.0, 0.3)  # of the squared weights; validation chooses
 STEPS = 15  # at most, of L-BFGS under one penalty
 
 

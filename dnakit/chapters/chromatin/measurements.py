@@ -254,3 +254,39 @@ class Comparisons(Run):
         from dnakit.chapters.chromatin.comparisons import compare
 
         return compare(self)
+
+
+@dataclass(frozen=True)
+class PublishedScores(Run):
+    """The published scores of the features that are DeepSEA's too."""
+
+    recipe = "chromatin published scores 1"
+
+    parameters: Parameters
+
+    @property
+    def title(self) -> str:
+        """What is read, in words."""
+        return f"published scores of features of {self.parameters.named()}"
+
+    @property
+    def organism(self) -> Organism:
+        """Whose profiles."""
+        return self.parameters.data()
+
+    def inputs(self) -> Mapping[str, Any]:
+        """Digests of the published table and of the features."""
+        from dnakit.chapters.chromatin.profiles import profiles_key
+        from dnakit.data import sources
+
+        return {
+            "published": sources.digest(sources.fetch(self.parameters.published)),
+            "profiles": profiles_key(self.organism, WINDOW, self.parameters.rows),
+            "fewest": self.organism.fewest,
+        }
+
+    def compute(self, folder: Path) -> Outcome:
+        """See `dnakit.chapters.chromatin.published`."""
+        from dnakit.chapters.chromatin.published import published_scores
+
+        return published_scores(self, folder)

@@ -24,6 +24,7 @@ class Parameters(TrainingChapterParameters):
     rows: int = Field(ge=0)
     wide_windows: list[int]
     deepsea_rows: str
+    published: str
     repeats: int = Field(ge=1)
     epoch_samples: int = Field(ge=0)
     evaluation_samples: int = Field(ge=0)

@@ -7,6 +7,7 @@ from dnakit.chapters.chromatin.measurements import (
     GappedKmers,
     MotifShares,
     Mutagenesis,
+    PublishedScores,
     SimpleMethods,
     TokenCounts,
 )
@@ -28,8 +29,17 @@ def runs(parameters: Parameters) -> list[Run]:
         for split in SPLITS
     ]
     trained = trainings(parameters)
-    compared = Comparisons(parameters, "comparisons", tuple(trained))
-    return [*simple, TokenCounts(parameters, "tokens"), *trained, compared, *_looked_into(parameters, trained)]
+    of_one = tuple(each for each in trained if each.organism == parameters.data())
+    published = [PublishedScores(parameters, "published")] if parameters.published else []
+    tokens = TokenCounts(parameters, "tokens")
+    return [
+        *simple,
+        tokens,
+        *trained,
+        Comparisons(parameters, "comparisons", of_one),
+        *published,
+        *_looked_into(parameters, trained),
+    ]
 
 
 def _looked_into(parameters: Parameters, trained: Sequence[Training]) -> Iterator[Run]:
