@@ -69,7 +69,7 @@ packages() {
     apt-get install -y -qq --no-install-recommends slurm-wlm munge inotify-tools iproute2 > /var/log/apt-slurm.log 2>&1 ||
         { tail -5 /var/log/apt-slurm.log >&2; fail "SLURM's packages cannot be installed"; }
     cd "$CHECKOUT"
-    .venv/bin/pip install --quiet "$(.venv/bin/python - << 'PYTHON'
+    .venv/bin/pip install --quiet --quiet "$(.venv/bin/python - << 'PYTHON'
 import tomllib
 print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["cluster"])
 PYTHON
@@ -111,11 +111,12 @@ CONF
 
 start_slurm() {
     ip link set lo up
+    ip address add 192.0.2.1/32 dev lo  # getaddrinfo knows no family of addresses where there is only 127.0.0.1
     runuser -u munge -- munged
     slurmctld
     slurmd
     for _ in $(seq 30); do
-        [[ $(sinfo --noheader --format %T 2> /dev/null) == idle ]] && { say "SLURM: $(sinfo --noheader)"; return; }
+        [[ $(timeout 5 sinfo --noheader --format %T 2> /dev/null) == idle ]] && { say "SLURM: $(sinfo --noheader)"; return; }
         sleep 1
     done
     tail -5 /var/log/slurm/*.log >&2
