@@ -119,7 +119,7 @@ start_slurm() {
         [[ $(timeout 5 sinfo --noheader --format %T 2> /dev/null) == idle ]] && { say "SLURM: $(sinfo --noheader)"; return; }
         sleep 1
     done
-    tail -5 /var/log/slurm/*.log >&2
+    tail -n 5 /var/log/slurm/*.log >&2
     fail "SLURM does not start"
 }
 
