@@ -149,7 +149,7 @@ show(
     fish.of_all_species(recorded),
     fish.of_all_species(here),
     "Wrong predictions on test samples: the first tokens of the query, the two species, and the lowest rank they share.",
-    number="5.11 to 5.13",
+    number="Figures 5.11 to 5.13",
 )
 
 # %% tags=["remove-input"]

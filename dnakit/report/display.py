@@ -67,7 +67,7 @@ def show(
     caption : str
         What to see; plain text.
     number : str, optional
-        The number in the thesis, such as "5.1".
+        The number in the thesis, such as "5.1"; "Figure 5.11" for a figure of the thesis that is a table here.
     thesis : DataFrame, optional
         For a table: the values that the thesis prints, shown beside ours.
     on : sequence of str
@@ -204,6 +204,20 @@ def _image(fig: Figure, alternative: str) -> str:
     return f'<div class="dnakit-scroll"><img alt="{html.escape(alternative)}" width="{width}" src="{source}"></div>\n'
 
 
+def glue(name: str, shown: Shown | Markdown) -> None:
+    """Keep a table, a figure or a paragraph for another page of the book, which calls it by this name.
+
+    It is an output that a page and JupyterLab do not show (the format of `myst_nb`, which need not be installed).
+    """
+    kind, content = ("markdown", shown.data) if isinstance(shown, Markdown) else ("html", shown.html)
+    prefix = "application/papermill.record/"
+    display(
+        {f"{prefix}text/{kind}": content},
+        raw=True,
+        metadata={"scrapbook": {"name": name, "mime_prefix": prefix}},
+    )
+
+
 def prose(template: str, **values: object) -> Markdown:
     """A paragraph whose numbers come from the run: ``prose("Accuracy is {a:.3f}.", a=0.8875)``.
 
@@ -226,7 +240,10 @@ def prose(template: str, **values: object) -> Markdown:
 
 
 def _title(kind: str, number: str | None) -> str:
-    return f"{kind} {number} (thesis). " if number else ""
+    """The thesis's number; ``Figure 5.11`` names its kind itself, where the book shows it as a table."""
+    if not number:
+        return ""
+    return f"{number} (thesis). " if number.startswith(("Figure", "Table")) else f"{kind} {number} (thesis). "
 
 
 def _caption(kind: str, number: str | None, caption: str) -> str:

@@ -3,7 +3,6 @@
 ``data/thesis/claims.csv`` holds the claims, ``data/verdicts.csv`` how each is decided (see `dnakit.report.rules`).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -31,6 +30,20 @@ PARTS = {  # of the thesis, by the beginning of a claim's section
     "6": "Conclusions (6.1)",
     "B": "Appendix B",
 }
+
+
+MAIN = (  # claims that the front page shows
+    "mlm-not-learned",
+    "hg38-like-bigbird",
+    "pretraining-helps",
+    "right-language",
+    "tss-universal",
+    "tss-sota",
+    "12s-sota",
+    "longer-context",
+    "larger-consistently",
+    "no-benchmark",
+)
 
 
 @dataclass(frozen=True)
@@ -162,6 +175,25 @@ def ledger(chapter: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["claim", "thesis", "this book", "measure", "verdict"]).set_index("claim")
 
 
+def main_claims(chosen: list[Claim]) -> pd.DataFrame:
+    """The claims of the front page: claim, the numbers that decide it, verdict."""
+    by_id = {claim.id: claim for claim in chosen}
+    rows = [
+        {
+            "the thesis says": claim.text,
+            "what decides it": "; ".join(map(_decided, claim.shown)),
+            "verdict": claim.verdict,
+        }
+        for claim in (by_id[name] for name in MAIN)
+    ]
+    return pd.DataFrame(rows).set_index("the thesis says")
+
+
+def _decided(outcome: Outcome) -> str:
+    value = number(outcome.found)
+    return f"{explained(outcome)}: {value}" if value else explained(outcome)
+
+
 def counts(chosen: list[Claim]) -> pd.DataFrame:
     """How many claims have which verdict: a row for each part of the thesis, a column for each verdict."""
     frame = pd.DataFrame([{"part": claim.part, "verdict": claim.verdict} for claim in chosen])
@@ -203,8 +235,3 @@ def draw_counts(table: pd.DataFrame) -> Figure:
 
 def _ink(verdict: str) -> str:
     return "white" if verdict in (VERDICTS[0], VERDICTS[2]) else "#222222"
-
-
-def findings(chosen: list[Claim], verdict: str) -> Iterator[Claim]:
-    """The sentences with a verdict."""
-    return (claim for claim in chosen if claim.kind == "finding" and claim.verdict == verdict)

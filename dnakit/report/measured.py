@@ -1,7 +1,8 @@
 """A recorded number by its address, and how far it can be trusted: what a claim is decided by.
 
 An address names a recorded run and a place in its metrics, such as ``03_tss/on-yeast-ensembl:thesis.rule.accuracy``, or
-a file of it and an expression of that file's columns, such as ``02_pretraining/x:history.csv|train_loss.min()``. A
+a file of it and an expression of that file's columns, such as ``02_pretraining/x:history.csv|train_loss.min()``, of
+the rows that a query chooses: ``04_metagenomics/fair-search:accuracy.csv|share|form == "gene" and level == "known"``. A
 star in the name of the run stands for seeds or repeats, and round brackets for a part that a name may lack, such as
 ``05_chromatin/none-256(-repeat-*)``: the number is then the mean over all such runs.
 """
@@ -67,9 +68,10 @@ def measured(address: str, interval: str = "") -> Measured | None:
     ----------
     address : str
     interval : str
-        How far the number can be trusted. Empty: not known. ``± 0.01``: so far. ``recorded``: the two ends stand beside
-        it, ``auroc_interval`` beside ``auroc_mean``. ``of 55``, or ``of record.windows.test``: it is a share of so many
-        independent things. ``seeds``: of the mean over the runs that the star stands for.
+        How far the number can be trusted. Empty: not known. ``± 0.01``: so far. ``recorded``: the two ends stand
+        beside it, ``auroc_interval`` beside ``auroc_mean``, in a file the columns ``low`` and ``high``. ``of 55``, or
+        ``of record.windows.test``: it is a share of so many independent things. ``seeds``: of the mean over the runs
+        that the star stands for.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def measured(address: str, interval: str = "") -> Measured | None:
     values = [number(run, place) for run in runs]
     mean, kind, rest = sum(values) / len(values), *interval.partition(" ")[::2]
     if kind == "recorded":
-        return Measured(mean, Interval(*runs[0].value(f"metrics.{place.removesuffix('_mean')}_interval")), runs)
+        return Measured(mean, _recorded(runs[0], place), runs)
     if kind == "seeds":
         return Measured(mean, of_seeds(values), runs)
     if kind == "of" and not rest.isdigit():
@@ -120,21 +122,30 @@ def number(run: FinishedRun, place: str) -> float:
     DnakitError
         If there is none.
     """
-    file, bar, expression = place.partition("|")
-    value = (
-        _in_file(run, file, expression)
-        if bar
-        else run.value(place if place.startswith("record.") else f"metrics.{place}")
-    )
+    if "|" in place:
+        value = _in_file(run, *place.split("|"))
+    else:
+        value = run.value(place if place.startswith("record.") else f"metrics.{place}")
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise DnakitError(f"data/verdicts.csv: the recorded run {run.name} has no number {place}")
+        raise DnakitError(f"the recorded run {run.name} has no number {place}")
     return float(value)
 
 
-def _in_file(run: FinishedRun, file: str, expression: str) -> float | None:
-    """The mean of an expression of the columns of a file."""
+def _recorded(run: FinishedRun, place: str) -> Interval:
+    """The interval that stands beside a number."""
+    if "|" in place:
+        file, _, query = place.split("|")
+        low, high = (number(run, f"{file}|{end}|{query}") for end in Interval._fields)
+        return Interval(low, high)
+    return Interval(*run.value(f"metrics.{place.removesuffix('_mean')}_interval"))
+
+
+def _in_file(run: FinishedRun, file: str, expression: str, query: str = "") -> float | None:
+    """The mean of an expression of the columns of a file, of some of its rows."""
     try:
-        value = run.frame(file).eval(expression, engine="python")
+        frame = run.frame(file)
+        chosen = frame.query(query, engine="python") if query else frame
+        value = chosen.eval(expression, engine="python")
         return float(value.mean() if hasattr(value, "mean") else value)  # type: ignore[arg-type]
     except (OSError, NameError, KeyError, ValueError, TypeError):
         return None

@@ -1,0 +1,212 @@
+"""The tasks without leaks, and how well methods do on them: two files that anyone can add a line to.
+
+``data/benchmark_tasks.csv`` holds the tasks, ``data/benchmark.csv`` the results. A result is the address of a recorded
+number (see `dnakit.report.measured`), or a value that somebody measured elsewhere, with where it is described.
+"""
+
+import csv
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from dnakit.project import DnakitError, Model, checked, did_you_mean, root
+from dnakit.report.finished import FinishedRun, provenance_names
+from dnakit.report.intervals import Interval
+from dnakit.report.ledger import digits
+from dnakit.report.measured import Measured, measured, runs_of
+
+NOT_RECORDED = "not recorded yet"
+KINDS = ("ceiling", "simple", "program", "model")  # in the order of a table where nothing is measured
+DIGEST = 12  # hexadecimal digits of a split's name
+
+
+class Task(BaseModel):
+    """A task: a line of ``data/benchmark_tasks.csv``.
+
+    Attributes
+    ----------
+    id, title, question
+        What is asked.
+    chapter, heading
+        Where the book describes it.
+    metric, better
+        What is measured, and which direction is good: ``higher`` or ``lower``.
+    split
+        In words, what is held out.
+    split_run, split_facts
+        A recorded run on this split, and the facts of its record (or a file of it) that decide the split, with blanks
+        between: their digest is the name of the split.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    id: str = Field(pattern=r"^[a-z0-9-]+$")
+    title: str
+    question: str
+    chapter: str
+    heading: str
+    metric: str
+    better: Literal["higher", "lower"]
+    split: str
+    split_run: str
+    split_facts: str
+
+    @property
+    def run(self) -> FinishedRun:
+        """The recorded run on the split.
+
+        Raises
+        ------
+        DnakitError
+            If it is not recorded.
+        """
+        found = list(runs_of(self.split_run).values())
+        if not found:
+            raise DnakitError(f"benchmark_tasks.csv ({self.id}): the run {self.split_run} is not recorded")
+        return found[0]
+
+    @property
+    def split_name(self) -> str:
+        """The task and the digest of what decides the split, such as ``12s-known@0123456789ab``."""
+        facts = {name: _fact(self.run, name) for name in self.split_facts.split()}
+        text = json.dumps(facts, sort_keys=True)
+        return f"{self.id}@{hashlib.sha256(text.encode()).hexdigest()[:DIGEST]}"
+
+    @property
+    def data(self) -> str:
+        """The names of the data."""
+        return provenance_names([self.run])
+
+
+class Result(BaseModel):
+    """How well a method does on a task: a line of ``data/benchmark.csv``.
+
+    Attributes
+    ----------
+    task
+        Of `Task`.
+    method
+        What a table calls it.
+    kind
+        ``ceiling`` (what no method can pass), ``simple``, ``program`` or ``model``.
+    measure, interval
+        Address of a recorded number, and how far it can be trusted (see `dnakit.report.measured`).
+    value, low, high
+        Or: the number, and its 95% interval where it is known.
+    source
+        Where the method is described; needed with `value`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    task: str
+    method: str = Field(min_length=1)
+    kind: Literal["ceiling", "simple", "program", "model"]
+    measure: str = ""
+    interval: str = Field("", pattern=r"^(|± [\d.]+|recorded|seeds|of \S+)$")
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> "Result":
+        if bool(self.measure) == (self.value is not None):
+            raise ValueError("give either a measure, the address of a recorded number, or a value")
+        if self.value is not None and not self.source:
+            raise ValueError("a value needs a source: where the method and its number are described")
+        if (self.low is None) != (self.high is None):
+            raise ValueError("give both low and high, or neither")
+        if self.low is not None and self.high is not None and not self.low <= (self.value or 0) <= self.high:
+            raise ValueError("the value has to lie between low and high")
+        return self
+
+    @property
+    def found(self) -> Measured | None:
+        """Its number; None where it is not recorded yet."""
+        if self.value is None:
+            return measured(self.measure, self.interval)
+        low, high = (self.value if end is None else end for end in (self.low, self.high))
+        return Measured(self.value, Interval(low, high))
+
+
+def tasks() -> list[Task]:
+    """All tasks, in the order of the file."""
+    return _read(Task, root() / "data" / "benchmark_tasks.csv")
+
+
+def results(path: Path | None = None) -> list[Result]:
+    """All results, in the order of the file.
+
+    Raises
+    ------
+    DnakitError
+        Names the line that is wrong.
+    """
+    path = path or root() / "data" / "benchmark.csv"
+    found, known = _read(Result, path), [task.id for task in tasks()]
+    for line, result in enumerate(found, start=2):
+        if result.task not in known:
+            near = did_you_mean(result.task, known)
+            raise DnakitError(
+                f"{path.name}, line {line}: there is no task {result.task!r}{near}; known: {', '.join(known)}"
+            )
+    return found
+
+
+def _read(model: type[Model], path: Path) -> list[Model]:
+    with path.open(encoding="utf-8", newline="") as file:
+        lines, found = csv.DictReader(file), []
+        for line in lines:
+            where = f"{path.name}, line {lines.line_num}"
+            if None in line or None in line.values():
+                raise DnakitError(f"{where}: a line needs one value for each of {', '.join(lines.fieldnames or ())}")
+            found.append(checked(model, {name: value for name, value in line.items() if value}, where))
+        return found
+
+
+def _fact(run: FinishedRun, name: str) -> object:
+    """A fact of a run's record; of a file, its digest."""
+    if (run.folder / name).is_file():
+        return hashlib.sha256((run.folder / name).read_bytes()).hexdigest()
+    return run.value(f"record.{name}")
+
+
+# ---- tables
+
+
+def task_table() -> pd.DataFrame:
+    """The tasks: what is asked, what is measured, what is held out, on which data, and the name of the split."""
+    rows = [
+        {
+            "task": task.title,
+            "question": task.question,
+            "metric": f"{task.metric} ({task.better} is better)",
+            "held out": task.split,
+            "data": task.data,
+            "split": task.split_name,
+        }
+        for task in tasks()
+    ]
+    return pd.DataFrame(rows).set_index("task")
+
+
+def result_table(task: Task, among: Sequence[Result]) -> pd.DataFrame:
+    """The results of a task, the best first; those that are not recorded yet at the end."""
+    mine = [(result, result.found) for result in among if result.task == task.id]
+    sign = -1 if task.better == "higher" else 1
+    order = sorted(
+        mine, key=lambda each: (each[1] is None, sign * each[1].value if each[1] else KINDS.index(each[0].kind))
+    )
+    rows = [{"method": result.method, "kind": result.kind} | _cells(task, found) for result, found in order]
+    return pd.DataFrame(rows).set_index("method")
+
+
+def _cells(task: Task, found: Measured | None) -> dict[str, str]:
+    if found is None:
+        return {task.metric: NOT_RECORDED, "95% interval": ""}
+    interval = "" if found.certain else f"{digits(found.interval.low)} to {digits(found.interval.high)}"
+    return {task.metric: digits(found.value), "95% interval": interval}

@@ -1,0 +1,138 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,-all
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 7 The claims
+#
+# Every number that the thesis {cite}`lorello2021` prints in its tables and its text, and every sentence of it that states a
+# finding, is a claim here. Beside each claim stands what the thesis says, what this book measured, on what data and at what
+# size, and a verdict.
+#
+# **The question of this chapter:** which of the thesis's claims stand, which do not, and how sure is that?
+
+# %% tags=["remove-cell"]
+from IPython.display import Markdown, display
+
+from dnakit.chapters.chapter import open_chapter
+from dnakit.report import ledger, places
+from dnakit.report.claims_table import claims_table
+from dnakit.report.display import figure, glue, prose, table
+from dnakit.report.style import theme
+
+# %% [markdown]
+# ## Parameters
+
+# %% tags=["parameters", "hide-input"]
+profile = "smoke"  # a name only: all profiles show the recorded numbers
+
+# %% tags=["remove-cell"]
+chapter = open_chapter("07_claims", globals())
+claims = ledger.claims()
+totals, counts = ledger.totals(claims), ledger.counts(claims)
+
+# %% [markdown]
+# ## The verdicts
+
+# %% tags=["remove-input"]
+counted = table(
+    totals,
+    "Claims by verdict. Sentences state a finding; numbers are those of the tables and of the text.",
+    provenance="counted from the recorded results when this page was made",
+)
+glue("verdicts", counted)
+counted
+
+# %% tags=["remove-input"]
+with theme():
+    picture = figure(
+        ledger.draw_counts(counts),
+        "Verdicts by part of the thesis. The number in a bar counts claims; a single claim has no number.",
+        provenance="counted from the recorded results when this page was made",
+    )
+glue("picture", picture)
+picture
+
+# %% tags=["remove-input"]
+main = table(
+    ledger.main_claims(claims),
+    "The main claims, with the number that decides each, and its 95% interval where there is one.",
+    provenance="decided from the recorded results when this page was made",
+)
+glue("main", main)
+main
+
+# %% [markdown]
+# ## How a verdict is made
+#
+# Nobody types a verdict. For each claim, the file `data/verdicts.csv` holds what the claim predicts of a number, and where
+# that number is recorded. The verdict follows by these rules, in this order:
+#
+# | verdict | when |
+# |---|---|
+# | **no number decides it** | The claim is an explanation or a judgement, or a value that the thesis quotes. |
+# | **no data here** | The data or the machine that it needs are not here. |
+# | **not run yet** | The run that decides it is written, and not recorded on real data; or the experiment is not written yet. The row names it. |
+# | **not decided at this size** | The training saw less than half of the samples that the thesis's training saw; or the 95% interval of the number covers both answers. |
+# | **does not stand** | The interval contradicts the prediction. |
+# | **stands, but means something else** | A control gives what the claim predicts. The control lacks what the claim is about: training, context, or biology. |
+# | **stands** | The interval agrees with the prediction. |
+#
+# A claim with several tests stands where all of them hold. It does not stand where one of them fails. Where a number has no
+# interval, the number itself decides; "= 0.8875" then means within 2% of it. Some claims are sentences about the thesis's own
+# tables. They are decided by the printed numbers, which are as certain as their last digit: the thesis prints no intervals.
+#
+# What an interval counts, stands beside it: `n` is the number of promoters, species or samples. Intervals over repeats are
+# Student's. No interval knows more seeds than were run.
+
+# %% [markdown]
+# ## All claims
+#
+# Type words, choose a verdict, or click on the head of a column to sort. The link *cell* leads to the place in the book
+# where the number stands.
+
+# %% tags=["remove-input"]
+claims_table(
+    claims,
+    "All claims. Small print says what the number is, or what is missing. A control is marked: it lacks what the claim is about.",
+)
+
+# %% [markdown]
+# ## Where the thesis's figures and tables stand
+
+# %% tags=["remove-input"]
+display(Markdown(places.links()))
+
+# %% [markdown]
+# ## What to take away
+
+# %% tags=["remove-input"]
+summary = prose(
+    "Of **{claims}** claims, **{stand}** stand, **{otherwise}** stand but mean something else, and **{fall}** do not stand. "
+    "**{small}** are not decided by trainings as small as ours, and **{missing}** wait for runs or data. {judged} are "
+    "explanations, judgements or quoted values. Of the **{sentences}** sentences among them, {sentences_stand} stand, "
+    "{sentences_otherwise} mean something else, and {sentences_fall} do not stand.",
+    claims=len(claims),
+    stand=totals.loc["stands", "all"],
+    otherwise=totals.loc["stands, but means something else", "all"],
+    fall=totals.loc["does not stand", "all"],
+    small=totals.loc["not decided at this size", "all"],
+    missing=totals.loc["not run yet", "all"] + totals.loc["no data here", "all"],
+    judged=totals.loc["no number decides it", "all"],
+    sentences=totals["sentences"].sum(),
+    sentences_stand=totals.loc["stands", "sentences"],
+    sentences_otherwise=totals.loc["stands, but means something else", "sentences"],
+    sentences_fall=totals.loc["does not stand", "sentences"],
+)
+glue("summary", summary)
+summary

@@ -1,0 +1,91 @@
+"""The benchmark: its splits have names that the data decide, its lines are checked, its results recorded ones."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from dnakit.chapters.chapter import chapter_of
+from dnakit.data import sources
+from dnakit.models import device
+from dnakit.notebooks.parameters import names
+from dnakit.project import DnakitError
+from dnakit.report import benchmark
+from dnakit.report.finished import recorded
+from dnakit.report.measured import run_name
+
+HEADER = "task,method,kind,measure,interval,value,low,high,source\n"
+
+
+def test_a_line_that_anyone_adds_stands_in_the_table_by_its_value(tmp_path):
+    path = tmp_path / "benchmark.csv"
+    path.write_text(HEADER + "12s-known,mine,model,,,0.75,0.7,0.8,a paper\n12s-known,worse,simple,,,0.5,,,a page\n")
+    task = next(task for task in benchmark.tasks() if task.id == "12s-known")
+    table = benchmark.result_table(task, [*benchmark.results(), *benchmark.results(path)])
+    assert table.loc["mine", "right names"] == "0.750"
+    assert table.loc["mine", "95% interval"] == "0.700 to 0.800"
+    values = [float(value) for value in table["right names"] if value != benchmark.NOT_RECORDED]
+    assert values == sorted(values, reverse=True)
+    assert table.index[-1] == "worse"
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("12s-unknown,mine,model,,,0.75,,,a paper", "did you mean '12s-known'"),
+        ("12s-known,mine,model,,,0.75,,,", "needs a source"),
+        ("12s-known,mine,model,,,,,,a paper", "either a measure"),
+        ("12s-known,mine,model,,,0.75,0.8,0.9,a paper", "between low and high"),
+        ("12s-known,mine,model,,,0.75,0.7,,a paper", "both low and high"),
+        ("12s-known,mine,model,,,much,,,a paper", "value"),
+        ("12s-known,mine,magic,,,0.75,,,a paper", "kind"),
+        ("12s-known,mine,model", "one value for each of task"),
+    ],
+)
+def test_a_wrong_line_is_named_in_one_line(tmp_path, line, wrong):
+    path = tmp_path / "benchmark.csv"
+    path.write_text(f"{HEADER}12s-known,first,model,,,0.75,,,a paper\n{line}\n")
+    with pytest.raises(DnakitError, match=r"benchmark\.csv, line 3") as caught:
+        benchmark.results(path)
+    assert wrong in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_recorded_results_are_numbers_of_their_runs():
+    found = {(result.task, result.method): result.found for result in benchmark.results()}
+    assert len(found) == len(benchmark.results())
+    share = found["12s-known", "vsearch"]
+    table = recorded("04_metagenomics")["fair-vsearch"].frame("accuracy.csv")
+    row = table[(table.level == "known") & (table.form == "gene") & (table["rank"] == "species")].iloc[0]
+    assert (share.value, *share.interval) == (row.share, row.low, row.high)
+    area = recorded("05_chromatin")["simple-chromosomes"].metrics["methods"]["6-mers"]["kinds"]["TF"]
+    assert found["chromatin-tf", "6-mers, logistic regression"].value == area["auroc_mean"]
+    assert sum(each is not None for each in found.values()) > 40
+
+
+def test_runs_of_results_are_runs_of_their_chapters(monkeypatch):
+    monkeypatch.setattr(device, "bf16", lambda precision: precision != "fp32")
+    monkeypatch.setattr(sources, "fetch", lambda name: Path(str(name)))
+    monkeypatch.setattr(sources, "digest", lambda path: f"digest of {path}")
+    known = {notebook: set(chapter_of(notebook, "laptop").runs) for notebook in names()}
+    for result in benchmark.results():
+        if result.measure:
+            notebook, name = run_name(result.measure)
+            assert name in known[notebook], result.measure
+
+
+def test_the_name_of_a_split_changes_with_its_data_and_with_nothing_else(tmp_path, monkeypatch):
+    record = {"source_sha256": "abc", "parameters": {"seed": 1}, "seconds": 3.0}
+    (tmp_path / "metrics.json").write_text("{}")
+    task = next(task for task in benchmark.tasks() if task.id == "12s-known")
+
+    def name(**changed):
+        (tmp_path / "run.json").write_text(json.dumps(record | changed))
+        monkeypatch.setattr(benchmark, "runs_of", lambda _: {"": benchmark.FinishedRun("run", tmp_path)})
+        return task.split_name
+
+    assert re.fullmatch(r"12s-known@[0-9a-f]{12}", name())
+    assert name() == name(seconds=4.0)
+    assert name() != name(source_sha256="abd")
+    assert name() != name(parameters={"seed": 2})
