@@ -98,12 +98,14 @@ SlurmdLogFile=/var/log/slurm/slurmd.log
 JobCompType=jobcomp/filetxt
 JobCompLoc=$JOBLOG
 ReturnToService=2
+MpiDefault=none
 SlurmdParameters=config_overrides
 GresTypes=gpu
 NodeName=$NODE CPUs=$SLOTS RealMemory=$((SLOTS * 32000)) Gres=gpu:$SLOTS State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
-    echo "NodeName=$NODE Name=gpu Count=$SLOTS" > /etc/slurm/gres.conf
+    touch $(seq --format /run/gpu%g 0 $((SLOTS - 1)))
+    echo "NodeName=$NODE Name=gpu File=/run/gpu[0-$((SLOTS - 1))]" > /etc/slurm/gres.conf
     [[ -f /etc/munge/munge.key ]] || mungekey --create
     chown -R munge: /etc/munge /run/munge /var/lib/munge /var/log/munge
     grep -q " $NODE$" /etc/hosts || echo "127.0.0.1 $NODE" >> /etc/hosts
