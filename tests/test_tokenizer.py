@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnakit.project import DnakitError
+from dnakit.tokens.encoding_table import EncodingTable
 from dnakit.tokens.tokenizer import (
     DnaTokenizer,
-    EncodingTable,
     bigbird_words,
     known_words,
     load_tokenizer,
@@ -62,7 +62,7 @@ def test_every_length_modulo_k_and_long_sequences_equal_the_library(tokenizers, 
 def test_pieces_join_to_the_encoding_of_the_whole(tokenizers, monkeypatch):
     sequence = random_dna(10_000, 5) + b"NNN" + random_dna(77, 6)
     whole = tokenizers[9].encode_sequence(sequence)
-    monkeypatch.setattr("dnakit.tokens.tokenizer.PIECE_WORDS", 50)
+    monkeypatch.setattr("dnakit.tokens.encoding_table.PIECE_WORDS", 50)
     assert (tokenizers[9].encode_sequence(sequence) == whole).all()
 
 
@@ -76,7 +76,7 @@ def test_sequences_together_are_encoded_as_one_by_one(tokenizers, k, texts):
 
 
 def test_reads_and_genomes_together_are_encoded_as_one_by_one(tokenizers, monkeypatch):
-    monkeypatch.setattr("dnakit.tokens.tokenizer.PIECE_WORDS", 100)
+    monkeypatch.setattr("dnakit.tokens.encoding_table.PIECE_WORDS", 100)
     sequences = [random_dna(length, length) for length in (170, 171, 8, 5_000, 0, 900, 901, 170, 9)]
     together = tokenizers[9].encode_sequences(iter(sequences))
     assert [ids.tolist() for ids in together] == [tokenizers[9].encode_sequence(each).tolist() for each in sequences]
@@ -85,7 +85,7 @@ def test_reads_and_genomes_together_are_encoded_as_one_by_one(tokenizers, monkey
 @pytest.mark.parametrize("share", [0, 1])
 def test_ids_do_not_depend_on_what_was_encoded_before(tokenizers, monkeypatch, share):
     """All words at once, or only those that appear; few new words at a time, or many."""
-    monkeypatch.setattr("dnakit.tokens.tokenizer.FULL_FROM", share)
+    monkeypatch.setattr("dnakit.tokens.encoding_table.FULL_FROM", share)
     tokenizer = tokenizers[6]
     table = EncodingTable(tokenizer, 6)
     for length in (6, 12, 7, 600, 6_000, 60_000):

@@ -11,8 +11,9 @@ import numpy as np
 
 from dnakit.chapters.tss.samples import MOST_BEFORE, word_length
 from dnakit.data import bases
+from dnakit.tokens.encoding_table import EncodingTable
 from dnakit.tokens.samples import PAD
-from dnakit.tokens.tokenizer import DnaTokenizer, EncodingTable
+from dnakit.tokens.tokenizer import DnaTokenizer
 
 
 def rule(tokens: Sequence[np.ndarray], tokenizer: DnaTokenizer, remainder: int) -> np.ndarray:
