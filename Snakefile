@@ -96,7 +96,7 @@ rule train_chapter:
         JOBS / "{notebook}.keys",
     params:
         parameters=lambda wildcards: CHAPTERS[wildcards.notebook].parameters.model_dump(),
-    threads: workflow.cores or 1
+    threads: 1 if RUN_IS_A_JOB else workflow.cores
     shell:
         "dnakit train {wildcards.notebook} --profile {PROFILE} --jobs {threads} --key-file {output:q}"
 
