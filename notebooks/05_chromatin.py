@@ -24,7 +24,7 @@
 
 # %% tags=["remove-cell"]
 from dnakit.chapters.chapter import open_chapter
-from dnakit.chapters.chromatin import results, training_results
+from dnakit.chapters.chromatin import control_results, feature_results, results, training_results
 from dnakit.report.display import prose, show, table
 from dnakit.report.ledger import ledger
 
@@ -97,9 +97,11 @@ show(
 # %% [markdown]
 # ## Methods without a network
 #
-# Three simple methods set the scale. **Nearest bins** copies the labels of the nearest training bins. It sees no sequence
+# Four simple methods set the scale. **Nearest bins** copies the labels of the nearest training bins. It sees no sequence
 # at all, so that its score is what position alone is worth. **GC content** is a ridge regression on the share of G and C.
-# **6-mers** is a ridge regression on the counts of all 6-mers (a 6-mer and its reverse complement are one).
+# **6-mers** is a ridge regression on the counts of all 6-mers (a 6-mer and its reverse complement are one). **Gapped
+# 7-mers** is a logistic regression on the counts of words of seven bases of which five are read, the two others being
+# anything. Such words were the state of the art before networks {cite}`ghandi2014gkmsvm`.
 #
 # AUROC is the chance that a positive bin scores above a negative one: 0.5 by guessing. AUPRC is the area under the
 # precision-recall curve: by guessing the share of positives. Both are means over the features of a kind that have at least
@@ -227,17 +229,29 @@ show(
 
 # %% [markdown]
 # Differences of .005 decide the thesis's sentences on initialization and length. Trainings that differ in nothing but the
-# seed show how much a difference has to be.
+# seed show how much a difference has to be. With three seeds the interval of a mean (Student's t) is more than twice as
+# wide as the three values lie apart.
 
 # %% tags=["remove-input"]
 show(
     training_results.spread,
     recorded,
     here,
-    "Mean AUROC by kind over the repeats of each row, with the lowest and the highest.",
-    formats=dict.fromkeys(
-        [f"{kind}{end}" for kind in ("DNase", "TF", "histone") for end in ("", ", lowest", ", highest")], ".3f"
-    ),
+    "Mean AUROC by kind over the repeats of each row, with the 95% interval of the mean over seeds where there are several.",
+    formats=dict.fromkeys(["DNase", "TF", "histone"], ".3f"),
+)
+
+# %% [markdown]
+# The next table has the differences themselves. Two trainings are compared on the same test rows. The 95% interval holds
+# two others: that of other test rows (blocks of 100 kb are drawn anew, the same for both trainings) and, where there are
+# several seeds, that of other seeds. Where it holds zero, the difference is not decided.
+
+# %% tags=["remove-input"]
+show(
+    control_results.differences,
+    recorded,
+    here,
+    "Differences of mean AUROC between two trainings on the same test rows, with 95% intervals.",
 )
 
 # %% [markdown]
@@ -245,11 +259,11 @@ show(
 #
 # The same Longformer, DeepSEA's convolutional network and DanQ {cite}`quang2016danq` in their published shapes, and the
 # simple methods, all on the same rows. What a network keeps when whole chromosomes are held out is what it reads from the
-# sequence.
+# sequence. *Samples seen* are training bins times epochs. The simple methods see each training bin.
 
 # %% tags=["remove-input"]
 show(
-    training_results.networks,
+    control_results.networks,
     recorded,
     here,
     "Mean AUROC and AUPRC by split.",
@@ -259,15 +273,33 @@ show(
 )
 
 # %% [markdown]
+# ## Feature by feature
+#
+# A mean over features hides that some are easy and others hard. DeepSEA's and DanQ's areas were published for each feature
+# of DeepSEA {cite}`quang2016danq`, from training on 4.4 million rows and testing on chr8 and chr9. Features here are
+# paired with those of the same target in the same cell. The rows and the budget are others, so that no point can lie on the
+# diagonal by right; what compares is the order. A high rank correlation says that the same features are hard.
+
+# %% tags=["remove-input"]
+show(
+    feature_results.draw_published,
+    recorded,
+    here,
+    "AUROC of each feature with whole chromosomes held out, beside the published AUROC of DeepSEA. Dotted: equal.",
+)
+
+# %% [markdown]
 # ## Longer inputs: padding, and real context
 #
-# With 1,000 bp, an input of 512 or 1,024 tokens is the input of 256 tokens with more padding. With windows of 2,000 bp and
+# With 1,000 bp, an input of 512 or 1,024 tokens is the input of 256 tokens with more padding. This book cuts padding that
+# no input needs, so that these trainings read the very same numbers (*longest input* in the table). They differ in the
+# number of position vectors, most of which are never used, and therefore in the random numbers that follow. With windows of 2,000 bp and
 # more the model sees real context. There, whole chromosomes are held out: the wider the windows, the more bases do
 # neighbours share.
 
 # %% tags=["remove-input"]
 show(
-    training_results.lengths,
+    control_results.lengths,
     recorded,
     here,
     "Mean AUROC by length of the input. Longest input: the tokens that the longest window needs, rounded up to a multiple of 32.",
@@ -283,7 +315,7 @@ show(
 
 # %% tags=["remove-input"]
 show(
-    training_results.weights,
+    control_results.weights,
     recorded,
     here,
     "The same training with positives weighted by 8 and by 1. A calibrated model's mean probability is the share of "
@@ -301,6 +333,15 @@ show(
     ),
 )
 
+# %% tags=["remove-input"]
+show(
+    control_results.draw_weights,
+    recorded,
+    here,
+    "Left: precision and recall over thresholds, with a ring at 0.5. Right: of the labels that got a probability, the share that "
+    "is positive. With a weight of 8 the ring moves along the same curve, and probabilities are too high.",
+)
+
 # %% [markdown]
 # ## The other strand
 #
@@ -308,7 +349,7 @@ show(
 
 # %% tags=["remove-input"]
 show(
-    training_results.strands,
+    control_results.strands,
     recorded,
     here,
     "How far the probabilities of the two strands differ on average, and mean AUROC of one strand and of both averaged.",
@@ -320,12 +361,13 @@ show(
 # ## What a network looks at
 #
 # Known motifs are looked for in the test bins where their factor is bound. Each base in and around a motif is replaced by
-# the three others. How far the predicted logit falls is the importance of the base. The network is DanQ, trained with whole
-# chromosomes held out. One that has learned a motif shows its letters; one that has not shows noise.
+# the three others. How far the predicted logit falls is the importance of the base. The networks are DanQ on the human
+# profiles and DeepSEA's on yeast, trained with whole chromosomes held out. One that has learned a motif shows its letters;
+# one that has not shows noise.
 
 # %% tags=["remove-input"]
 show(
-    training_results.draw_mutagenesis,
+    feature_results.draw_mutagenesis,
     recorded,
     here,
     "Above: mean importance of each base around a motif (fall of the logit when it changes). Below: the bases at the same sites, "
@@ -333,14 +375,31 @@ show(
 )
 
 # %% [markdown]
+# That looks only where a motif is. The next table asks the other way round: where does a network look? In all test windows
+# where a factor is bound, the ten neighbouring bases of the highest importance are taken, wherever in the 1,000 bp they
+# lie. They *hold the motif* if they share seven bases or more with a match of it on either strand. Importance is estimated
+# for all bases at once from the gradient of the logit. Two controls: ten bases at a random place of the same windows, and
+# the same windows with their bases in a random order.
+
+# %% tags=["remove-input"]
+show(
+    feature_results.motifs,
+    recorded,
+    here,
+    "Shares of windows: those with the motif anywhere, and those whose most important ten bases hold it.",
+    formats=dict.fromkeys(["with motif", "top ten bases", "ten bases at random", "top ten bases, shuffled"], ".1%"),
+)
+
+# %% [markdown]
 # ## What it costs
 
 # %% tags=["remove-input"]
 show(
-    training_results.costs,
+    control_results.costs,
     recorded,
     here,
-    "Samples seen, minutes of training with validation, and milliseconds per sample.",
+    "Samples that each training saw, minutes of training with validation (of all repeats together), and milliseconds per "
+    "sample.",
     formats={"minutes": ".1f", "ms per sample": ".0f"},
 )
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from dnakit import training
 from dnakit.chapters.chapter import open_chapter
-from dnakit.chapters.chromatin import training_results
+from dnakit.chapters.chromatin import control_results, training_results
 from dnakit.chapters.chromatin.comparisons import Difference, Predictions, differences
 from dnakit.chapters.chromatin.comparisons import _summary as summary_of_differences
 from dnakit.chapters.chromatin.fine_tuning import load_model, weighted_loss
@@ -156,6 +156,29 @@ def test_padding_changes_no_logit(tokenizer):
         assert torch.allclose(model(**batch).logits, model(**more).logits, atol=1e-6)
 
 
+def test_a_model_for_more_tokens_with_the_same_weights_gives_the_same_logits(tokenizer):
+    """What an input of 1,024 tokens adds to one of 256 that holds the window: position vectors that are never used."""
+    models, logits = {}, {}
+    for tokens in (256, 1_024):
+        torch.manual_seed(0)
+        options = {"num_labels": 3, "max_tokens": tokens} | TINY
+        models[tokens] = build.build("longformer", "multilabel", len(tokenizer), **options).eval()
+    short, long = (models[tokens].state_dict() for tokens in (256, 1_024))
+    for name, value in short.items():
+        long[name][: len(value)] = value
+    models[1_024].load_state_dict(long)
+    batch = TokenInputs(windows(2), tokenizer, 256)[np.arange(2)]
+    assert batch["attention_mask"].sum(1).max() < 256, "the windows fit"
+    for tokens, model in models.items():
+        more = {
+            name: F.pad(each, (0, tokens - each.shape[1]), value=PAD * (name == "input_ids"))
+            for name, each in batch.items()
+        }
+        with torch.no_grad():
+            logits[tokens] = model(**more).logits
+    assert torch.allclose(logits[256], logits[1_024], atol=1e-6)
+
+
 def test_each_epoch_draws_other_samples_and_the_same_again():
     inputs, labels = BaseInputs(windows(50)), np.zeros((50, 3), np.int8)
     samples = Samples(inputs, labels, 20, 1, redraw=True)
@@ -276,7 +299,7 @@ def test_table_5_4_has_a_row_for_each_of_the_thesiss_and_dashes_before_training(
     assert set(table.index) < set(printed.index)
     assert table.isna().all(axis=None)
     assert training_results.figure_5_15(done) is None
-    assert training_results.networks(done).loc[("random", "DanQ"), "AUROC histone"] > 0.6
+    assert control_results.networks(done).loc[("Simulated P", "random", "DanQ"), "AUROC histone"] > 0.6
 
 
 # ---- mutagenesis

@@ -130,6 +130,12 @@ def test_chromosomes_named_with_and_without_chr_are_brought_together(tmp_path):
     assert peaks.fitted(found, ["1"]) == (found, "")
 
 
+def test_unlabelled_chromosomes_are_named_as_the_genome_names_them():
+    features = [Feature("a", "TF", ("chr1", "8")), Feature("b", "TF", ("X",))]
+    found = peaks.fitted_features(features, ["1", "chr8"])
+    assert [each.unlabelled for each in found] == [("1", "chr8"), ("X",)]
+
+
 def test_no_chromosome_in_common_is_refused(tmp_path):
     with pytest.raises(DnakitError, match="no chromosome has the same name in both"):
         peaks.fitted(read(tmp_path, "chrIV\t5\t20\tCTCF\n"), ["IX", "X"])

@@ -230,6 +230,17 @@ def fitted(peaks: Peaks, chromosomes: Sequence[str]) -> tuple[Peaks, str]:
     )
 
 
+def fitted_features(features: Sequence[Feature], chromosomes: Sequence[str]) -> list[Feature]:
+    """Features whose unlabelled chromosomes are named as the genome names them, with or without ``chr``."""
+    known = set(chromosomes)
+
+    def named(chromosome: str) -> str:
+        names = chromosome, f"chr{chromosome}", chromosome.removeprefix("chr")
+        return next((name for name in names if name in known), chromosome)
+
+    return [each._replace(unlabelled=tuple(map(named, each.unlabelled))) for each in features]
+
+
 def check_end(peaks: Peaks, piece: Piece) -> None:
     """Refuse peaks beyond the end of a whole chromosome.
 

@@ -157,8 +157,10 @@ def _make(folder: Path, organism: Organism, window: int, rows: int) -> None:
 def _of_genome(organism: Organism, margin: int) -> tuple[list[Feature], Iterator[Batch], str]:
     """The features, the rows of one piece after the other, and in words how chromosomes were renamed."""
     genomes, path, table = organism.paths()
-    found, renamed = peaks.fitted(peaks.read_peaks(path), peaks.chromosomes(genomes))
+    named = peaks.chromosomes(genomes)
+    found, renamed = peaks.fitted(peaks.read_peaks(path), named)
     features = peaks.read_features(table, found) if table else peaks.plain_features(found, organism.kind)
+    features = peaks.fitted_features(features, named)
 
     def batches() -> Iterator[Batch]:
         for piece in peaks.read_pieces(genomes):

@@ -1,0 +1,205 @@
+"""What the controls of chapter 5 show: splits, lengths, weights of positives, strands, costs, and differences."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from dnakit.chapters.chromatin.results import KINDS, SPLITS, methods_of
+from dnakit.chapters.chromatin.training_results import STARTS, parameter, trained_as
+from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.style import GREY
+from dnakit.report.tables import MISSING
+
+NETWORKS = {"longformer": "Longformer", "cnn": "DeepSEA's network", "danq": "DanQ"}
+WEIGHTS = {"8": "#D55E00", "1": "#0072B2"}  # colours of the two weights of positives
+DIFFERENCES = {  # in words, and the split, of the pairs in the run ``comparisons``
+    "pretraining-nuclear": ("Hg38 less untrained", "random"),
+    "pretraining-mitochondria": ("Mitochondria less untrained", "random"),
+    "pretraining-nuclear-chromosomes": ("Hg38 less untrained", "chromosomes"),
+    "tokens-512": ("512 tokens less 256", "random"),
+    "tokens-1024": ("1,024 tokens less 256", "random"),
+    "without-neighbours": ("trained without neighbours less with them", "apart"),
+    "weight-1": ("weight 1 less weight 8", "random"),
+    "cnn-random": ("DeepSEA's network less Longformer, Hg38", "random"),
+    "danq-random": ("DanQ less Longformer, Hg38", "random"),
+    "cnn-chromosomes": ("DeepSEA's network less Longformer, Hg38", "chromosomes"),
+    "danq-chromosomes": ("DanQ less Longformer, Hg38", "chromosomes"),
+}
+
+
+def _trainings(done: Finished) -> Finished:
+    return done.only(lambda run: "test" in run.metrics)
+
+
+def network(run: FinishedRun) -> str:
+    """What was trained, such as "Longformer, Hg38" or "DanQ"."""
+    start = STARTS.get(parameter(run, "initialization"), "")
+    return ", ".join(filter(None, [NETWORKS[parameter(run, "network")], start]))
+
+
+def _described(run: FinishedRun) -> dict[str, str]:
+    """A training in words."""
+    tokens, weight = parameter(run, "tokens"), parameter(run, "positive_weight")
+    reads = f"{parameter(run, 'window'):,} bp" + (f", {tokens:,} tokens" if tokens else "")
+    weighted = "" if weight == 8.0 else f", weight {weight:g}"
+    return {
+        "organism": run.record["species"],
+        "network": network(run) + weighted,
+        "input": reads,
+        "split": SPLITS[run.record["split"]],
+    }
+
+
+def _framed(rows: Sequence[dict[str, Any]], index: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(rows).set_index(list(index)) if rows else pd.DataFrame()
+
+
+# ---- splits
+
+
+def networks(done: Finished) -> pd.DataFrame:
+    """Networks and simple methods on the same rows: mean AUROC and AUPRC by split and kind of feature."""
+    rows = []
+    for run in done.values():
+        if "test" in run.metrics and _compared(run):
+            samples = run.record["samples"]["train"] * parameter(run, "epochs")
+            rows.append(_scores(network(run), run, run.metrics["test"], samples))
+        if "methods" in run.metrics:
+            rows += [_scores(method, run, found, None) for method, found in methods_of(run)]
+    frame = pd.DataFrame(rows)
+    if frame.empty:
+        return frame
+    order = {name: number for number, name in enumerate(SPLITS.values())}
+    frame = frame.sort_values(["organism", "split"], key=lambda names: names.replace(order), kind="stable")
+    return frame.set_index(["organism", "split", "method"]).astype({"samples seen": "Int64"})
+
+
+def _compared(run: FinishedRun) -> bool:
+    usual = [parameter(run, name) for name in ("window", "positive_weight", "repeat")] == [1_000, 8.0, 0]
+    return usual and parameter(run, "tokens") in (0, 256)
+
+
+def _scores(method: str, run: FinishedRun, found: dict[str, Any], samples: int | None) -> dict[str, Any]:
+    row = {"organism": run.record["species"], "split": SPLITS[run.record["split"]], "method": method}
+    row |= {"samples seen": samples}
+    for kind in KINDS:
+        each = found["kinds"].get(kind, {})
+        row |= {f"AUROC {kind}": each.get("auroc_mean"), f"AUPRC {kind}": each.get("auprc_mean")}
+    return row
+
+
+def differences(done: Finished) -> pd.DataFrame:
+    """Differences of mean AUROC between trainings on the same test rows, with 95% intervals."""
+    run = done.get("comparisons")
+    pairs = run.metrics["pairs"] if run else {}
+    rows = []
+    for name in sorted(pairs, key=lambda name: list(DIFFERENCES).index(name) if name in DIFFERENCES else len(pairs)):
+        compared, split = DIFFERENCES.get(name) or _wider(name)
+        row = {"difference": compared, "split": SPLITS[split], "trainings each": pairs[name]["repeats"]}
+        rows.append(row | {kind: _signed(pairs[name]["kinds"].get(kind)) for kind in KINDS})
+    return _framed(rows, ["difference", "split"])
+
+
+def _wider(name: str) -> tuple[str, str]:
+    """Of windows of so many bases, such as ``bases-2000``."""
+    return f"{int(name.split('-')[1]):,} bp less 1,000", "chromosomes"
+
+
+def _signed(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return MISSING
+    low, high = found["auroc_interval"]
+    return f"{found['auroc']:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+# ---- lengths
+
+
+def lengths(done: Finished) -> pd.DataFrame:
+    """Longer inputs: padding alone, with a random split, and real context, with chromosomes held out."""
+    rows = []
+    for run in trained_as(done, split=None, window=None, initialization="none").values():
+        split, window, tokens = (parameter(run, name) for name in ("split", "window", "tokens"))
+        if split != "apart" and parameter(run, "repeat") == 0:
+            row = {"split": SPLITS[split], "bases": window, "input tokens": tokens}
+            row["longest input"] = run.record["input_length"]
+            rows.append(row | {kind: run.value(f"metrics.test.kinds.{kind}.auroc_mean") for kind in KINDS})
+    found = _framed(rows, ["split", "bases", "input tokens"])
+    return found if found.empty else found.sort_index(ascending=[False, True, True])
+
+
+# ---- the weight of positives
+
+
+def _by_weight(done: Finished) -> list[tuple[str, FinishedRun]]:
+    """The trainings with positives weighted by 8 and by 1 that differ in nothing else."""
+    chosen = trained_as(done, positive_weight=None, initialization="none", tokens=256, repeat=0)
+    return [(f"{parameter(run, 'positive_weight'):g}", run) for run in chosen.values()]
+
+
+def weights(done: Finished) -> pd.DataFrame:
+    """Positives weighted by 8 and not at all: precision and recall at 0.5, mean probability, AUROC."""
+    rows = []
+    for weight, run in _by_weight(done):
+        test, table = run.metrics["test"], run.frame("thresholds.csv").dropna()
+        row: dict[str, Any] = {"weight of positives": weight}
+        row |= {"precision at 0.5": test["precision"], "recall at 0.5": test["recall"]}
+        row |= {"mean probability": np.average(table["mean probability"], weights=table["labels"])}
+        row |= {"share positive": test["positive_rate"], "AUC, thresholded": test["auc_thresholded"]}
+        rows.append(row | {"AUC, flattened": test["auc_flattened"]})
+    return _framed(rows, ["weight of positives"]).astype(float) if rows else pd.DataFrame()
+
+
+def draw_weights(done: Finished) -> Figure | None:
+    """Precision and recall over thresholds, and calibration, for each weight of positives; rings stand at 0.5."""
+    found = _by_weight(done)
+    if not found:
+        return None
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.6), layout="tight")
+    for weight, run in found:
+        table, style = run.frame("thresholds.csv"), {"color": WEIGHTS.get(weight), "label": f"weight {weight}"}
+        left.plot(table["recall"], table["precision"], marker=".", **style)
+        at = table[table["threshold"] == 0.5]
+        left.plot(at["recall"], at["precision"], "o", markersize=10, fillstyle="none", color=WEIGHTS.get(weight))
+        right.plot(table["mean probability"], table["share positive"], marker=".", **style)
+    right.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="calibrated")
+    left.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02), title="over thresholds")
+    right.set(xlabel="mean probability", ylabel="share positive", xlim=(0, 1), ylim=(0, 1), title="calibration")
+    left.legend()
+    right.legend()
+    return figure
+
+
+# ---- strands and costs
+
+
+def strands(done: Finished) -> pd.DataFrame:
+    """The same test rows on the other strand: how far probabilities differ, and AUROC of the mean of both."""
+    rows = []
+    for run in trained_as(done, split=None, repeat=0).values():
+        kinds, both = run.metrics["test"]["kinds"], run.metrics["strands"]["both"]["kinds"]
+        row: dict[str, Any] = _described(run) | {"mean difference": run.metrics["strands"]["mean_difference"]}
+        for kind in KINDS:
+            one, mean = (each.get(kind, {}).get("auroc_mean") for each in (kinds, both))
+            row |= {kind: one, f"{kind}, both": mean}
+        rows.append(row)
+    return _framed(rows, ["organism", "network", "input", "split"])
+
+
+def costs(done: Finished) -> pd.DataFrame:
+    """What trainings cost, repeats together: samples each, minutes in all, milliseconds per sample."""
+    rows = []
+    for run in _trainings(done).values():
+        samples, minutes = run.record["samples"]["train"] * parameter(run, "epochs"), run.record["seconds"] / 60
+        row = _described(run) | {"trainings": 1, "samples each": samples, "minutes": minutes}
+        rows.append(row | {"device": run.record["device"]})
+    if not rows:
+        return pd.DataFrame()
+    keys = [*_described(run), "samples each", "device"]
+    found = pd.DataFrame(rows).groupby(keys, sort=False).sum().reset_index(["samples each", "device"])
+    found["ms per sample"] = 60_000 * found["minutes"] / found["samples each"] / found["trainings"]
+    return found[["trainings", "samples each", "minutes", "ms per sample", "device"]]

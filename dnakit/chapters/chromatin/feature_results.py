@@ -1,0 +1,113 @@
+"""What networks look at, and their scores of single features beside published ones, read from finished runs."""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from dnakit.chapters.chromatin.control_results import NETWORKS, network
+from dnakit.chapters.chromatin.results import KINDS
+from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.style import GREY
+
+KIND_COLOURS = dict(zip(KINDS, ("#0072B2", "#D55E00", "#009E73"), strict=True))
+OURS = ["nuclear-256-chromosomes", "cnn-chromosomes", "danq-chromosomes"]  # beside the published scores
+LINEAR = ("simple-chromosomes", "6-mers")  # a run and one of its methods, likewise
+
+
+# ---- published scores
+
+
+def published_scores(done: Finished) -> pd.DataFrame:
+    """A row for each feature that was published too and each method here: ``auroc``, and ``published`` (DeepSEA's)."""
+    run = done.get("published")
+    if run is None:
+        return pd.DataFrame()
+    table = run.frame("published.csv", dtype={"feature": str})
+    published = table[table.network == "DeepSEA"].set_index("feature")["auroc"].rename("published")
+    frames = [each.frame("features.csv", dtype={"feature": str}).assign(method=network(each)) for each in _ours(done)]
+    if linear := done.get(LINEAR[0]):
+        frames.append(linear.frame("features.csv", dtype={"feature": str}).query("method == @LINEAR[1]"))
+    if not frames:
+        return pd.DataFrame()
+    return pd.concat(frames).join(published, on="feature", how="inner").dropna(subset=["auroc", "published"])
+
+
+def _ours(done: Finished) -> list[FinishedRun]:
+    return [done[name] for name in OURS if name in done]
+
+
+def draw_published(done: Finished) -> sns.FacetGrid | None:
+    """AUROC of each feature beside DeepSEA's published one, a panel for each method, with the rank correlation."""
+    found = published_scores(done)
+    if found.empty:
+        return None
+    kinds = [kind for kind in KINDS if kind in set(found["kind"])]
+    grid = sns.relplot(
+        found,
+        x="published",
+        y="auroc",
+        hue="kind",
+        col="method",
+        hue_order=kinds,
+        palette=KIND_COLOURS,
+        height=2.9,
+        s=22,
+    )
+    grid.set_axis_labels("published AUROC (DeepSEA)", "AUROC here")
+    for method, axes in grid.axes_dict.items():
+        each = found[found["method"] == method]
+        rank = each["auroc"].corr(each["published"], method="spearman")
+        axes.set_title(f"{method}\n{len(each)} features, rank correlation {rank:.2f}")
+        axes.axline((0.9, 0.9), slope=1, color=GREY, linestyle=":")
+        axes.axhline(0.5, color=GREY, linewidth=1)
+    return grid
+
+
+# ---- what networks look at
+
+
+def motifs(done: Finished) -> pd.DataFrame:
+    """Windows of bound factors whose most important ten bases hold the motif, beside shuffled windows and chance."""
+    rows: list[dict[str, Any]] = []
+    for run in done.values():
+        if run.name.startswith("motifs"):
+            kind = NETWORKS[run.record["network"].split("-")[0]]
+            for motif, found in run.metrics["motifs"].items():
+                low, high = found["interval"]
+                row = {"network": f"{kind}, {run.record['species']}", "motif": motif, "windows": found["windows"]}
+                row |= {"with motif": found["with_motif"], "top ten bases": found["top"]}
+                row |= {"95%": f"{low:.1%} to {high:.1%}", "ten bases at random": found["random"]}
+                rows.append(row | {"top ten bases, shuffled": found["shuffled"]["top"]})
+    return pd.DataFrame(rows).set_index(["network", "motif"]) if rows else pd.DataFrame()
+
+
+def draw_mutagenesis(done: Finished) -> Figure | None:
+    """Importance of the bases around each known motif as a logo, above the bases at the same sites."""
+    import logomaker
+
+    sites = _sites(done)
+    if not sites:
+        return None
+    figure, axes = plt.subplots(2, len(sites), figsize=(3.5 * len(sites), 3.6), squeeze=False, layout="tight")
+    for column, (motif, count, rows) in enumerate(sites):
+        for axis, value in zip(axes[:, column], ("importance", "share"), strict=True):
+            logomaker.Logo(rows.pivot(index="place", columns="base", values=value), ax=axis, color_scheme="classic")
+            axis.set_ylabel(value if column == 0 else "")
+            axis.grid(False)
+        axes[0, column].set_title(f"{motif}: {rows.feature.iloc[0]}, {count} sites")
+        axes[1, column].set_xlabel("base from the start of the motif")
+    return figure
+
+
+def _sites(done: Finished) -> list[tuple[str, int, pd.DataFrame]]:
+    """Each motif, how many sites there are, and the importance of the bases around it."""
+    found = []
+    for run in done.values():
+        if run.name.startswith("mutagenesis"):
+            table = run.frame("importance.csv")
+            for motif in table.motif.unique():
+                found.append((motif, run.value(f"metrics.motifs.{motif}.sites"), table[table.motif == motif]))
+    return found
