@@ -24,115 +24,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dnakit.data.formats import AMBIGUITY, annotation, read_bed, read_fasta, read_genbank
-from dnakit.data.taxonomy import lineages, rank
-from dnakit.notebooks.parameters import assigned, check, read_yaml
+import fuzz_samples
+import fuzz_texts
+
 from dnakit.project import DnakitError
 
 SECONDS = 10  # for one file
 MEGABYTES = 1500  # resident at most, all libraries included
-NOTEBOOK = "02_pretraining"
 COMPRESSORS = (gzip.compress, bz2.compress, lzma.compress)
-PIECES = (
-    rb"""\0 \r \n\n \t > >> // - * # \xff\xfe \xef\xbb\xbf \xe9 \xf0\x9f\xa7\xac \xc2\xb2 \x1f\x8b PK\x03\x04 ---\n"""
-    rb""" 99999999999999999999 -1 1_0 1e9 nan .. 0x1F 010 1:30 yes ~ join( complement( order( ) < ^ , ' " [ ] { }"""
-    rb""" :\x20 &a\x20 *a !!int\x20 !!python/name:os.system\x20"""
-)
-PIECES = [piece.decode("unicode_escape").encode("latin-1") for piece in PIECES.split()] + [b" ", b"N" * 70]
-
-
-# ---- what is mutated
-
-
-def dna(rng: random.Random, length: int) -> str:
-    return "".join(rng.choices("ACGT", k=length))
-
-
-def fasta(rng: random.Random) -> bytes:
-    records = [f">r{i} of nothing\n{dna(rng, rng.randrange(1, 200))}\n" for i in range(rng.randrange(1, 5))]
-    return "".join(records).encode()
-
-
-def genbank(rng: random.Random) -> bytes:
-    places = ["100..300", "complement(350..500)", "join(550..600,1..60)", "complement(join(590..600,1..60))", "<5..>80"]
-    sequence = dna(rng, 600).lower()
-    rows = [sequence[i : i + 60] for i in range(0, 600, 60)]
-    letters = [f"{60 * n + 1:9d} " + " ".join(row[j : j + 10] for j in range(0, 60, 10)) for n, row in enumerate(rows)]
-    return "\n".join(
-        [
-            "LOCUS       XX000001                 600 bp    DNA     circular INV 01-JAN-2020",
-            "DEFINITION  Inventus exemplaris mitochondrion.",
-            "ACCESSION   XX000001",
-            "VERSION     XX000001.1",
-            "SOURCE      mitochondrion Inventus exemplaris",
-            "  ORGANISM  Inventus exemplaris",
-            "            Eukaryota; Metazoa; Insecta; Inventidae; Inventus.",
-            "FEATURES             Location/Qualifiers",
-            f"     rRNA            {rng.choice(places)}",
-            f'                     /product="{rng.choice(["12S ribosomal RNA", "s-rRNA", "16S ribosomal RNA"])}"',
-            "ORIGIN",
-            *letters,
-            "//\n",
-        ]
-    ).encode()
-
-
-def bed(rng: random.Random) -> bytes:
-    rows = []
-    for number in range(rng.randrange(1, 6)):
-        start = rng.randrange(100_000)
-        row = ["chr1", start, start + 60, f"p{number}", rng.choice([0, ".", 0.5]), rng.choice("+-."), start, start + 11]
-        rows.append("\t".join(map(str, row[: rng.randrange(3, 9)])))
-    return ("track name=x\n" * rng.randrange(2) + "\n".join(rows) + "\n").encode()
-
-
-def table(rng: random.Random) -> bytes:
-    rows = [f"r{i}\tEukaryota>Insecta>Family{i}idae>G{i}\n" for i in range(rng.randrange(1, 5))]
-    return ("accession\tlineage\n" + "".join(rows)).encode()
-
-
-def parameters(rng: random.Random) -> bytes:
-    lines = [
-        "epochs: 3",
-        "source: my.fa",
-        "genomes: [12, 12, 12, 10]",
-        "learning_rate: 1e-4",
-        "nuclear_far: [chr1, chr2]",
-    ]
-    return "\n".join(rng.sample(lines, rng.randrange(1, 6))).encode()
-
-
-def assignment(rng: random.Random) -> bytes:
-    values = [
-        "epochs=3",
-        "source=my.fa",
-        "genomes=[12, 12, 12, 10]",
-        "learning_rate=1e-4",
-        "nuclear_far=[chr1]",
-        "seed=0",
-    ]
-    return rng.choice(values).encode()
 
 
 # ---- how
-
-
-def mutated(data: bytes, rng: random.Random) -> bytes:
-    """The data with one to three changes."""
-    for _ in range(rng.choice([1, 1, 2, 3])):
-        at, length = rng.randrange(len(data) + 1), rng.choice([1, 1, 2, 10, 100])
-        data = rng.choice(
-            [
-                lambda d, at=at, n=length: d[:at] + d[at + n :],
-                lambda d, at=at, n=length: d[:at] + d[at : at + n] * 2 + d[at + n :],
-                lambda d, at=at, n=length: d[:at] + rng.randbytes(n) + d[at + n :],
-                lambda d, at=at: d[:at] + rng.choice(PIECES) * rng.choice([1, 1, 1, 3000]) + d[at:],
-                lambda d, at=at: d[:at] + rng.choice(PIECES) + d[at + 1 :],
-                lambda d, at=at: d[:at],
-                lambda d: b"\n".join(rng.sample(lines := d.split(b"\n"), len(lines))),
-            ]
-        )(data)
-    return data
 
 
 def packed(data: bytes, rng: random.Random) -> bytes:
@@ -141,11 +43,11 @@ def packed(data: bytes, rng: random.Random) -> bytes:
         case 0:
             return rng.choice(COMPRESSORS)(data)
         case 1:
-            return mutated(rng.choice(COMPRESSORS)(data), rng)
+            return fuzz_texts.mutated(rng.choice(COMPRESSORS)(data), rng)
         case 2:
             return archive(data, rng)
         case 3:
-            return mutated(archive(data, rng), rng)
+            return fuzz_texts.mutated(archive(data, rng), rng)
         case 4:
             return data.decode("latin-1").encode(rng.choice(["utf-16", "utf-8-sig", "utf-32"]))
         case _:
@@ -167,81 +69,25 @@ def archive(data: bytes, rng: random.Random) -> bytes:
     return file.getvalue()
 
 
-# ---- what must hold of what is read
-
-
-def check_fasta(path: Path) -> None:
-    records = list(read_fasta(path))
-    assert records
-    assert len({record.name for record in records}) == len(records)
-    for record in records:
-        assert record.name.split() == [record.name]
-        assert record.sequence
-        assert not record.sequence.translate(None, b"ACGT" + AMBIGUITY)
-    data = path.read_bytes()
-    if data[:1] == b">" and b"ustar" not in data[257:262] and data.isascii():
-        letters = [part.split("\n", 1)[1] for part in plain(data).split("\n>")]
-        assert [record.sequence.decode() for record in records] == [
-            "".join(each.split(" ")).replace("\n", "").replace("\t", "").upper().replace("U", "T") for each in letters
-        ]
-
-
-def plain(data: bytes) -> str:
-    return data.decode("ascii").replace("\r\n", "\n").replace("\r", "\n")
-
-
-def check_genbank(path: Path) -> None:
-    for record in read_genbank(path):
-        found = annotation(record)
-        if found.start is not None:
-            assert found.end is not None
-            assert 0 <= found.start < found.end <= 2 * max(1, len(record))
-
-
-def check_bed(path: Path) -> None:
-    for row in read_bed(path):
-        assert 0 <= row.start <= row.end
-        assert row.strand in "+-."
-        assert row.chrom
-        if row.thick_start is not None:
-            assert row.thick_end is not None
-            assert row.start <= row.thick_start < row.thick_end <= row.end
-
-
-def check_table(path: Path) -> None:
-    for lineage in lineages(path).values():
-        assert rank(lineage, "family") is None or rank(lineage, "family").endswith("idae")
-
-
-def check_parameters(path: Path) -> None:
-    try:
-        text = path.read_bytes().decode()
-    except UnicodeDecodeError:
-        return
-    values = read_yaml(text)
-    if isinstance(values, dict):
-        check_types(check({str(name): value for name, value in values.items()}, NOTEBOOK))
-
-
-def check_assignment(path: Path) -> None:
-    check_types(check(assigned([path.read_bytes().decode("utf-8", "surrogateescape")], [NOTEBOOK]), NOTEBOOK))
-
-
-def check_types(values: dict) -> None:
-    for name, value in values.items():
-        for each in value if isinstance(value, list) else [value]:
-            assert type(each) in (bool, int, float, str), (name, each)
-            assert each == each  # no nan
-
-
 KINDS: dict[str, tuple[Callable[[random.Random], bytes], Callable[[Path], None]]] = {
-    "fasta": (fasta, check_fasta),
-    "genbank": (genbank, check_genbank),
-    "bed": (bed, check_bed),
-    "lineages": (table, check_table),
-    "yaml": (parameters, check_parameters),
-    "-p": (assignment, check_assignment),
+    "fasta": (fuzz_texts.fasta, fuzz_texts.check_fasta),
+    "genbank": (fuzz_texts.genbank, fuzz_texts.check_genbank),
+    "bed": (fuzz_texts.bed, fuzz_texts.check_bed),
+    "lineages": (fuzz_texts.table, fuzz_texts.check_table),
+    "yaml": (fuzz_texts.parameters, fuzz_texts.check_parameters),
+    "-p": (fuzz_texts.assignment, fuzz_texts.check_assignment),
+    "fastq": (fuzz_samples.fastq, fuzz_samples.check_reads),
+    "qza": (fuzz_samples.artifact, fuzz_samples.check_artifact),
+    "taxonomy": (fuzz_samples.taxonomy, fuzz_samples.check_taxonomy),
+    "sintax": (fuzz_samples.sintax, fuzz_samples.check_sintax),
+    "genomes": (fuzz_samples.genomes, fuzz_samples.check_genomes),
+    "peaks": (fuzz_samples.peaks, fuzz_samples.check_peaks),
+    "features": (fuzz_samples.features, fuzz_samples.check_features),
+    "train.mat": (fuzz_samples.hdf5, fuzz_samples.check_hdf5),
+    "valid.mat": (fuzz_samples.matlab, fuzz_samples.check_matlab),
+    "deepsea": (fuzz_samples.deepsea_rows, fuzz_samples.check_deepsea_rows),
 }
+AS_THEY_ARE = ("yaml", "-p", "qza", "train.mat", "valid.mat")  # never compressed, in an archive or in another encoding
 
 
 # ---- the run
@@ -282,8 +128,8 @@ def attempt(kind: str, data: bytes, path: Path) -> str:
 def one(kind: str, seed: int, number: int) -> bytes:
     """The mutated file of this number."""
     rng = random.Random(f"{kind} {seed} {number}")
-    data = mutated(KINDS[kind][0](rng), rng)
-    return data if kind in ("yaml", "-p") else packed(data, rng)
+    data = fuzz_texts.mutated(KINDS[kind][0](rng), rng)
+    return data if kind in AS_THEY_ARE else packed(data, rng)
 
 
 def bombs() -> Iterator[tuple[str, bytes]]:
@@ -291,7 +137,10 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     for start, letter in ((b">a\n", b"A"), (b">a\n", b"\n"), (b">", b"a")):
         for compressor in (zlib.compressobj(9, zlib.DEFLATED, 31), lzma.LZMACompressor(preset=0)):
             blocks = [compressor.compress(block) for block in (start, *[letter * 1_000_000] * 500)]
-            yield "fasta", b"".join([*blocks, compressor.flush()])
+            bomb = b"".join([*blocks, compressor.flush()])
+            yield "fasta", bomb
+            yield "fastq", bomb
+    yield "qza", fuzz_samples.zipped("dna-sequences.fasta", b">a\n" + b"A" * 200_000_000)
 
 
 def resident() -> float:

@@ -164,3 +164,104 @@ def test_real_records_are_as_many_as_published():
     assert len(both) > 1_800
     assert (both["genus_x"] == both["genus_y"]).all()
     assert (both["family_x"] == both["family_y"]).mean() > 0.8  # releases divide the carps differently
+
+
+# ---- what passed in silence
+
+
+def artifact(path, name, content, how=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", how) as archive:
+        archive.writestr(f"x/data/{name}", content)
+    return path
+
+
+def taxa_file(path, *rows):
+    path.write_text("Feature ID\tTaxon\n" + "".join(f"{name}\t{taxon}\n" for name, taxon in rows))
+    return path
+
+
+def test_a_file_and_an_artifact_of_the_same_text_give_the_same(tmp_path):
+    content = ">a caf\u00e9\nACRT\r\n\n>b\nac gt\n".encode("latin-1")
+    (tmp_path / "a.fa").write_bytes(content)
+    taxa = taxa_file(tmp_path / "t.tsv", ("a", TAXON), ("b", TAXON))
+    found = barcodes.read(tmp_path / "a.fa", taxa)
+    assert found["sequence"].tolist() == [b"ACNT", b"ACGT"]
+    assert barcodes.read(artifact(tmp_path / "a.qza", "dna-sequences.fasta", content), taxa).equals(found)
+    packed = artifact(tmp_path / "t.qza", "taxonomy.tsv", taxa.read_bytes())
+    assert barcodes.read(tmp_path / "a.fa", packed).equals(found)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"ACGT\n>a\nACGT\n", "text before the first '>'"),
+        (b">\nACGT\n>a\nACGT\n", "record 1 has no name"),
+        (b">a\n>b\nACGT\n", "record 'a' has no sequence"),
+        (b">a\nACGT\n>a\nACGT\n", "occurs twice"),
+        (b"\xff\xfe>\0a\0", "UTF-16"),
+        (b"", "empty"),
+    ],
+)
+def test_what_is_no_fasta_is_refused_inside_an_artifact_too(tmp_path, content, message):
+    taxa = taxa_file(tmp_path / "t.tsv", ("a", TAXON))
+    with pytest.raises(DnakitError, match=message):
+        barcodes.read(artifact(tmp_path / "a.qza", "dna-sequences.fasta", content), taxa)
+
+
+def test_an_artifact_is_never_unpacked_and_packed_in_the_usual_way(tmp_path):
+    taxa = taxa_file(tmp_path / "t.tsv", ("a", TAXON))
+    outside = artifact(tmp_path / "a.qza", "../../../data/dna-sequences.fasta", ">a\nACGT\n")
+    assert barcodes.read(outside, taxa)["name"].tolist() == ["a"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.qza", "t.tsv"]
+    for how in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        with pytest.raises(DnakitError, match="packed as no QIIME 2 artifact is"):
+            barcodes.read(artifact(tmp_path / "b.qza", "dna-sequences.fasta", ">a\nACGT\n", how), taxa)
+
+
+def test_two_taxa_of_one_name_are_refused_and_the_same_twice_is_not(tmp_path):
+    (tmp_path / "a.fa").write_text(">a\nACGT\n")
+    assert len(barcodes.read(tmp_path / "a.fa", taxa_file(tmp_path / "t.tsv", ("a", TAXON), ("a", TAXON)))) == 1
+    with pytest.raises(DnakitError, match="line 3 gives 'a' another taxon"):
+        barcodes.read(
+            tmp_path / "a.fa", taxa_file(tmp_path / "t.tsv", ("a", TAXON), ("a", TAXON.replace("salar", "trutta")))
+        )
+
+
+def test_a_header_of_sintax_without_a_name_is_refused(tmp_path):
+    (tmp_path / "a.fa").write_text(">;tax=d:Eukaryota;\nACGT\n")
+    with pytest.raises(DnakitError, match="says no taxonomy or no name"):
+        barcodes.read(tmp_path / "a.fa")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "gene"),
+    [
+        ("2", "4", b"CGT"),
+        ("8", "12", b"TCAAC"),
+        ("8", "2", b"TCAAC"),
+        ("0", "4", None),
+        ("2", "12.0", None),
+        ("11", "12", None),
+        ("9", "10", b"CA"),
+        ("3", "13", None),
+    ],
+)
+def test_positions_of_genes_are_numbers_from_one_on(tmp_path, start, end, gene):
+    """The circle ACGTACGTCA; an end beyond its length, or before the start, lies behind the origin."""
+    (tmp_path / "g.fa").write_text(">a\nACGTACGTCA\n")
+    columns = "\t".join(barcodes.COLUMNS)
+    (tmp_path / "g.tsv").write_text(f"{columns}\na\tEukaryota>Salmonidae\tSalmo salar\t{start}\t{end}\t+\n")
+    if gene:
+        assert barcodes.read(tmp_path / "g.fa", tmp_path / "g.tsv")["sequence"].tolist() == [gene]
+    else:
+        with pytest.raises(DnakitError, match="positions are numbers from 1 on, and it has 10 bases"):
+            barcodes.read(tmp_path / "g.fa", tmp_path / "g.tsv")
+
+
+@pytest.mark.parametrize("change", [lambda row: row + "\tmore", lambda row: row.rpartition("\t")[0]])
+def test_an_uneven_table_of_genomes_is_one_line(tmp_path, change):
+    (tmp_path / "g.fa").write_text(">a\nACGT\n")
+    row = "a\tEukaryota\tSalmo salar\t1\t4\t+"
+    (tmp_path / "g.tsv").write_text("\t".join(barcodes.COLUMNS) + "\n" + change(row) + "\n")
+    with pytest.raises(DnakitError, match="row 2 has"):
+        barcodes.read(tmp_path / "g.fa", tmp_path / "g.tsv")

@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 import fuzz
+import fuzz_texts
 import nbformat
 import numpy as np
 import pytest
@@ -228,7 +229,7 @@ def test_numbers_of_bed_are_decimal_digits(tmp_path, row):
 
 
 def test_a_gene_beyond_its_sequence_is_refused(tmp_path):
-    text = fuzz.genbank(fuzz.random.Random(1)).decode()
+    text = fuzz_texts.genbank(fuzz.random.Random(1)).decode()
     feature = next(line for line in text.splitlines() if line.startswith("     rRNA"))
     product = next(line for line in text.splitlines() if "product" in line)
     text = text.replace(feature, "     rRNA            500..900").replace(product, " " * 21 + '/product="12S rRNA"')
@@ -255,7 +256,7 @@ def corpus_of(tmp_path_factory):
     def make(start, length):
         rng = fuzz.random.Random(1)
         path = folder / f"{start[:1]}{length}.fa"
-        path.write_text("".join(f">g{i}\n{start}{fuzz.dna(rng, length)}\n" for i in range(12)))
+        path.write_text("".join(f">g{i}\n{start}{fuzz_texts.dna(rng, length)}\n" for i in range(12)))
         shared = {"longest_genome": 10_000, "vocab_size": 60, "resamplings": 1, "seed": 1}
         return prepare(CorpusParameters(sources=[str(path)], genomes=12, tokenization="9-mer", **shared))
 

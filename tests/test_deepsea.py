@@ -1,15 +1,19 @@
 """DeepSEA's files: what is written in their format is read as it was, whole, in slices and from an archive."""
 
 import os
+import struct
 import tarfile
+import zlib
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
 from dnakit.data import bases, deepsea
 from dnakit.data.deepsea import FEATURES, KINDS, LENGTH, Rows
+from dnakit.data.matlab import read_arrays
 from dnakit.data.simulate import chromatin
 from dnakit.project import DnakitError
 
@@ -146,3 +150,96 @@ def test_the_columns_of_each_kind_are_deepseas():
     assert not (kinds[KINDS["TF"]] == "DNase").any()
     assert kinds[KINDS["histone"]].str.match(r"H\d").all()
     assert sum(columns.stop - columns.start for columns in KINDS.values()) == len(table) == FEATURES
+
+
+# ---- what a file must not do to its reader
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize("kind", ["u1", "f8", "i4", "i2", "?"])
+def test_an_array_of_matlab_is_read_as_scipy_wrote_it(tmp_path, kind, compressed):
+    from scipy.io import savemat
+
+    path = tmp_path / "a.mat"
+    values = np.random.default_rng(0).integers(2, size=(3, 4, 5)).astype(kind)
+    arrays = {"xdata": values, "text": "x", "one": values[:1, 0, 0], "nothing": values[:0], "complex": values * 1j}
+    savemat(path, arrays, do_compression=compressed)
+    found = read_arrays(path, arrays)
+    assert sorted(found) == ["nothing", "one", "xdata"]
+    assert np.array_equal(found["xdata"], values)
+    assert found["one"].ravel().tolist() == values[:1, 0, 0].tolist()
+
+
+def test_a_small_file_of_matlab_that_unpacks_to_much_is_refused_by_size(tmp_path):
+    """A gigabyte of zeros where ten rows should be, and a file that says so of itself."""
+    from scipy.io import savemat
+
+    path = tmp_path / "valid.mat"
+    savemat(path, {"validxdata": np.zeros((10, 4, 1000), np.uint8), "validdata": np.zeros((10, 919), np.uint8)})
+    whole = bytearray(path.read_bytes())
+    at = whole.index(struct.pack("<II", 2, 40_000))  # the tag of the numbers
+    whole[at : at + 8] = struct.pack("<II", 2, 10**9)
+    packed = zlib.compressobj()
+    blocks = [packed.compress(bytes(each)) for each in (whole[128 : at + 8], *[bytes(10**6)] * 1000)] + [packed.flush()]
+    bomb = b"".join(blocks)
+    path.write_bytes(whole[:128] + struct.pack("<II", 15, len(bomb)) + bomb)
+    with pytest.raises(DnakitError, match="an element says that it has 1,000,000,000 bytes"):
+        next(deepsea.read_rows(tmp_path, "valid"))
+
+
+def changed_hdf5(path, change):
+    with h5py.File(path, "r+") as file:
+        del file["traindata"]
+        change(file)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda file: file.__setitem__("traindata", h5py.ExternalLink("other.mat", "/traindata")), "of its own"),
+        (lambda file: file.__setitem__("traindata", h5py.SoftLink("/trainxdata")), "of its own"),
+        (lambda file: file.create_dataset("traindata", (919, 7), "u1", external=[("a", 0, 6433)]), "of its own"),
+        (lambda file: file.create_dataset("traindata", data=np.full((919, 7), 2, "u1")), "labels other than 0 and 1"),
+        (lambda file: file.create_dataset("traindata", data=np.full((919, 7), np.nan)), "labels other than 0 and 1"),
+        (lambda file: file.create_dataset("traindata", data=np.full((919, 7), b"1")), "no numbers"),
+        (lambda file: file.create_dataset("traindata", (919, 8), "u1"), "not DeepSEA's"),
+        (lambda file: file.create_dataset("traindata", (919, 10**9), "u1", chunks=(919, 10**6)), "too large"),
+    ],
+)
+def test_data_that_lie_elsewhere_or_are_no_labels_are_refused(files, change, message):
+    folder, _ = files
+    changed_hdf5(folder / "train.mat", change)
+    with pytest.raises(DnakitError, match=message):
+        list(deepsea.read_rows(folder, "train"))
+
+
+def test_more_rows_than_a_file_can_hold_are_refused_by_size(tmp_path):
+    with h5py.File(tmp_path / "train.mat", "w") as file:
+        file.create_dataset("trainxdata", (1000, 4, 10**12), "u1", chunks=(1000, 4, 100))
+        file.create_dataset("traindata", (919, 10**12), "u1", chunks=(919, 100))
+    with pytest.raises(DnakitError, match="1,000,000,000,000 rows, too many for its size"):
+        next(deepsea.read_rows(tmp_path, "train"))
+
+
+def test_links_and_holes_of_an_archive_are_not_taken_for_its_files(files, tmp_path, monkeypatch):
+    folder, _ = files
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path / "data"))
+    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.GNUTYPE_SPARSE):
+        with tarfile.open(tmp_path / "bundle.tar", "w") as tar:
+            for part in ("train", "valid"):
+                tar.add(folder / f"{part}.mat", f"/tmp/../{part}.mat")
+            link = tarfile.TarInfo("test.mat")
+            link.type, link.linkname = kind, str(folder / "test.mat")
+            tar.addfile(link)
+        with pytest.raises(DnakitError, match=r"bundle\.tar"):
+            deepsea.unpacked(tmp_path / "bundle.tar")
+        assert not list((tmp_path / "data").rglob("*.mat"))
+
+
+def test_a_table_may_be_in_lower_case_and_holds_letters_of_dna_only(tmp_path):
+    labels = ",".join("0" * FEATURES)
+    (tmp_path / "rows.csv").write_text(f"{'acgu' * 250},{labels}\n")
+    assert bases.letters(deepsea.read_table(tmp_path / "rows.csv").codes[0]) == b"ACGT" * 250
+    (tmp_path / "rows.csv").write_text(f"{'ACGé' * 250},{labels}\n")
+    with pytest.raises(DnakitError, match="line 1 holds 'é', which is no nucleotide"):
+        deepsea.read_table(tmp_path / "rows.csv")

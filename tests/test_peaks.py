@@ -109,6 +109,11 @@ def test_a_folder_has_a_file_a_feature(tmp_path):
         ("chr1\tfive\t9\n", "line 1 is no BED"),
         ("chr1\t9\t5\n", "needs 0 <= start < end, not 9..5"),
         ("chr1\t-2\t5\n", "needs 0 <= start < end"),
+        ("chr1\t1_0\t50\n", "line 1 is no BED"),
+        ("chr1\t1\t\u0665\n", "line 1 is no BED"),
+        ("chr1\t1\t5e3\n", "line 1 is no BED"),
+        ("\t1\t5\n", "line 1 is no BED"),
+        (f"chr1\t1\t{'9' * 30}\n", "line 1 is no BED"),
     ],
 )
 def test_what_is_no_bed_is_one_line(tmp_path, text, message):
@@ -170,6 +175,21 @@ def test_a_table_of_features_names_their_kinds(tmp_path):
     assert found == [Feature("a", "TF", ("chr1", "chr8")), Feature("b", "DNase")]
     with pytest.raises(DnakitError, match="lacks the feature 'c'"):
         peaks.read_features(tmp_path / "features.tsv", {"c": {}})
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("name\tkind\na\tTF\n", "has no column 'feature'"),
+        ("feature\tfeature\na\tTF\n", "has no column 'feature', or two"),
+        ("feature\tkind\na\tTF\na\tDNase\n", "row 3 says something else of 'a'"),
+        ("feature\tkind\tunlabelled\na\tTF\n", "row 2 has 2 columns and the first row 3"),
+    ],
+)
+def test_a_table_of_features_says_one_thing_of_each(tmp_path, table, message):
+    (tmp_path / "features.tsv").write_text(table)
+    with pytest.raises(DnakitError, match=message):
+        peaks.read_features(tmp_path / "features.tsv", {"a": {}})
 
 
 # ---- the real ones

@@ -101,3 +101,41 @@ def test_an_amplicon_is_what_lies_between_the_primers(change):
     assert between_primers(gene) == inner
     assert between_primers(inner) is None
     assert between_primers(gene[: len(flank) + 60], both=False) == inner[: 60 - len(MIFISH_U[0])]
+
+
+def test_byte_order_mark_blank_lines_and_old_line_ends_are_no_letters(tmp_path):
+    path = tmp_path / "r.fastq"
+    for content in (FASTQ, FASTA):
+        for written in (b"\xef\xbb\xbf" + content, b"\n\r\n" + content, content.replace(b"\n", b"\r")):
+            for compress in (bytes, gzip.compress):
+                path.write_bytes(compress(written))
+                assert list(read_reads(path)) == EXPECTED
+
+
+def test_a_long_file_of_old_line_ends_is_read_to_its_end(tmp_path):
+    path = tmp_path / "r.fa"
+    path.write_bytes(b"".join(b">r%d\r%s\r" % (number, b"ACGT" * 50) for number in range(12_000)))
+    found = list(read_reads(path))
+    assert [read.name for read in found] == [f"r{number}" for number in range(12_000)]
+    assert {read.sequence for read in found} == {b"ACGT" * 50}
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress, bz2.compress])
+def test_reads_that_unpack_to_too_much_are_refused_by_size(tmp_path, monkeypatch, compress):
+    packed = compress(b">a\n" + b"A" * 120_000_000)
+    (tmp_path / "bomb.fa").write_bytes(packed)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(packed))))
+    for source in (tmp_path / "bomb.fa", "-"):
+        with pytest.raises(DnakitError, match="unpacks to more than 100 times its size"):
+            list(read_reads(source))
+
+
+@pytest.mark.parametrize(("quality", "right"), [("!~", True), (" F", False), ("\x7fF", False), ("\tF", False)])
+def test_qualities_are_the_letters_that_stand_for_numbers(tmp_path, quality, right):
+    path = tmp_path / "r.fastq"
+    path.write_text(f"@a\nAC\n+\n{quality}\n")
+    if right:
+        assert list(read_reads(path)) == [Read("a", b"AC")]
+    else:
+        with pytest.raises(DnakitError, match="read 1 has a quality that is none of the letters ! to ~"):
+            list(read_reads(path))

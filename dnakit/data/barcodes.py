@@ -11,6 +11,7 @@ genus. A hybrid (``x``) has neither species nor genus.
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -265,9 +266,9 @@ def _text_of(path: Path, member: str) -> Iterator[TextIO]:
             yield handle
         return
     try:
-        with refusing(path), zipfile.ZipFile(path) as archive, archive.open(_member(path, archive, member)) as stream:
+        with zipfile.ZipFile(path) as archive, archive.open(_member(path, archive, member)) as stream:
             yield as_text(io.BufferedReader(Forward(stream)), f"{path}: {stream.name}")
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError, zlib.error) as error:
         raise DnakitError(f"{path}: the archive is damaged, encrypted or no QIIME 2 artifact; get it again") from error
 
 

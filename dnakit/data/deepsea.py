@@ -9,18 +9,18 @@ A channel is a base, in the order A, G, C, T; an unknown base is zero in all fou
 import io
 import math
 import shutil
-import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dnakit.data import bases
 from dnakit.data.bases import UNKNOWN
 from dnakit.data.files import members, most_bytes, open_bytes, open_text, refusing
+from dnakit.data.matlab import read_arrays
 from dnakit.data.reads import nucleotides
 from dnakit.data.sources import digest
 from dnakit.project import DnakitError, data_folder, printable, published_folder
@@ -30,8 +30,6 @@ LENGTH, BIN, FEATURES = 1_000, 200, 919
 KINDS = {"DNase": slice(0, 125), "TF": slice(125, 815), "histone": slice(815, 919)}  # columns of each kind of profile
 PARTS = ("train", "valid", "test")
 SLICE = 4_096  # rows in memory at once
-_PIECE = 1 << 20  # bytes unpacked at a time
-_MATLAB_HEADER, _COMPRESSED = 128, 15  # bytes before the first element; the kind of a compressed one
 _CODE_OF_CHANNEL = np.append(bases.codes(CHANNELS), UNKNOWN).astype(np.uint8)
 
 
@@ -58,8 +56,9 @@ def decoded(channels: np.ndarray) -> np.ndarray:
     DnakitError
         If a base has two channels, or a value is neither 0 nor 1.
     """
-    known = channels.sum(1, dtype=np.int64)
-    if known.max(initial=0) > 1 or not np.isin(channels, (0, 1)).all():
+    plain = np.isin(channels, (0, 1)).all()
+    known = channels.sum(1, dtype=np.int64) if plain else np.array([2])
+    if known.max(initial=0) > 1:
         raise DnakitError("the sequences are not one-hot (one channel of A, G, C, T a base): get the file again")
     return _CODE_OF_CHANNEL[np.where(known == 1, channels.argmax(1), len(CHANNELS))]
 
@@ -144,47 +143,13 @@ def _dataset(path: Path, file: Any, name: str) -> Any:
 
 
 def _matlab_rows(path: Path, part: str, rows: int) -> Iterator[Rows]:
-    from scipy.io import loadmat, whosmat
-
     names = f"{part}xdata", f"{part}data"
     with _reading(path):
-        shapes = {name: shape for name, shape, _ in whosmat(str(path)) if name in names}
-        total = _checked(path, *(shapes[name] for name in names))
-        _refuse_bomb(path)
-        file: Any = loadmat(str(path), variable_names=names)
-        channels, labels = (file[name] for name in names)
-        _checked(path, channels.shape, labels.shape, [channels.dtype, labels.dtype])
+        arrays = read_arrays(path, names)
+        channels, labels = (arrays[name] for name in names)
+        total = _checked(path, channels.shape, labels.shape, [channels.dtype, labels.dtype])
     for start, stop in _slices(min(rows, total) if rows else total):
         yield _rows(path, channels[start:stop], labels[start:stop])
-
-
-def _refuse_bomb(path: Path) -> None:
-    """Refuse a file of Matlab (version 5) with an element that unpacks to too much; nothing is kept of what is read.
-
-    A compressed element says neither its true size nor that of the array in it before it is unpacked.
-    """
-    left = most_bytes(path.stat().st_size)
-    with open(path, "rb") as handle:
-        order = "<" if handle.read(_MATLAB_HEADER)[-2:] == b"IM" else ">"
-        while len(tag := handle.read(8)) == 8:
-            kind, size = struct.unpack(f"{order}II", tag)
-            end = handle.tell() + size
-            if kind == _COMPRESSED:
-                left -= sum(_unpacked_sizes(handle, size, left))
-            if left < 0:
-                raise DnakitError(f"{path}: unpacks to too many bytes for its size; get it again")
-            handle.seek(end)
-
-
-def _unpacked_sizes(handle: IO[bytes], size: int, most: int) -> Iterator[int]:
-    """Bytes of each piece of a compressed element, no further than `most`."""
-    unpacker, found = zlib.decompressobj(), 0
-    while size > 0 and found <= most and (piece := handle.read(min(size, _PIECE))):
-        size -= len(piece)
-        while piece and found <= most:
-            length = len(unpacker.decompress(piece, _PIECE))
-            piece, found = unpacker.unconsumed_tail, found + length
-            yield length
 
 
 @contextmanager
@@ -206,7 +171,7 @@ def _reading(path: Path) -> Iterator[None]:
         raise DnakitError(f"{path}: is damaged or no file of DeepSEA ({reason}); get it again") from error
 
 
-def _checked(path: Path, inputs: tuple[int, ...], labels: tuple[int, ...], types: Sequence[np.dtype] = ()) -> int:
+def _checked(path: Path, inputs: tuple[int, ...], labels: tuple[int, ...], types: Sequence[np.dtype]) -> int:
     """The number of rows, if the shapes are DeepSEA's, the file can hold them, and all are numbers."""
     if inputs[1:] != (len(CHANNELS), LENGTH) or labels != (inputs[0], FEATURES):
         raise DnakitError(f"{path}: inputs {inputs} and labels {labels} are not DeepSEA's; get the file again")

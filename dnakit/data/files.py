@@ -58,7 +58,7 @@ def open_text(path: Path) -> TextIO:
     Raises
     ------
     DnakitError
-        The file is a zip archive or UTF-16 text.
+        The file is an archive or UTF-16 text.
     """
     return as_text(open_bytes(path), str(path))
 
@@ -136,15 +136,17 @@ def as_text(stream: io.BufferedReader, where: str) -> TextIO:
     Raises
     ------
     DnakitError
-        The bytes are a zip archive or UTF-16 text.
+        The bytes are an archive or UTF-16 text.
     """
     refuse_no_text(stream, where)
     return io.TextIOWrapper(stream, encoding="utf-8-sig", errors="dnakit.latin1")
 
 
 def refuse_no_text(stream: io.BufferedReader, where: str) -> None:
-    """Refuse what begins as a zip archive or UTF-16 text does."""
-    start = stream.peek(4)
+    """Refuse what begins as a zip archive, a tar archive or UTF-16 text does."""
+    start = stream.peek(512)
+    if start[_TAR_MAGIC] == b"ustar":
+        raise DnakitError(f"{where}: is a tar archive: unpack it and give the file inside")
     for magic, what in _NO_TEXT.items():
         if start.startswith(magic):
             raise DnakitError(f"{where}: {what}")

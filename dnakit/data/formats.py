@@ -35,6 +35,7 @@ _OTHER = (
     "large", "lsu", r"rrn ?l", "rnl", "lrrn", r"rnr ?2", r"rrn ?(5|16|18|23|26) ?s?",
 )  # fmt: skip
 _BLOCK = 1 << 18  # letters of a text read at a time
+_SHOWN = 60  # letters of a name in a message
 _MALFORMED = (ValueError, AssertionError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
 _WHOLE = re.compile(r"[0-9]{1,18}")
 _NUMBER = re.compile(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -138,7 +139,7 @@ def fasta_records(
         if not name:
             raise DnakitError(f"{path}: record {len(seen) + 1} has no name after '>'")
         if name in seen:
-            raise DnakitError(f"{path}: record '{name}' occurs twice; names must be unique")
+            raise DnakitError(f"{path}: record '{name[:_SHOWN]}' occurs twice; names must be unique")
         seen.add(name)
         if names is None or name in names:
             yield Record(name, description, _nucleotides(path, name, lines))
@@ -212,16 +213,16 @@ def _nucleotides(path: Path, name: str, pieces: Iterable[str]) -> bytes:
     letters = letters.translate(_NORMAL, b" \t\r\n")
     sequence = bytes(letters)
     if not sequence:
-        raise DnakitError(f"{path}: record '{name}' has no sequence")
+        raise DnakitError(f"{path}: record '{name[:_SHOWN]}' has no sequence")
     unusual = sequence.translate(None, b"ACGTN")
     strange = unusual.translate(None, AMBIGUITY)
     if strange:
         letter = letters[letters.index(strange[0]) :].decode()[0]
         raise DnakitError(
-            f"{path}: record '{name}' contains {letter!r}, which is no nucleotide letter (a protein or an alignment?)"
+            f"{path}: record '{name[:_SHOWN]}' contains {letter!r}, which is no nucleotide letter (protein? alignment?)"
         )
     if 2 * len(unusual) > len(sequence):
-        raise DnakitError(f"{path}: record '{name}' is less than half A, C, G, T or N (a protein?)")
+        raise DnakitError(f"{path}: record '{name[:_SHOWN]}' is less than half A, C, G, T or N (a protein?)")
     return sequence
 
 
