@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The smoke report on a real SLURM of one node, whose controllers are killed in the middle.
 #
-#     sudo tests/cluster/slurm.sh          some 20 minutes on two idle cores; 1 GB of disk
+#     sudo tests/cluster/slurm.sh                                       the whole report
+#     sudo tests/cluster/slurm.sh book/chapters/01_tokenization.ipynb   a part of it: what snakemake is to make
 #
 # Nothing is installed on this machine: packages go into an overlay of its file system, daemons into process, network
 # and host name spaces of their own, and both are gone when the script ends. What runs is a clone of the last commit,
@@ -11,7 +12,8 @@
 # and an unchanged report submits nothing.
 set -euo pipefail
 
-STAGE=${1:-outside}
+STAGE=${STAGE:-outside}
+TARGETS=("$@")
 NODE=dnakit-node
 JOBLOG=/var/log/slurm/jobs.txt
 SLOTS=2  # jobs at a time
@@ -31,9 +33,9 @@ outside() {
     mkdir "$PLACE"/{upper,work,root,venv-upper,venv-work}
     git clone --quiet "file://$CHECKOUT" "$PLACE/checkout"
     say "commit $(git -C "$PLACE/checkout" rev-parse --short=12 HEAD) in $PLACE"
-    export CHECKOUT PLACE
+    export CHECKOUT PLACE STAGE=mounts
     # Whatever ends this script ends all processes of the space with it, and their mounts.
-    unshare --mount --pid --uts --fork --kill-child --mount-proc "$BASH" "$PLACE/checkout/tests/cluster/slurm.sh" mounts
+    unshare --mount --pid --uts --fork --kill-child --mount-proc "$BASH" "$PLACE/checkout/tests/cluster/slurm.sh" "$@"
 }
 
 mounts() {
@@ -54,9 +56,9 @@ mounts() {
     echo "$names" > "$root/etc/resolv.conf"
     mount -t tmpfs tmpfs "$root/run"
     hostname $NODE
-    local inside=("$BASH" "$CHECKOUT/tests/cluster/slurm.sh")
-    chroot "$root" "${inside[@]}" packages
-    unshare --net chroot "$root" "${inside[@]}" report
+    local inside=("$BASH" "$CHECKOUT/tests/cluster/slurm.sh" "$@")
+    STAGE=packages chroot "$root" "${inside[@]}"
+    STAGE=report unshare --net chroot "$root" "${inside[@]}"
 }
 
 # ---- inside: packages, then the daemons on a network that is nothing but loopback
@@ -129,7 +131,7 @@ start_slurm() {
 
 snake() {  # as a user of a cluster, but with one thread a job, and without accounting (sacct)
     snakemake --workflow-profile params/cluster/slurm --config profile=smoke --set-threads train_run=1 execute=1 \
-        --slurm-status-command squeue --slurm-init-seconds-before-status-checks 10 "$@"
+        --slurm-status-command squeue --slurm-init-seconds-before-status-checks 10 -- "${TARGETS[@]}"
 }
 
 finished() { find data/runs -mindepth 2 -maxdepth 2 -name run.json | wc -l; }
@@ -154,19 +156,19 @@ report() {
     sleep 1
 
     snake > snakemake.log 2>&1 &
-    until_finished 12 $!
+    until_finished $((${#TARGETS[@]} ? 1 : 12)) $!
     kill -KILL $!
     say "snakemake killed after $(finished) runs, $(squeue --noheader --states running | wc -l) jobs at work"
     wait $! || true
 
     snake >> snakemake.log 2>&1 &
-    until_finished 40 $!
+    until_finished $((${#TARGETS[@]} ? 2 : 40)) $!
     kill -KILL "$(cat /run/slurmctld.pid)"
     say "slurmctld killed after $(finished) runs"
     sleep 5
     slurmctld
     wait $! || { tail -30 snakemake.log >&2; fail "the report failed"; }
-    say "the book is built, $(finished) runs, $(submitted) jobs submitted"
+    say "the report is made: $(finished) runs, $(submitted) jobs submitted"
 
     local before twice
     before=$(submitted)
@@ -176,10 +178,11 @@ report() {
     echo "| runs | trained twice | jobs submitted | by an unchanged report | states of the jobs |"
     echo "|---|---|---|---|---|"
     echo "| $(grep -c '\.part$' made.log) | $twice | $before | $(($(submitted) - before)) | $(states) |"
-    [[ -f book/_build/html/index.html && $twice == 0 && $(submitted) == "$before" ]] || fail "not as it should be"
+    for target in "${TARGETS[@]:-book/_build/html/index.html}"; do [[ -f $target ]] || fail "there is no $target"; done
+    [[ $twice == 0 && $(submitted) == "$before" ]] || fail "not as it should be"
     [[ $(grep -c '\.part$' made.log) == $(finished) ]] || fail "$(finished) runs are finished"
 }
 
 states() { grep -o 'JobState=[A-Z_]*' $JOBLOG | sort | uniq -c | awk '{ sub("JobState=", "", $2); print $1, $2 }' | paste -sd , ; }
 
-"$STAGE"
+"$STAGE" "$@"
