@@ -35,6 +35,11 @@ def code(notebook):
     return files(*modules, *(f"dnakit/{room}/**/*.py" for room in (*ROOMS, f"chapters/{package(notebook)}")))
 
 
+def records(notebook):
+    """The recorded results that a page shows: its chapter's; of a page without runs, such as the claims, all."""
+    return files(f"data/recorded/{notebook if CHAPTERS[notebook].runs else '*'}/**/*")
+
+
 def package(notebook):
     return notebook.split("_", 1)[1]
 
@@ -122,7 +127,7 @@ rule execute:
     input:
         lambda wildcards: made(wildcards.notebook),
         lambda wildcards: code(wildcards.notebook),
-        lambda wildcards: files(f"data/recorded/{wildcards.notebook}/**/*"),
+        lambda wildcards: records(wildcards.notebook),
         "notebooks/{notebook}.py",
         files("dnakit/report/*.py", "dnakit/notebooks/*.py", "data/thesis/*", "data/*.csv", "benchmarks/results.json"),
         "data/sources.yaml",

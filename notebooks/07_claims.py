@@ -26,7 +26,7 @@ from IPython.display import Markdown, display
 
 from dnakit.chapters.chapter import open_chapter
 from dnakit.report import ledger, places
-from dnakit.report.claims_table import claims_table
+from dnakit.report.claims_table import claims_table, main_table
 from dnakit.report.display import figure, glue, prose, table
 from dnakit.report.style import theme
 
@@ -47,8 +47,7 @@ totals, counts = ledger.totals(claims), ledger.counts(claims)
 # %% tags=["remove-input"]
 counted = table(
     totals,
-    "Claims by verdict. Sentences state a finding; numbers are those of the tables and of the text.",
-    provenance="counted from the recorded results when this page was made",
+    "Claims by verdict: sentences that state a finding, and printed numbers.",
 )
 glue("verdicts", counted)
 counted
@@ -57,17 +56,14 @@ counted
 with theme():
     picture = figure(
         ledger.draw_counts(counts),
-        "Verdicts by part of the thesis. The number in a bar counts claims; a single claim has no number.",
-        provenance="counted from the recorded results when this page was made",
+        "Claims by part of the thesis, counted when this page was made.",
     )
 glue("picture", picture)
 picture
 
 # %% tags=["remove-input"]
-main = table(
-    ledger.main_claims(claims),
-    "The main claims, with the number that decides each, and its 95% interval where there is one.",
-    provenance="decided from the recorded results when this page was made",
+main = main_table(
+    ledger.main_claims(claims), "The main claims, and the number that decides each, with its 95% interval."
 )
 glue("main", main)
 main
@@ -120,8 +116,7 @@ display(Markdown(places.links()))
 summary = prose(
     "Of **{claims}** claims, **{stand}** stand, **{otherwise}** stand but mean something else, and **{fall}** do not stand. "
     "**{small}** are not decided by trainings as small as ours, and **{missing}** wait for runs or data. {judged} are "
-    "explanations, judgements or quoted values. Of the **{sentences}** sentences among them, {sentences_stand} stand, "
-    "{sentences_otherwise} mean something else, and {sentences_fall} do not stand.",
+    "explanations, judgements or quoted values.",
     claims=len(claims),
     stand=totals.loc["stands", "all"],
     otherwise=totals.loc["stands, but means something else", "all"],
@@ -129,10 +124,6 @@ summary = prose(
     small=totals.loc["not decided at this size", "all"],
     missing=totals.loc["not run yet", "all"] + totals.loc["no data here", "all"],
     judged=totals.loc["no number decides it", "all"],
-    sentences=totals["sentences"].sum(),
-    sentences_stand=totals.loc["stands", "sentences"],
-    sentences_otherwise=totals.loc["stands, but means something else", "sentences"],
-    sentences_fall=totals.loc["does not stand", "sentences"],
 )
 glue("summary", summary)
 summary

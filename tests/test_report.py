@@ -24,7 +24,7 @@ from PIL import Image
 from book.check import chapters
 from dnakit import metrics
 from dnakit.project import DnakitError, root
-from dnakit.report import display, style, tables
+from dnakit.report import display, places, style, tables
 from dnakit.report.display import figure, prose, show, table
 from dnakit.report.figures import curves
 from dnakit.report.finished import Finished
@@ -501,3 +501,40 @@ def test_quotations_are_short_and_findings_belong_to_a_chapter():
     assert set(claims.kind) == {"number", "finding"}
     assert claims.value[claims.kind == "number"].notna().all()
     assert claims.chapter.str.fullmatch(r"0[1-7]_[a-z_]+").all()
+
+
+# ---- the thesis's figures and tables have their places
+
+
+def test_every_figure_and_table_of_the_thesis_has_its_place():
+    found = places.table_of_places()
+    expected = {f"Table {number}" for number in ("5.1", "5.2", "5.3", "5.4", "B.1", "B.2", "B.3", "B.4")}
+    expected |= {f"Figure {number}" for number in (*(f"5.{n}" for n in range(1, 16)), "B.1", "B.2")}
+    assert set(found.kind + " " + found.number) == expected
+    without = set((found.kind + " " + found.number)[found.notebook == ""])
+    chapter_6 = {name for name in expected if "B." in name}
+    assert without == (set() if "06_appendix_b" in {place.notebook for place in places.places()} else chapter_6)
+
+
+def test_a_range_of_figures_is_each_of_them(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    shown = {"data": {"text/plain": ["Figures 5.11 to 5.13 (thesis). Wrong names"]}}
+    cells = [
+        {"cell_type": "markdown", "source": ["# 4 Names\n", "## Wrong names\n"]},
+        {"cell_type": "code", "source": [], "outputs": [shown]},
+    ]
+    (tmp_path / "notebooks" / "04_names.ipynb").write_text(json.dumps({"cells": cells}))
+    monkeypatch.setattr(places, "root", lambda: tmp_path)
+    assert [(place.number, place.heading) for place in places.places()] == [
+        (number, "Wrong names") for number in ("5.11", "5.12", "5.13")
+    ]
+    assert places.anchor("Table 5.4: the thesis's five trainings") == "table-5-4-the-thesis-s-five-trainings"
+
+
+def test_what_is_glued_is_html_that_a_page_does_not_show(monkeypatch):
+    sent = []
+    monkeypatch.setattr(display, "display", lambda data, raw, metadata: sent.append((data, metadata)))
+    display.glue("summary", display.prose("**{a}** claims", a=3))
+    ((data, metadata),) = sent
+    assert data == {"application/papermill.record/text/html": "<p><strong>3</strong> claims</p>\n"}
+    assert metadata["scrapbook"]["name"] == "summary"

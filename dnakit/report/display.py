@@ -16,6 +16,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import Markdown, display
+from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 
 from dnakit.project import DnakitError, printable
@@ -209,10 +210,10 @@ def glue(name: str, shown: Shown | Markdown) -> None:
 
     It is an output that a page and JupyterLab do not show (the format of `myst_nb`, which need not be installed).
     """
-    kind, content = ("markdown", shown.data) if isinstance(shown, Markdown) else ("html", shown.html)
+    content = MarkdownIt().render(shown.data) if isinstance(shown, Markdown) else shown.html
     prefix = "application/papermill.record/"
     display(
-        {f"{prefix}text/{kind}": content},
+        {f"{prefix}text/html": content},
         raw=True,
         metadata={"scrapbook": {"name": name, "mime_prefix": prefix}},
     )
