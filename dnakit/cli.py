@@ -26,6 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer has it from click, or from its own copy of it
+
 Notebook = Annotated[str, typer.Argument(help="A notebook, e.g. 02_pretraining.")]
 Notebooks = Annotated[list[str] | None, typer.Argument(help="Notebooks; all of them when none is named.")]
 Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs; all when none is named.")]
@@ -180,7 +182,11 @@ def main() -> None:
         sys.stdout.reconfigure(errors="surrogateescape")  # file names whose bytes are no text come out as they are
     try:
         _refuse_copied_environment()
-        app()
+        sys.exit(app(standalone_mode=False))
+    except UsageError as error:
+        _fail(_usage(error), 2)
+    except typer.Abort:
+        _fail("stopped", 1)
     except DnakitError as error:
         _fail(str(error), 2)
     except OSError as error:
@@ -190,6 +196,16 @@ def main() -> None:
         _fail("out of memory: take fewer or shorter genomes, smaller batches or models, or another machine", 1)
     except CellError as error:
         _fail(str(error), 1)
+
+
+def _usage(error: Any) -> str:
+    """A mistake in the command itself: what is wrong, and which help to read; the help itself for a bare command."""
+    message = error.format_message()
+    if "\n" in message:
+        print(message, file=sys.stderr)
+        sys.exit(2)
+    command = error.ctx.command_path if error.ctx else "dnakit"
+    return f"{message} ({command} --help says more)"
 
 
 def _refuse_copied_environment() -> None:

@@ -32,9 +32,34 @@ def checked(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
     except ValidationError as error:
         first = error.errors()[0]
         name = f"'{'.'.join(map(str, first['loc']))}': " if first["loc"] else ""
-        text = first["type"] == "list_type" and isinstance(first["input"], str)
-        hint = f", not the text {first['input']!r} (papermill takes a list with -y or -f)" if text else ""
-        raise DnakitError(f"{where}: {name}{first['msg'].removeprefix('Value error, ')}{hint}") from error
+        raise DnakitError(f"{where}: {name}{_in_words(first)}") from error
+
+
+_WORDS = {  # pydantic's kinds of error, in words of a user
+    "greater_than": "has to be more than {gt}, and is {input!r}",
+    "greater_than_equal": "has to be {ge} or more, and is {input!r}",
+    "less_than": "has to be less than {lt}, and is {input!r}",
+    "less_than_equal": "has to be {le} or less, and is {input!r}",
+    "literal_error": "has to be {expected}, and is {input!r}",
+    "missing": "is missing",
+    "extra_forbidden": "is not known here",
+    "too_short": "needs {min_length} or more, and has {actual_length}",
+    "string_too_short": "is empty",
+    "string_pattern_mismatch": "is {input!r}, which is not of the form {pattern}",
+}
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "text", "list": "a list"}
+
+
+def _in_words(error: Mapping[str, Any]) -> str:
+    """One of pydantic's errors without its words; what we raise ourselves in a check stays as it is."""
+    kind, given = error["type"], error["input"]
+    if kind in _WORDS:
+        return _WORDS[kind].format(**error.get("ctx", {}), input=given)
+    expected = _KINDS.get(kind.partition("_")[0])
+    if expected is None or not kind.endswith(("_type", "_parsing", "_from_float")):
+        return error["msg"].removeprefix("Value error, ")
+    hint = " (papermill takes a list with -y or -f)" if kind == "list_type" and isinstance(given, str) else ""
+    return f"has to be {expected}, not {given!r}{hint}"
 
 
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:

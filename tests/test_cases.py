@@ -282,7 +282,7 @@ def test_genomes_too_short_for_two_sentences_are_one_line_before_training(corpus
 def test_a_seed_is_one_that_every_library_takes():
     values = parameters.declared("02_pretraining")
     assert open_chapter("02_pretraining", values | {"seed": 2**32 - 1}).parameters.seed == 2**32 - 1
-    with pytest.raises(DnakitError, match="'seed': Input should be less than 4294967296"):
+    with pytest.raises(DnakitError, match="'seed': has to be less than 4294967296"):
         open_chapter("02_pretraining", values | {"seed": 2**32})
 
 

@@ -67,7 +67,7 @@ OTHER_NAME = "there is no notebook '99_toy'; did you mean '98_toy'?; known: 98_t
         ("execute -p epochs=ten", "'epochs' of 98_toy must be a whole number (int), not 'ten' (str)"),
         ("execute -p epochs=010", "'epochs' of 98_toy must be a whole number (int), not '010' (str)" + DIGITS),
         ("execute -p epochs=1:30", "'epochs' of 98_toy must be a whole number (int), not '1:30' (str)" + DIGITS),
-        ("execute -p epochs=0", "98_toy: 'epochs': Input should be greater than or equal to 1"),
+        ("execute -p epochs=0", "98_toy: 'epochs': has to be 1 or more, and is 0"),
         ("execute -p epochs", "-p takes KEY=VALUE, not 'epochs'"),
         ("execute -p epochs=[1", "-p epochs=[1: '[1' is not YAML; quote it"),
         (
@@ -93,6 +93,24 @@ def test_a_mistake_is_one_line_and_exit_code_2(toy, dnakit, arguments, message):
     before = written(toy)
     assert dnakit(*arguments.split(), *SMOKE) == (2, "", f"dnakit: {message}\n")
     assert written(toy) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("trian", "No such command 'trian'"),
+        ("train", "Missing argument 'notebook'"),
+        ("runs 98_toy --profil smoke", "No such option: --profil"),
+        ("train 98_toy --profile smoke --jobs two", "'--jobs'"),
+    ],
+)
+def test_a_mistake_in_the_command_itself_is_one_line_that_names_its_help(dnakit, arguments, message):
+    code, out, error = dnakit(*arguments.split())
+    assert (code, out) == (2, "")
+    assert error.startswith("dnakit: ")
+    assert message in error
+    assert error.count("\n") == 1
+    assert "--help says more" in error
 
 
 def written(project):

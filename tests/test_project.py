@@ -97,7 +97,7 @@ def test_plain_papermill_runs_a_notebook_with_a_profile_from_anywhere(folder, tm
     command = [sys.executable, "-m", "papermill", stored("03_tss"), tmp_path / "out.ipynb", "--kernel", "python3"]
     command += ["-f", ROOT / "params" / "laptop" / "03_tss.yaml", "-p", "epochs", "0"]
     done = subprocess.run(list(map(str, command)), cwd=ROOT / folder, capture_output=True, text=True)
-    assert "DnakitError: 03_tss: 'epochs': Input should be greater than or equal to 1" in done.stderr
+    assert "DnakitError: 03_tss: 'epochs': has to be 1 or more" in done.stderr
     text = (tmp_path / "out.ipynb").read_text(encoding="utf-8")
     assert 'organism = \\"human-slices\\"' in text
 

@@ -116,5 +116,5 @@ def test_of_random_dna_segmentation_says_what_theory_says():
 
 
 def test_a_vocabulary_that_cannot_be_is_one_clear_error():
-    with pytest.raises(DnakitError, match="'vocabularies': 'vocab_size': Input should be greater"):
+    with pytest.raises(DnakitError, match="'vocabularies': 'vocab_size': has to be"):
         _ = chapter_of("02_pretraining", "smoke", {"vocabularies": [3]}).runs
