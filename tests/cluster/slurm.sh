@@ -29,13 +29,16 @@ outside() {
     command -v apt-get unshare git > /dev/null || fail "needs apt-get, unshare and git"
     [[ -f $CHECKOUT/.venv/.ready ]] || fail "there is no .venv: run make quick first"
     PLACE=$(mktemp -d "${TMPDIR:-/tmp}/dnakit-slurm.XXXXXX")
-    trap 'rm -rf --one-file-system "$PLACE"' EXIT
+    trap '[[ -z ${SPACE:-} ]] || { kill -KILL "$SPACE" 2> /dev/null; wait; }; rm -rf --one-file-system "$PLACE"' EXIT
+    trap 'exit 143' INT TERM
     mkdir "$PLACE"/{upper,work,root,venv-upper,venv-work}
     git clone --quiet "file://$CHECKOUT" "$PLACE/checkout"
     say "commit $(git -C "$PLACE/checkout" rev-parse --short=12 HEAD) in $PLACE"
     export CHECKOUT PLACE STAGE=mounts
     # Whatever ends this script ends all processes of the space with it, and their mounts.
-    unshare --mount --pid --uts --fork --kill-child --mount-proc "$BASH" "$PLACE/checkout/tests/cluster/slurm.sh" "$@"
+    unshare --mount --pid --uts --fork --kill-child --mount-proc "$BASH" "$PLACE/checkout/tests/cluster/slurm.sh" "$@" &
+    SPACE=$!
+    wait "$SPACE"
 }
 
 mounts() {
@@ -129,8 +132,8 @@ start_slurm() {
 
 # ---- the report
 
-snake() {  # as a user of a cluster, but with one thread a job, and without accounting (sacct)
-    snakemake --workflow-profile params/cluster/slurm --config profile=smoke --set-threads train_run=1 execute=1 \
+snake() {  # as a user of a cluster, but with one thread a job, and without accounting (sacct); runs in the background
+    exec snakemake --workflow-profile params/cluster/slurm --config profile=smoke --set-threads train_run=1 execute=1 \
         --slurm-status-command squeue --slurm-init-seconds-before-status-checks 10 -- "${TARGETS[@]}"
 }
 
@@ -172,7 +175,8 @@ report() {
 
     local before twice
     before=$(submitted)
-    snake > again.log 2>&1 || { tail -30 again.log >&2; fail "the second report failed"; }
+    snake > again.log 2>&1 &
+    wait $! || { tail -30 again.log >&2; fail "the second report failed"; }
     twice=$(grep '\.part$' made.log | sort | uniq -d | wc -l)
     echo
     echo "| runs | trained twice | jobs submitted | by an unchanged report | states of the jobs |"
