@@ -1,5 +1,6 @@
 """Networks of chapter 5: losses and metrics against references, inputs, padding, and whole small trainings."""
 
+import json
 import re
 from dataclasses import replace
 
@@ -300,6 +301,32 @@ def test_table_5_4_has_a_row_for_each_of_the_thesiss_and_dashes_before_training(
     assert table.isna().all(axis=None)
     assert training_results.figure_5_15(done) is None
     assert control_results.networks(done).loc[("Simulated P", "random", "DanQ"), "AUROC histone"] > 0.6
+
+
+def test_rows_are_called_in_words(danq):
+    done = Finished("recorded", "laptop", {"danq-random": danq})
+    expected = ("Simulated P", "DanQ", "1,000 bp", "random")
+    assert control_results.strands(done).index.tolist() == [expected]
+    costs = control_results.costs(done)
+    assert costs.index.tolist() == [expected]
+    assert costs["trainings"].item() == 1
+    assert control_results.draw_weights(done) is None, "it has a single weight"
+
+
+def test_differences_are_in_words_and_in_order(tmp_path):
+    found = {"auroc": 0.01234, "auroc_interval": [-0.1, 0.2]}
+    pairs = {
+        name: {"repeats": 3, "kinds": {"TF": found}} for name in ("bases-3000", "tokens-1024", "pretraining-nuclear")
+    }
+    (tmp_path / "metrics.json").write_text(json.dumps({"pairs": pairs}))
+    table = control_results.differences(Finished("recorded", "laptop", {"comparisons": tmp_path}))
+    assert table.index.get_level_values("difference").tolist() == [
+        "pretrained on hg38 less not pretrained",
+        "1,024 tokens less 256",
+        "3,000 bp less 1,000",
+    ]
+    assert table["TF"].tolist() == ["+0.012 [-0.100, +0.200]"] * 3
+    assert table["DNase"].tolist() == ["–"] * 3
 
 
 # ---- mutagenesis

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from dnakit import store
 from dnakit.chapters.chromatin import scores
 from dnakit.chapters.chromatin.profiles import prepare
 from dnakit.chapters.chromatin.scores import FEWEST_POSITIVES, MEASURES
@@ -21,6 +22,7 @@ from dnakit.run import Outcome
 
 if TYPE_CHECKING:
     from dnakit.chapters.chromatin.measurements import Comparisons
+    from dnakit.chapters.chromatin.trainings import Training
 
 PERCENT = (2.5, 97.5)
 
@@ -54,7 +56,13 @@ def compare(run: "Comparisons") -> Outcome:
         ]
         titles = {"one": pairs[0][0].name, "other": pairs[0][1].name, "repeats": len(repeats)}
         found[name] = titles | {"kinds": _summary(repeats)}
-    return Outcome({"pairs": found}, run.organism.record())
+    return Outcome({"pairs": found}, run.organism.record() | _trained_on(run.trainings[0]))
+
+
+def _trained_on(training: "Training") -> dict[str, Any]:
+    """What a reader of the differences has to know: how many samples the trainings saw."""
+    record = store.read_json(training.folder() / "run.json")
+    return {name: record[name] for name in ("samples", "parameters")}
 
 
 def read(folder: Path) -> Predictions:

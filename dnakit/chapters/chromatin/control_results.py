@@ -9,25 +9,26 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dnakit.chapters.chromatin.results import KINDS, SPLITS, methods_of
-from dnakit.chapters.chromatin.training_results import STARTS, parameter, trained_as
+from dnakit.chapters.chromatin.training_results import parameter, trained_as
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.style import GREY
 from dnakit.report.tables import MISSING
 
 NETWORKS = {"longformer": "Longformer", "cnn": "DeepSEA's network", "danq": "DanQ"}
+PRETRAINED = {"nuclear": "pretrained on hg38", "mitochondria": "pretrained on mitochondria", "none": "not pretrained"}
 WEIGHTS = {"8": "#D55E00", "1": "#0072B2"}  # colours of the two weights of positives
 DIFFERENCES = {  # in words, and the split, of the pairs in the run ``comparisons``
-    "pretraining-nuclear": ("Hg38 less untrained", "random"),
-    "pretraining-mitochondria": ("Mitochondria less untrained", "random"),
-    "pretraining-nuclear-chromosomes": ("Hg38 less untrained", "chromosomes"),
+    "pretraining-nuclear": ("pretrained on hg38 less not pretrained", "random"),
+    "pretraining-mitochondria": ("pretrained on mitochondria less not pretrained", "random"),
+    "pretraining-nuclear-chromosomes": ("pretrained on hg38 less not pretrained", "chromosomes"),
     "tokens-512": ("512 tokens less 256", "random"),
     "tokens-1024": ("1,024 tokens less 256", "random"),
     "without-neighbours": ("trained without neighbours less with them", "apart"),
     "weight-1": ("weight 1 less weight 8", "random"),
-    "cnn-random": ("DeepSEA's network less Longformer, Hg38", "random"),
-    "danq-random": ("DanQ less Longformer, Hg38", "random"),
-    "cnn-chromosomes": ("DeepSEA's network less Longformer, Hg38", "chromosomes"),
-    "danq-chromosomes": ("DanQ less Longformer, Hg38", "chromosomes"),
+    "cnn-random": ("DeepSEA's network less Longformer on hg38", "random"),
+    "danq-random": ("DanQ less Longformer on hg38", "random"),
+    "cnn-chromosomes": ("DeepSEA's network less Longformer on hg38", "chromosomes"),
+    "danq-chromosomes": ("DanQ less Longformer on hg38", "chromosomes"),
 }
 
 
@@ -36,8 +37,8 @@ def _trainings(done: Finished) -> Finished:
 
 
 def network(run: FinishedRun) -> str:
-    """What was trained, such as "Longformer, Hg38" or "DanQ"."""
-    start = STARTS.get(parameter(run, "initialization"), "")
+    """What was trained, such as "Longformer, pretrained on hg38" or "DanQ"."""
+    start = PRETRAINED.get(parameter(run, "initialization"), "")
     return ", ".join(filter(None, [NETWORKS[parameter(run, "network")], start]))
 
 
@@ -66,16 +67,17 @@ def networks(done: Finished) -> pd.DataFrame:
     rows = []
     for run in done.values():
         if "test" in run.metrics and _compared(run):
-            samples = run.record["samples"]["train"] * parameter(run, "epochs")
-            rows.append(_scores(network(run), run, run.metrics["test"], samples))
+            rows.append(
+                _scores(network(run), run, run.metrics["test"], parameter(run, "epochs"), run.record["seconds"])
+            )
         if "methods" in run.metrics:
-            rows += [_scores(method, run, found, None) for method, found in methods_of(run)]
+            rows += [_scores(method, run, found, 1, found["seconds"]) for method, found in methods_of(run)]
     frame = pd.DataFrame(rows)
     if frame.empty:
         return frame
     order = {name: number for number, name in enumerate(SPLITS.values())}
     frame = frame.sort_values(["organism", "split"], key=lambda names: names.replace(order), kind="stable")
-    return frame.set_index(["organism", "split", "method"]).astype({"samples seen": "Int64"})
+    return frame.set_index(["organism", "split", "method"])
 
 
 def _compared(run: FinishedRun) -> bool:
@@ -83,9 +85,9 @@ def _compared(run: FinishedRun) -> bool:
     return usual and parameter(run, "tokens") in (0, 256)
 
 
-def _scores(method: str, run: FinishedRun, found: dict[str, Any], samples: int | None) -> dict[str, Any]:
+def _scores(method: str, run: FinishedRun, found: dict[str, Any], epochs: int, seconds: float) -> dict[str, Any]:
     row = {"organism": run.record["species"], "split": SPLITS[run.record["split"]], "method": method}
-    row |= {"samples seen": samples}
+    row |= {"samples seen": run.record["samples"]["train"] * epochs, "minutes": seconds / 60}
     for kind in KINDS:
         each = found["kinds"].get(kind, {})
         row |= {f"AUROC {kind}": each.get("auroc_mean"), f"AUPRC {kind}": each.get("auprc_mean")}
@@ -97,7 +99,9 @@ def differences(done: Finished) -> pd.DataFrame:
     run = done.get("comparisons")
     pairs = run.metrics["pairs"] if run else {}
     rows = []
-    for name in sorted(pairs, key=lambda name: list(DIFFERENCES).index(name) if name in DIFFERENCES else len(pairs)):
+    for name in sorted(
+        pairs, key=lambda name: list(DIFFERENCES).index(name) if name in DIFFERENCES else len(DIFFERENCES)
+    ):
         compared, split = DIFFERENCES.get(name) or _wider(name)
         row = {"difference": compared, "split": SPLITS[split], "trainings each": pairs[name]["repeats"]}
         rows.append(row | {kind: _signed(pairs[name]["kinds"].get(kind)) for kind in KINDS})

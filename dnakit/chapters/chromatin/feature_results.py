@@ -12,6 +12,7 @@ from dnakit.chapters.chromatin.results import KINDS
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.style import GREY
 
+FEWEST_POSITIVES = 10  # in the test rows, for an area to be worth showing
 KIND_COLOURS = dict(zip(KINDS, ("#0072B2", "#D55E00", "#009E73"), strict=True))
 OURS = ["nuclear-256-chromosomes", "cnn-chromosomes", "danq-chromosomes"]  # beside the published scores
 LINEAR = ("simple-chromosomes", "6-mers")  # a run and one of its methods, likewise
@@ -32,7 +33,15 @@ def published_scores(done: Finished) -> pd.DataFrame:
         frames.append(linear.frame("features.csv", dtype={"feature": str}).query("method == @LINEAR[1]"))
     if not frames:
         return pd.DataFrame()
-    return pd.concat(frames).join(published, on="feature", how="inner").dropna(subset=["auroc", "published"])
+    found = pd.concat(frames).join(published, on="feature", how="inner").dropna(subset=["auroc", "published"])
+    return found[found["positives"] >= FEWEST_POSITIVES]
+
+
+def of_target(scores: pd.DataFrame, target: str, method: str) -> dict[str, float]:
+    """From `published_scores` the mean areas of the features of a target: ``here`` by a method, and ``published``."""
+    named = scores["feature"].map(lambda name: target in name.split("."))
+    chosen = scores[named & (scores["method"] == method)]
+    return {"here": chosen["auroc"].mean(), "published": chosen["published"].mean()}
 
 
 def _ours(done: Finished) -> list[FinishedRun]:
@@ -57,10 +66,13 @@ def draw_published(done: Finished) -> sns.FacetGrid | None:
         s=22,
     )
     grid.set_axis_labels("published AUROC (DeepSEA)", "AUROC here")
+    grid.set_titles("{col_name}")
     for method, axes in grid.axes_dict.items():
         each = found[found["method"] == method]
         rank = each["auroc"].corr(each["published"], method="spearman")
-        axes.set_title(f"{method}\n{len(each)} features, rank correlation {rank:.2f}")
+        axes.text(
+            0.03, 0.03, f"{len(each)} features\nrank correlation {rank:.2f}", transform=axes.transAxes, fontsize=9
+        )
         axes.axline((0.9, 0.9), slope=1, color=GREY, linestyle=":")
         axes.axhline(0.5, color=GREY, linewidth=1)
     return grid

@@ -102,12 +102,7 @@ def token_counts(run: "TokenCounts", folder: Path) -> Outcome:
     table.to_csv(folder / "tokens.csv", index=False, float_format="%.6g")
     of_input = table[(table.bases == WINDOW) & (table.reading == WORDS)]
     found = {"fewest": int(of_input.fewest.min()), "most": int(of_input.most.max())}
-    record = run.parameters.data().record()
-    if run.parameters.deepsea_rows:
-        more = sources.about([run.parameters.deepsea_rows])
-        record["source"] += f", {more['source']}"
-        record["source_sha256"] += f" {more['source_sha256']}"
-    return Outcome(found, record)
+    return Outcome(found, run.parameters.data().record(run.parameters.deepsea_rows))
 
 
 def _windows(run: "TokenCounts") -> Iterator[tuple[str, int, list[bytes]]]:

@@ -49,9 +49,9 @@ class Organism(NamedTuple):
         genomes, peaks, features = self.paths()
         return [_digest(path) for path in (*genomes, peaks, *([features] if features else []))]
 
-    def record(self) -> dict[str, Any]:
-        """What the record of a run says of its data."""
-        named = [name for name in (*self.genomes, self.peaks, self.features) if name and not _folder(name)]
+    def record(self, *more: str) -> dict[str, Any]:
+        """What the record of a run says of its data, and of more sources that it read."""
+        named = [name for name in (*self.genomes, self.peaks, self.features, *more) if name and not _folder(name)]
         about = sources.about(named)
         if folder := _folder(self.peaks):
             about["source"] += f", peaks of {folder.name}"

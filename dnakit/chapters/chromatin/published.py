@@ -54,7 +54,7 @@ def published_scores(run: "PublishedScores", folder: Path) -> Outcome:
         for name, (auroc, auprc) in SCORES.items()
     ]
     pd.concat(rows).to_csv(folder / "published.csv", index=False, float_format="%.3f")
-    return Outcome({"features": len(features), "paired": len(found)}, organism.record())
+    return Outcome({"features": len(features), "paired": len(found)}, organism.record(run.parameters.published))
 
 
 def read_scores(path: Path) -> pd.DataFrame:
