@@ -84,6 +84,33 @@ def test_no_reads_have_no_hits(searcher):
     assert searcher.search([]).records.shape == (0, search.CANDIDATES)
 
 
+def test_a_read_that_is_far_from_all_records_is_aligned_to_more_of_them(table, searcher, rng):
+    assert search._worth_aligning(0, 170) == search.ENOUGH < search._worth_aligning(5, 170) == search.CANDIDATES
+    assert search._worth_aligning(9, 170) == search.MOST
+    reads = [mutate(table["sequence"][row][200:400], 0.15, rng) for row in rng.integers(0, len(table), 40)]
+    found = searcher.search(reads)
+    right = []
+    for read, record in zip(reads, found.records[:, 0], strict=True):
+        every = [edlib.align(read, gene, mode="HW")["editDistance"] for gene in table["sequence"]]
+        right.append(every[record] == min(every))
+    assert np.mean(right) > 0.9
+
+
+def test_the_order_by_two_numbers_is_lexsorts(rng):
+    first, second = rng.integers(0, 20, 500), rng.integers(0, 30, 500)
+    assert (search._sorted_by(first, second) == np.lexsort((second, first))).all()
+    assert search._sorted_by(first[:0], second[:0]).tolist() == []
+
+
+def test_equal_reads_get_equal_names_wherever_they_stand(table, searcher):
+    taxa = naming.Taxa(table)
+    reads = [table["sequence"][row][100:300] for row in (3, 9, 3, 20, 9)]
+    found = classifier.named(searcher, taxa, reads)
+    single = [classifier.named(searcher, taxa, [read]) for read in reads]
+    assert (found.codes == np.concatenate([each.codes for each in single])).all()
+    assert np.allclose(found.evidence, np.concatenate([each.evidence for each in single]))
+
+
 # ---- names
 
 

@@ -1,11 +1,13 @@
 """The thesis's readings of a gene as tokens, and the sums that top-5 accuracy comes from."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from dnakit import store
 from dnakit.chapters.chapter import chapter_of
-from dnakit.chapters.metagenomics import copies, fine_tuning
+from dnakit.chapters.metagenomics import copies, fine_tuning, model_measuring, tasks
 from dnakit.models import build
 from dnakit.tokens.tokenizer import known_words, train_tokenizer
 from dnakit.tokens.vocabulary import CLS, PAD, SEP
@@ -63,3 +65,61 @@ def test_the_fourth_sum_counts_labels_among_the_five_highest_scores():
     assert output.counts[0, 2:].tolist() == [(rank == 0).sum(), (rank < 5).sum()]
     metrics = fine_tuning.summarise(output.counts[0].numpy())
     assert metrics["top1"] <= metrics["top5"]
+
+
+# ---- what the trained models are worth
+
+
+def test_a_paired_difference_is_surer_than_two_accuracies():
+    rng = np.random.default_rng(1)
+    species = np.repeat(np.arange(60), 5)
+    hard = np.repeat(rng.random(60), 5)  # some species are hard for both
+    one, other = rng.random(300) > 0.8 * hard, rng.random(300) > 0.9 * hard
+    right = {"a": one, "b": one & other}
+    found = dict(model_measuring._differences(right, species, 1))["a_minus_b"]
+    assert found["share"] == pytest.approx(one.mean() - (one & other).mean())
+    assert 0 <= found["low"] <= found["share"] <= found["high"]
+    low, high = tasks.interval(one, species, 1)
+    assert found["high"] - found["low"] < high - low
+
+
+def test_errors_are_counted_by_the_lowest_rank_they_share():
+    species = np.repeat(np.arange(4), 5)
+    errors = pd.DataFrame({"sample": [0, 1, 7, 19], "shared": ["genus", "genus", "order", "class"]})
+    found = model_measuring._by_rank(errors, species, 1)
+    assert found["genus"]["share"] == 0.5
+    assert found["within the order"]["share"] == 0.75
+    assert sum(found[rank]["share"] for rank in model_measuring.SHARED) == 1
+    assert found["genus"]["low"] < 0.5 < found["genus"]["high"]
+    nothing = model_measuring._by_rank(errors[:0], species, 1)
+    assert nothing["genus"]["share"] is None
+
+
+@pytest.fixture(scope="module")
+def smoke():
+    return chapter_of("04_metagenomics", "smoke").runs
+
+
+@pytest.mark.trained
+def test_the_accuracies_are_those_of_the_trainings(smoke):
+    found = store.read_json(smoke["pretraining-effect"].folder() / "metrics.json")
+    for name in ("mitochondria", "none", "nuclear"):
+        top1 = store.read_json(smoke[name].folder() / "metrics.json")["test"]["top1"]
+        assert found["accuracy"][name]["top1"] == pytest.approx(top1)
+    gap = found["accuracy"]["mitochondria"]["top1"] - found["accuracy"]["none"]["top1"]
+    assert found["difference"]["mitochondria_minus_none"]["top1"] == pytest.approx(gap)
+
+
+@pytest.mark.trained
+def test_other_records_are_of_trained_species_and_unknown_sequences(smoke):
+    run = smoke["other-records"]
+    genes = copies.genes_of(run.parameters, run.share)
+    others = model_measuring._others(run, genes)
+    assert len(others)
+    assert others["species"].is_unique
+    assert set(others["species"]) <= set(genes["species"])
+    assert not set(others["sequence"]) & set(genes["sequence"])
+    found = store.read_json(run.folder() / "metrics.json")
+    assert set(found) == set(tasks.FORMS)
+    assert all(0 <= method["top1"] <= 1 for form in found.values() for method in form.values())
+    assert found["gene"]["search"]["top1"] > found["gene"]["none"]["top1"]

@@ -21,7 +21,7 @@ from dnakit.chapters.metagenomics.references import Reference
 from dnakit.data.barcodes import RANKS
 from dnakit.project import DnakitError
 
-RECIPE = "12S classifier 1"
+RECIPE = "12S classifier 2"
 METHODS = ("search", "k-mers")  # with the exact alignment, and without
 Method = Literal["search", "k-mers"]
 SHORTEST_RECORD = 100  # bases of a record of a reference
@@ -64,12 +64,14 @@ class Classifier:
 
 
 def named(searcher: search.Searcher, taxa: Taxa, reads: Sequence[bytes]) -> naming.Names:
-    """Names and evidence of any number of reads."""
+    """Names and evidence of any number of reads; equal reads are searched once."""
+    places = {read: place for place, read in enumerate(dict.fromkeys(reads))}
+    once = list(places)
     found = [
-        naming.name(searcher.search(reads[start : start + BATCH]), taxa)
-        for start in range(0, max(1, len(reads)), BATCH)
+        naming.name(searcher.search(once[start : start + BATCH]), taxa) for start in range(0, max(1, len(once)), BATCH)
     ]
-    return naming.Names(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    each = np.array([places[read] for read in reads], int)
+    return naming.Names(*(np.concatenate(parts)[each] for parts in zip(*found, strict=True)))
 
 
 def records_of(table: pd.DataFrame) -> pd.DataFrame:

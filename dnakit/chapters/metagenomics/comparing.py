@@ -49,7 +49,7 @@ def on_copies(run: OfCopies, folder: Path) -> dict[str, Any]:
     train, labels = samples.part("train")
     reads, truth = samples.part("test")
     reads, truth = reads[: run.first], truth[: run.first]
-    ranked, seconds = _ranked(method, train, labels, reads, folder)
+    ranked, seconds = best_labels(method, train, labels, reads, folder)
     test = {
         "samples": len(reads),
         "top1": float((ranked[:, 0] == truth).mean()),
@@ -59,7 +59,7 @@ def on_copies(run: OfCopies, folder: Path) -> dict[str, Any]:
     return {"test": test, "species": len(samples.genes)}
 
 
-def _ranked(
+def best_labels(
     method: str, train: Sequence[bytes], labels: np.ndarray, reads: Sequence[bytes], folder: Path
 ) -> tuple[np.ndarray, float]:
     """The five most likely labels of each read, and the CPU seconds that naming them took (programs index too)."""

@@ -158,11 +158,16 @@ def summarise(counts: np.ndarray) -> dict[str, float]:
 
 def predict(model: PreTrainedModel, samples: GeneSamples, precision: str) -> np.ndarray:
     """The species of the highest score of each sample, shape (samples,)."""
+    return scores(model, samples, precision).argmax(1)
+
+
+def scores(model: PreTrainedModel, samples: GeneSamples, precision: str) -> np.ndarray:
+    """The score of each species (a logarithm of its probability, but for a constant), shape (samples, species)."""
     where, found = device.ready(model), []
     with torch.no_grad(), device.autocast(where, precision):
         for start in range(0, len(samples), PREDICTED):
             ids = torch.from_numpy(samples.ids[start : start + PREDICTED].astype(np.int64)).to(where)
-            found.append(model(ids, attention_mask=(ids != PAD).long()).logits.float().argmax(-1).cpu().numpy())
+            found.append(model(ids, attention_mask=(ids != PAD).long()).logits.float().cpu().numpy())
     return np.concatenate(found)
 
 

@@ -20,6 +20,7 @@ OF_COPIES = (
     "search",
 )  # methods on the thesis's task, besides programs
 FAIR = ("search", "cosine", "naive-bayes")  # on the fair tasks
+SEARCH = 2  # version of `dnakit.chapters.metagenomics.search`: raised when it finds other records
 _COPIED = {"accessions", "species", "copies", "lowest_rate", "highest_rate", "seed"}  # parameters of the samples
 
 
@@ -75,7 +76,7 @@ class OfCopies(Measurement):
             settings["share"] = self.share
         if self.first is not None:
             settings["program_samples"] = self.first
-        return settings | program_version(self.method)
+        return settings | version_of(self.method)
 
     def compute(self, folder: Path) -> Outcome:
         """Rank the species for the test samples: see `dnakit.chapters.metagenomics.comparing`."""
@@ -118,7 +119,7 @@ class OfFairTasks(Measurement):
 class Confidence(Measurement):
     """Calibration of the classifier's confidence on records that neither its index nor its calibration saw."""
 
-    recipe = "12S confidence 1"
+    recipe = "12S confidence 2"
 
     @property
     def title(self) -> str:
@@ -140,7 +141,7 @@ class Confidence(Measurement):
 class Strangers(Measurement):
     """Reads that are of no fish's 12S gene, and what the classifier says of them."""
 
-    recipe = "12S strangers 1"
+    recipe = "12S strangers 2"
 
     @property
     def title(self) -> str:
@@ -166,7 +167,7 @@ class Strangers(Measurement):
 class Mock(Measurement):
     """Communities of known composition: which species are found, missed, invented, and in what share."""
 
-    recipe = "12S mock communities 1"
+    recipe = "12S mock communities 2"
 
     @property
     def title(self) -> str:
@@ -191,7 +192,7 @@ class Mock(Measurement):
 class Reads(Measurement):
     """Real MiFish reads of unknown composition: what is named, and whether two mates of a pair get the same name."""
 
-    recipe = "12S reads 1"
+    recipe = "12S reads 2"
 
     @property
     def title(self) -> str:
@@ -219,8 +220,10 @@ def accession_digests(parameters: Parameters) -> list[str]:
     return [sources.digest(sources.fetch(parameters.accessions))] if parameters.accessions else []
 
 
-def program_version(method: str) -> dict[str, str]:
-    """The version of a program, so that one that is installed later is measured then; nothing for other methods."""
+def version_of(method: str) -> dict[str, Any]:
+    """The version of the search, or of a program, so that one that is installed later is measured then."""
+    if method == "search":
+        return {"search": SEARCH}
     if method not in PROGRAMS:
         return {}
     from dnakit.chapters.metagenomics.programs import version
@@ -229,9 +232,8 @@ def program_version(method: str) -> dict[str, str]:
 
 
 def program_inputs(method: str, parameters: Parameters) -> dict[str, Any]:
-    """The version of a program with the parameter of programs; nothing for other methods."""
-    found = program_version(method)
-    return found | parameters.model_dump(include={"program_samples"}) if found else {}
+    """The version of a method, and the parameter of programs."""
+    return version_of(method) | (parameters.model_dump(include={"program_samples"}) if method in PROGRAMS else {})
 
 
 def in_words(share: float) -> str:

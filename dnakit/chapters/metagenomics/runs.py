@@ -1,6 +1,7 @@
-"""The runs of chapter 4: measurements without training, and trainings."""
+"""The runs of chapter 4: measurements without training, trainings, and measurements of what was trained."""
 
 from dnakit.chapters.metagenomics.measurements import measurements
+from dnakit.chapters.metagenomics.model_measurements import model_measurements
 from dnakit.chapters.metagenomics.parameters import Parameters
 from dnakit.chapters.metagenomics.trainings import Training, trainings
 from dnakit.run import Run
@@ -10,4 +11,4 @@ __all__ = ["Parameters", "Training", "runs"]
 
 def runs(parameters: Parameters) -> list[Run]:
     """All runs of the chapter."""
-    return [*measurements(parameters), *trainings(parameters)]
+    return [*measurements(parameters), *trainings(parameters), *model_measurements(parameters)]

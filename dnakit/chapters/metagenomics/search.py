@@ -2,13 +2,14 @@
 
 A read is compared on the strand that shares more k-mers with the reference. Its rarest k-mers vote: a k-mer that occurs
 in few records says more. The records with the most votes, few of each species, are aligned to the read, and names and
-their confidence rest on the edit distance. An unknown base (N) of a read costs nothing.
+their confidence rest on the edit distance. An unknown base (N) of a read costs nothing. A read that is far from all of
+them shares few k-mers with any record, so that votes say little: more records are aligned to it.
 Ends of a read that share nothing with the reference (an adapter) are cut off.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,13 +25,15 @@ K = 11  # bases of a k-mer: most occur once in a mitochondrial gene
 VOTERS = 48  # k-mers of a read that vote
 SHARE = 4  # of a longer read, one k-mer in so many votes
 CANDIDATES = 16  # records that are aligned,
-ENOUGH = 8  # or so many, where one of them has at most one edit
+ENOUGH = 8  # or so many, where one of them has at most one edit,
+MOST = 64  # or so many, where none is nearer than
+DISTANT = 0.05  # edits a base
 OF_ONE_SPECIES = 2  # of them, at most
 SLACK = 12  # edits beyond the best distance up to which distances are told apart
 OVERHANG = 25  # bases by which a read may reach beyond either end of a record
 RUN, STRANGE_END = 4, 20  # k-mers in a row that mark what is shared; bases of an end that is cut off
 SHORTEST = 50  # bases of a read; a shorter one is like everything
-ALIKE, MARGIN = 60, 100  # in records whose lengths differ by less, a read lies at the same place, give or take so many
+ALIKE, MARGIN = 50, 50  # in records whose lengths differ by less, a read lies at the same place, give or take so many
 FAR = 1 << 20  # a distance where there is no record
 PIECE = 1 << 20  # letters whose k-mers are handled at a time
 BEYOND = "X"  # stands beyond the ends of a record; it equals every base, as N of a read does, not N of a record
@@ -164,12 +167,14 @@ class Searcher:
         votes, voters = self._votes(numbers, rows, turned)
         for row, read in enumerate(turned):
             if len(read) >= SHORTEST:
-                candidates, theirs = self._candidates(*_row(votes, row))
+                candidates = self._candidates(*_row(votes, row))
                 if self.align:
-                    candidates, edits = self._aligned(read.decode(), candidates)
+                    found = self._aligned(read.decode(), candidates)
                 else:
-                    edits = [int(voters[row]) - vote for vote in theirs]
-                records[row, : len(candidates)], distances[row, : len(edits)] = candidates, edits
+                    lacking = ((int(voters[row]) - vote, record) for record, vote in candidates)
+                    found = list(islice(lacking, CANDIDATES))
+                for place, (distance, record) in enumerate(found):
+                    records[row, place], distances[row, place] = record, distance
         return Hits(records, distances, np.array([len(read) for read in turned], np.int32))
 
     def _turned(self, reads: Sequence[bytes]) -> tuple[list[bytes], np.ndarray, np.ndarray]:
@@ -195,7 +200,7 @@ class Searcher:
         self, numbers: np.ndarray, rows: np.ndarray, reads: Sequence[bytes]
     ) -> tuple[sparse.csr_matrix, np.ndarray]:
         """How many of a read's rarest k-mers each record has, ``(reads, records)``, and how many k-mers voted."""
-        order = np.lexsort((self.counts[numbers], rows))
+        order = _sorted_by(rows, self.counts[numbers])
         numbers, rows = numbers[order], rows[order]
         sizes = np.bincount(rows, minlength=len(reads))
         place = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -204,52 +209,57 @@ class Searcher:
         parts = (np.ones(int(chosen.sum()), np.float32), numbers[chosen], np.concatenate([[0], np.cumsum(voters)]))
         return sparse.csr_matrix(parts, shape=(len(reads), 4**K)) @ self.index.postings, voters
 
-    def _aligned(self, read: str, candidates: list[int]) -> tuple[list[int], list[int]]:
-        """Candidates that are at most `SLACK` edits farther than the best one, the nearest first, and their edits.
+    def _aligned(self, read: str, candidates: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Edits and record of the nearest candidates, at most `SLACK` edits farther than the best, the nearest first.
 
         The first one is aligned whole. Genes of about its length have the read at about the same place, so that only a
         part of them need be looked at.
         """
-        if not candidates:
-            return [], []
-        first = self.targets[candidates[0]]
+        record, _ = next(candidates, (-1, 0))
+        if record < 0:
+            return []
+        first = self.targets[record]
         found = edlib.align(read, first, "HW", "locations", -1, _EQUAL)
         start, end = found["locations"][0]
-        part = slice(max(0, int(start or 0) - MARGIN), int(end) + MARGIN)
-        best = found["editDistance"]
-        kept = [(best, 0, candidates[0])]
-        for order, record in enumerate(candidates[1:], start=1):
-            if best <= 1 and order >= ENOUGH:
+        part = max(0, int(start or 0) - MARGIN), int(end) + MARGIN
+        best, known = found["editDistance"], "N" not in read
+        kept = [(best, 0, record)]
+        for order, (record, _) in enumerate(candidates, start=1):
+            if order >= _worth_aligning(best, len(read)):
                 break
             target = self.targets[record]
+            equal: list[tuple[str, str]] | None = _EQUAL
             if abs(len(target) - len(first)) < ALIKE:
-                target = target[part]
-            distance = edlib.align(read, target, "HW", "distance", best + SLACK, _EQUAL)["editDistance"]
+                if known and part[0] >= OVERHANG and part[1] <= len(target) - OVERHANG:
+                    equal = None  # nothing stands for several bases
+                target = target[part[0] : part[1]]
+            distance = edlib.align(read, target, "HW", "distance", best + SLACK, equal)["editDistance"]
             if distance >= 0:
                 kept.append((distance, order, record))
                 best = min(best, distance)
-        kept.sort()
-        return [record for _, _, record in kept], [distance for distance, _, _ in kept]
+        return [(distance, record) for distance, _, record in sorted(kept)[:CANDIDATES]]
 
-    def _candidates(self, records: np.ndarray, votes: np.ndarray) -> tuple[list[int], list[int]]:
+    def _candidates(self, records: np.ndarray, votes: np.ndarray) -> Iterator[tuple[int, int]]:
         """The records with the most votes, no more than `OF_ONE_SPECIES` of a species, and their votes."""
-        most = CANDIDATES * 4
-        if len(votes) > most:
-            top = np.argpartition(votes, -most)[-most:]
-            records, votes = records[top], votes[top]
-        order = np.lexsort((records, -votes))
-        records, votes = records[order], votes[order]
+        most, size = MOST * OF_ONE_SPECIES, len(self.targets)
+        keys = size - 1 - records + votes.astype(np.int64) * size  # one number sorts faster than two
+        if len(keys) > most:
+            keys = np.partition(keys, len(keys) - most)[-most:]
+        theirs, records = np.divmod(np.sort(keys)[::-1], size)
+        records = size - 1 - records
         taken: dict[int, int] = {}
-        chosen, theirs = [], []
         species = self.index.species[records].tolist()
-        for record, kind, vote in zip(records.tolist(), species, votes.tolist(), strict=True):
+        for record, kind, vote in zip(records.tolist(), species, theirs.tolist(), strict=True):
             if taken.get(kind, 0) < OF_ONE_SPECIES:
                 taken[kind] = taken.get(kind, 0) + 1
-                chosen.append(record)
-                theirs.append(int(vote))
-                if len(chosen) == CANDIDATES:
-                    break
-        return chosen, theirs
+                yield record, vote
+
+
+def _worth_aligning(best: int, length: int) -> int:
+    """To how many records a read is aligned, where the nearest one so far has `best` edits."""
+    if best > DISTANT * length:
+        return MOST
+    return ENOUGH if best <= 1 else CANDIDATES
 
 
 def without_strange_ends(reads: Sequence[bytes], rows: np.ndarray, places: np.ndarray) -> list[bytes]:
@@ -276,6 +286,13 @@ def without_strange_ends(reads: Sequence[bytes], rows: np.ndarray, places: np.nd
     whole = end - first < np.maximum(SHORTEST, ends // 2)
     first[whole], end[whole] = 0, ends[whole]
     return [read[start:stop] for read, start, stop in zip(reads, first.tolist(), end.tolist(), strict=True)]
+
+
+def _sorted_by(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The order by two numbers, equal ones as they come; sorting one number each is much faster than `np.lexsort`."""
+    size, most = max(1, len(first)), int(second.max(initial=0)) + 1
+    keys = (first.astype(np.int64) * most + second) * size + np.arange(len(first))
+    return np.sort(keys) % size
 
 
 def _row(matrix: sparse.csr_matrix, row: int) -> tuple[np.ndarray, np.ndarray]:

@@ -121,10 +121,25 @@ def _cut(sequence: bytes, form: str, lengths: tuple[int, int], rng: np.random.Ge
     return piece if rng.random() < 0.5 else reverse_complement(piece)
 
 
-def interval(right: np.ndarray, groups: np.ndarray, seed: int, draws: int = 1000) -> tuple[float, float]:
+DRAWS = 1000  # of a bootstrap
+
+
+def interval(right: np.ndarray, groups: np.ndarray, seed: int, draws: int = DRAWS) -> tuple[float, float]:
     """95% interval of a share that is right: bootstrap over groups (species), so that relatives are drawn together."""
-    sums = pd.DataFrame({"group": groups, "right": right.astype(float), "count": 1.0}).groupby("group").sum()
-    drawn = np.random.default_rng(seed).integers(0, len(sums), (draws, len(sums)))
-    shares = sums["right"].to_numpy()[drawn].sum(1) / sums["count"].to_numpy()[drawn].sum(1)
-    low, high = np.percentile(shares, [2.5, 97.5])
+    counts, ones = right.astype(float), np.ones(len(right))
+    return percentiles(drawn_sums(counts, groups, seed, draws) / drawn_sums(ones, groups, seed, draws))
+
+
+def drawn_sums(values: np.ndarray, groups: np.ndarray, seed: int, draws: int = DRAWS) -> np.ndarray:
+    """Sums of values over groups that are drawn with replacement, as many as there are; ``(draws,)``.
+
+    The same seed draws the same groups: two sums of it belong together, and their difference is a paired one.
+    """
+    sums = pd.Series(values).groupby(groups).sum().to_numpy()
+    return sums[np.random.default_rng(seed).integers(0, len(sums), (draws, len(sums)))].sum(1)
+
+
+def percentiles(values: np.ndarray) -> tuple[float, float]:
+    """The two ends of a 95% interval, of drawn values that may lack some (NaN)."""
+    low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
