@@ -63,13 +63,23 @@ def window_mask(local_keys: Tensor, block: int, reach: int) -> Tensor:
     return keys.transpose(3, 4) & (offset >= 0) & (offset <= 2 * reach)
 
 
-def probabilities(query: Tensor, key: Tensor, allowed: Tensor, p: float) -> Tensor:
+def key_weights(log_weights: Tensor, block: int, reach: int) -> Tensor:
+    """The ``(batch, length)`` weights of the keys of each widened block: ``(batch, blocks, 1, 1, block + 2 reach)``."""
+    return with_neighbours(in_blocks(log_weights[..., None], block), reach).transpose(3, 4)
+
+
+def probabilities(query: Tensor, key: Tensor, allowed: Tensor, p: float, log_weights: Tensor | None = None) -> Tensor:
     """Softmax of the products of ``(..., queries, width)`` and ``(..., keys, width)``, where a query may see a key.
 
     `allowed` is ``(..., queries, keys)``, the queries are scaled already. A share `p` of the probabilities is dropped.
+    Each key counts as often as the exponential of its `log_weights` ``(..., 1, keys)`` says; once without them.
     """
     # The lowest finite number, not -inf: a row of padding then yields a mean to be discarded and no NaN.
-    bias = torch.zeros_like(allowed, dtype=query.dtype).masked_fill_(~allowed, torch.finfo(query.dtype).min)
+    lowest = torch.finfo(query.dtype).min
+    if log_weights is None:
+        bias = torch.zeros_like(allowed, dtype=query.dtype).masked_fill_(~allowed, lowest)
+    else:
+        bias = torch.where(allowed, log_weights.to(query.dtype), lowest)
     scores = query @ key.transpose(-1, -2)
     return dropout(torch.softmax(scores.add_(bias), -1), p)
 
@@ -111,6 +121,7 @@ class WindowedSelfAttention(nn.Module):
         is_index_global_attn: Tensor | None = None,
         is_global_attn: bool | None = None,
         output_attentions: bool = False,
+        log_weights: Tensor | None = None,
     ) -> tuple[Tensor]:
         """Attend.
 
@@ -124,6 +135,8 @@ class WindowedSelfAttention(nn.Module):
             What stock code has derived from ``attention_mask`` already: padding, global tokens, whether there are any.
         output_attentions
             Must be false: probabilities are never held for the whole sequence.
+        log_weights
+            ``(batch, length)``: logarithm of how often each token counts where others attend to it; once without.
 
         Returns
         -------
@@ -138,23 +151,27 @@ class WindowedSelfAttention(nn.Module):
         is_global = attention_mask > 0 if is_index_global_attn is None else is_index_global_attn
         if is_global_attn is None:
             is_global_attn = bool(is_global.any())
-        mixed = self._attend_locally(hidden_states, padding, is_global if is_global_attn else None)
+        mixed = self._attend_locally(hidden_states, padding, is_global if is_global_attn else None, log_weights)
         if is_global_attn:
             index, real = global_positions(is_global)
-            rows = self._attend_globally(hidden_states, padding, index).to(mixed.dtype)
+            rows = self._attend_globally(hidden_states, padding, index, log_weights).to(mixed.dtype)
             rows = torch.where(real[..., None], rows, at(mixed, index))
             mixed = mixed.scatter(1, index[..., None].expand_as(rows), rows)
         return (mixed,)
 
-    def of_global_tokens(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
+    def of_global_tokens(
+        self, hidden_states: Tensor, attention_mask: Tensor, log_weights: Tensor | None = None
+    ) -> Tensor:
         """The rows of the global tokens alone, ``(global tokens of the batch, hidden_size)``: no other row is computed.
 
-        Both arguments are as in `forward`.
+        The arguments are as in `forward`.
         """
         index, real = global_positions(attention_mask > 0)
-        return self._attend_globally(hidden_states, attention_mask < 0, index)[real]
+        return self._attend_globally(hidden_states, attention_mask < 0, index, log_weights)[real]
 
-    def _attend_locally(self, hidden: Tensor, padding: Tensor, is_global: Tensor | None) -> Tensor:
+    def _attend_locally(
+        self, hidden: Tensor, padding: Tensor, is_global: Tensor | None, log_weights: Tensor | None
+    ) -> Tensor:
         """Every token to its window and to the global tokens; zero where there is padding."""
         block = max(BLOCK, self.reach)
         query, key, value = self.query(hidden), self.key(hidden), self.value(hidden)
@@ -162,18 +179,22 @@ class WindowedSelfAttention(nn.Module):
         allowed = window_mask(local, block, self.reach)
         queries, keys, values = (in_blocks(states, block, self.heads) for states in (query, key, value))
         keys, values = with_neighbours(keys, self.reach), with_neighbours(values, self.reach)
+        weights = None if log_weights is None else key_weights(log_weights, block, self.reach)
         if is_global is not None:
             index, real = global_positions(is_global)
             keys, values = self._append(keys, at(key, index)), self._append(values, at(value, index))
             allowed = torch.cat([allowed, real[:, None, None, None].expand(*allowed.shape[:4], -1)], dim=4)
-        mixed = from_blocks(self._probabilities(queries, keys, allowed) @ values)
+            if weights is not None and log_weights is not None:
+                of_global = log_weights.gather(1, index)[:, None, None, None]
+                weights = torch.cat([weights, of_global.expand(*weights.shape[:4], -1)], dim=4)
+        mixed = from_blocks(self._probabilities(queries, keys, allowed, log_weights=weights) @ values)
         return mixed[:, : hidden.shape[1]] * (~padding[..., None]).to(mixed.dtype)
 
     def _append(self, blocks: Tensor, states: Tensor) -> Tensor:
         """Put ``(batch, m, hidden_size)`` at the end of every block."""
         return torch.cat([blocks, whole(states, self.heads).expand(-1, blocks.shape[1], -1, -1, -1)], dim=3)
 
-    def _attend_globally(self, hidden: Tensor, padding: Tensor, index: Tensor) -> Tensor:
+    def _attend_globally(self, hidden: Tensor, padding: Tensor, index: Tensor, log_weights: Tensor | None) -> Tensor:
         """What the tokens at ``index`` ``(batch, m)`` see of the whole sequence, through the global projections.
 
         Few tokens are global, so keys and values of the whole sequence are never made. A query goes through the weights
@@ -183,14 +204,22 @@ class WindowedSelfAttention(nn.Module):
         """
         key, value = (each.weight.unflatten(0, (self.heads, -1)) for each in (self.key_global, self.value_global))
         query = whole(self.query_global(at(hidden, index)), self.heads)[:, 0] @ key
-        shares = self._probabilities(query, hidden[:, None], ~padding[:, None, None], key.shape[1])
+        weights = None if log_weights is None else log_weights[:, None, None]
+        shares = self._probabilities(query, hidden[:, None], ~padding[:, None, None], key.shape[1], weights)
         bias = shares.sum(-1, keepdim=True) * self.value_global.bias.unflatten(0, (self.heads, 1, -1))
         return from_blocks((shares @ hidden[:, None] @ value.transpose(1, 2) + bias)[:, None])
 
-    def _probabilities(self, query: Tensor, key: Tensor, allowed: Tensor, width: int | None = None) -> Tensor:
+    def _probabilities(
+        self,
+        query: Tensor,
+        key: Tensor,
+        allowed: Tensor,
+        width: int | None = None,
+        log_weights: Tensor | None = None,
+    ) -> Tensor:
         """Attention of scaled queries; ``width`` of a head where it is not the queries'."""
         p = self.dropout if self.training else 0.0
-        return probabilities(query * (width or query.shape[-1]) ** -0.5, key, allowed, p)
+        return probabilities(query * (width or query.shape[-1]) ** -0.5, key, allowed, p, log_weights)
 
 
 def global_positions(is_global: Tensor) -> tuple[Tensor, Tensor]:

@@ -58,24 +58,29 @@ class Longformer(LongformerModel):
         attention_mask: Tensor | None = None,
         global_attention_mask: Tensor | None = None,
         needed: Tensor | None = None,
+        added: Tensor | None = None,
+        log_weights: Tensor | None = None,
     ) -> Tensor:
         """Hidden states ``(batch, length, hidden_size)``, or of the ``needed`` positions (see `rows`) alone.
 
-        Both masks are ``(batch, length)`` of 0 and 1.
+        Both masks are ``(batch, length)`` of 0 and 1. What is ``added`` to the embedded tokens has the shape of hidden
+        states. The ``log_weights`` ``(batch, length)`` say how much each token counts where others attend to it.
         """
         refuse_longer(input_ids, max_tokens(self.config))
         mask = signed_mask(input_ids, attention_mask, global_attention_mask)
         has_global = global_attention_mask is not None and bool((mask > 0).any())
         hidden = self.embeddings(input_ids)
+        hidden = hidden if added is None else hidden + added
         attend_to = mask, mask < 0, mask > 0, has_global
         layers: list[Any] = list(self.encoder.layer)
         last = layers.pop()
         for layer in layers:
-            (hidden,) = layer(hidden, *attend_to)
+            mixed = layer.attention.self(hidden, *attend_to, log_weights=log_weights)[0]
+            hidden = layer.ff_chunk(layer.attention.output(mixed, hidden))
         if only_global(needed, mask):
-            mixed = last.attention.self.of_global_tokens(hidden, mask)
+            mixed = last.attention.self.of_global_tokens(hidden, mask, log_weights)
         else:
-            mixed = rows(last.attention.self(hidden, *attend_to)[0], needed)
+            mixed = rows(last.attention.self(hidden, *attend_to, log_weights=log_weights)[0], needed)
         return last.ff_chunk(last.attention.output(mixed, rows(hidden, needed)))
 
 

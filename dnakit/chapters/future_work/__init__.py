@@ -1,0 +1,1 @@
+"""Chapter 10: what the thesis proposes as future work, one real experiment each."""

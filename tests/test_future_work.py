@@ -1,0 +1,138 @@
+"""Chapter 10 from end to end: equal costs, numbers that agree with each other, and prose where nothing is run."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dnakit.chapters.chapter import chapter_of
+from dnakit.chapters.future_work import context_measures, context_runs, read_runs, results
+from dnakit.chapters.future_work.contexts import CONTEXTS
+from dnakit.project import DnakitError
+from dnakit.report.finished import Finished
+
+NOTEBOOK = "10_future_work"
+SMALL = {"species": 6, "reads": 3, "test_reads": 4, "samples": 32, "evaluated": 10, "probed": 12, "batch_size": 16}
+
+
+@pytest.fixture(scope="module")
+def chapter(tmp_path_factory):
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path_factory.mktemp("data")))
+    yield chapter_of(NOTEBOOK, "smoke", SMALL)
+    monkeypatch.undo()
+
+
+@pytest.fixture(scope="module")
+def done(chapter):
+    return chapter.here()
+
+
+def test_every_run_has_a_key_of_its_own_and_a_parameter_moves_only_the_runs_it_decides():
+    def keys(**changed):
+        return {name: run.key for name, run in chapter_of(NOTEBOOK, "smoke", changed).runs.items()}
+
+    plain = keys()
+    assert len(set(plain.values())) == len(plain)
+    reads = {name for name in plain if name.startswith("reads-")}
+    assert {name for name, key in keys(reads=5).items() if key != plain[name]} == reads - {read_runs.METHODS_RUN}
+    assert {name for name, key in keys(window=315).items() if key != plain[name]} == plain.keys() - reads
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"window": 100}, "multiple of 9"),
+        ({"lowered": [5, 0]}, "from small to large"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_refused(changed, message):
+    with pytest.raises(DnakitError, match=message):
+        chapter_of(NOTEBOOK, "smoke", changed)
+
+
+def test_more_species_or_chromosomes_than_there_are_are_refused(chapter, tmp_path):
+    for changed, name, message in (
+        ({"species": 500}, read_runs.METHODS_RUN, "lower 'species'"),
+        ({"held_out": ["chrZ"]}, context_runs.METHODS_RUN, "no chromosome chrZ"),
+    ):
+        run = chapter_of(NOTEBOOK, "smoke", SMALL | changed).runs[name]
+        with pytest.raises(DnakitError, match=message):
+            run.compute(tmp_path)
+
+
+@pytest.mark.slow
+def test_replaced_tokens_cost_what_masked_ones_cost(done):
+    masked, replaced = (done[f"pretraining-{way}-seed-1"].record for way in ("natural", "replaced-tokens"))
+    assert replaced["operations"]["sample"] > masked["operations"]["sample"]
+    assert replaced["samples"]["train"] < masked["samples"]["train"]
+    one_sample = replaced["operations"]["sample"]
+    assert replaced["operations"]["all"] == pytest.approx(masked["operations"]["all"], abs=one_sample)
+
+
+@pytest.mark.slow
+def test_costs_of_windows_add_up_to_the_loss_that_the_trainer_saw(done):
+    """Both evaluate all masked tokens of the same windows, with masks of their own: the means are close."""
+    run = done["pretraining-natural-seed-1"]
+    table = run.frame("costs.csv")
+    assert table["context"].value_counts().to_dict() == dict.fromkeys(CONTEXTS, 10)
+    assert results._bits(table, np.arange(len(table))) < 3
+    assert context_measures.bits(table)["coding"] == pytest.approx(run.metrics["bits"]["coding"], rel=1e-3)
+
+
+@pytest.mark.slow
+def test_all_reads_and_windows_are_evaluated_by_every_run(done):
+    for run in results.of_reads(done).values():
+        named = run.metrics.get("right") or run.metrics["methods"]["k-mers"]["right"]
+        assert {len(digits) for digits in named.values()} == {SMALL["species"] * SMALL["test_reads"]}, run.name
+    for run in results.of_contexts(done).values():
+        assert len(run.metrics["probe"]["right"]) == len(CONTEXTS) * SMALL["evaluated"], run.name
+
+
+@pytest.mark.slow
+def test_tables_figure_and_prose_of_a_finished_chapter(done):
+    reads, contexts = results.of_reads(done), results.of_contexts(done)
+    assert results.NOT_RUN not in results.reads_table(reads).to_string()
+    assert results.NOT_RUN not in results.bits_table(contexts).to_string() + results.probe_table(contexts).to_string()
+    assert results.draw_reads(reads) is not None
+    for said in (results.said_of_methods, results.said_of_models, results.said_of_balance, results.said_of_replaced):
+        assert "not run" not in said(done)
+
+
+@pytest.mark.slow
+def test_what_is_not_run_is_said_to_be_not_run(done):
+    simple = done.only(lambda run: run.name in (read_runs.METHODS_RUN, context_runs.METHODS_RUN))
+    assert (results.reads_table(results.of_reads(simple)) == results.NOT_RUN).any(axis=None)
+    assert (results.bits_table(results.of_contexts(simple)) == results.NOT_RUN).any(axis=None)
+    assert "not run" not in results.said_of_methods(simple)
+    for said in (results.said_of_models, results.said_of_balance, results.said_of_replaced):
+        assert "not run" in said(simple)
+
+
+def test_nothing_run_gives_empty_tables_and_whole_sentences():
+    nothing = Finished("recorded", "", {})
+    for make in (results.reads_table, results.contexts_table, results.bits_table, results.probe_table):
+        assert make(nothing).empty
+    assert results.draw_reads(nothing) is None
+    for said in (results.said_of_methods, results.said_of_models, results.said_of_balance, results.said_of_replaced):
+        assert "not run" in said(nothing)
+
+
+def test_an_interval_by_groups_is_wider_where_reads_of_a_group_agree():
+    values = np.repeat(np.array([0.0, 1.0] * 20), 10)
+    _, single = results.mean_and_interval(values, np.arange(len(values)))
+    mean, grouped = results.mean_and_interval(values, np.repeat(np.arange(40), 10))
+    assert mean == 0.5
+    assert grouped.high - grouped.low > 2 * (single.high - single.low)
+
+
+def test_the_difference_of_a_table_with_itself_is_zero():
+    rng = np.random.default_rng(2)
+    table = pd.DataFrame(
+        {"context": np.repeat(CONTEXTS, 30), "nats": rng.random(90) * 9, "bases": rng.integers(3, 9, 90)}
+    )
+    for name in (*CONTEXTS, "mean"):
+        assert results._compared_bits([table], [table], name) == (0.0, (0.0, 0.0))
+    worse = table.assign(nats=table["nats"] * 1.5)
+    value, interval = results._compared_bits([worse], [table], "other")
+    assert interval.low > 0
+    assert value == pytest.approx(0.5 * results._bits(table, results._rows(table, "other")))
