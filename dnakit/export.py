@@ -7,6 +7,7 @@ The record of the run lies in ``run/``, and ``dnakit.json`` says the key of the 
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -205,7 +206,21 @@ def import_run(folder: Path) -> Path:
     """
     manifest = _manifest(folder)
     _check(folder, manifest)
+    _tell_other_precision(manifest)
     return store.get_or_make("runs", manifest.key, lambda part: _unpack(folder, manifest, part))
+
+
+def _tell_other_precision(manifest: Manifest) -> None:
+    """Say how to find a run that computed in another precision than ``auto`` means here: its key is another."""
+    from dnakit.models.device import resolved
+
+    made_in, here = manifest.inputs.get("precision", resolved("auto")), resolved("auto")
+    if made_in not in (here, "auto"):
+        print(
+            f"dnakit: {manifest.run} computed in {made_in}, and precision 'auto' means {here} here: "
+            f"commands find the run with -p precision={made_in}",
+            file=sys.stderr,
+        )
 
 
 def _manifest(folder: Path) -> Manifest:

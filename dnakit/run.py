@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel
 
-from dnakit import store
+from dnakit import processes, store
 from dnakit.project import root
+
+ATTEMPTS = "attempts.json"  # in the folder of a training under way
 
 
 class Outcome(NamedTuple):
@@ -73,9 +76,43 @@ class Run(ABC):
         """Whether the store holds it."""
         return store.path_of("runs", self.key).exists()
 
+    def check(self) -> None:
+        """Refuse what this machine cannot make, before anything is written.
+
+        Raises
+        ------
+        DnakitError
+            With one line that says what to do.
+        """
+        check = getattr(self.parameters, "check_machine", None)  # of trainings
+        if check:
+            check()
+
     def folder(self) -> Path:
         """Its folder in the store; made now if it is not there."""
+        if not self.done:
+            self.check()
+        if processes.count() > 1:
+            return self._folder_of_all()
         return store.get_or_make("runs", self.key, self._fill)
+
+    def _folder_of_all(self) -> Path:
+        """Its folder; processes that train together make it together, and the first one writes."""
+        if processes.number():
+            if processes.agreed(False):
+                with TemporaryDirectory() as scratch:
+                    self._fill(Path(scratch))
+            return processes.agreed(Path())
+        begun = []
+
+        def make(part: Path) -> None:
+            begun.append(processes.agreed(True))
+            self._fill(part)
+
+        folder = store.get_or_make("runs", self.key, make)
+        if not begun:  # it was there: tell the others so
+            processes.agreed(False)
+        return processes.agreed(folder)
 
     def _fill(self, folder: Path) -> None:
         about: dict[str, Any] = {
@@ -87,6 +124,9 @@ class Run(ABC):
         started = time.monotonic()
         metrics, record = self.compute(folder)
         about["wall_seconds"] = round(time.monotonic() - started, 1)  # of the last attempt
+        if (folder / ATTEMPTS).exists():
+            about |= about_attempts(store.read_json(folder / ATTEMPTS))
+            (folder / ATTEMPTS).unlink()
         store.write_json(folder / "metrics.json", metrics)
         store.write_json(folder / "run.json", about | dict(record))
 
@@ -94,6 +134,17 @@ class Run(ABC):
         """Seconds it took to make, the last attempt where it was interrupted; None where the store does not say."""
         record = store.path_of("runs", self.key) / "run.json"
         return store.read_json(record).get("wall_seconds") if record.exists() else None
+
+
+def about_attempts(attempts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the record says of a training that was resumed: its attempts, and whether one machine made all of it.
+
+    A training goes on wherever it is resumed: what decides more than the last digits of a number is in its key.
+    """
+    surroundings = [{name: each[name] for name in each if name not in ("step", "commit")} for each in attempts]
+    differ = sorted({name for each in surroundings for name in each if each[name] != surroundings[0].get(name)})
+    note = f"attempts differ in {', '.join(differ)}: the result is not bit for bit that of one machine"
+    return {"attempts": list(attempts)} | ({"note": note} if differ else {})
 
 
 def environment() -> dict[str, str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from dnakit import processes
 from dnakit.project import DnakitError, data_folder, locked, printable, published, published_folder, relative, root
 
 REFUSALS = {
@@ -36,8 +37,9 @@ def get_or_make(kind: str, made_key: str, make: Callable[[Path], None]) -> Path:
     """The finished folder for a key: the one in the store, else the one that ``make`` fills now.
 
     ``make(part)`` works in a part folder that appears under its final name by one rename, after ``make`` returned. A
-    second process that asks for the same key waits and finds it done. The part folder of a killed process is handed to
-    the next one as it was left, so that ``make`` may resume from what it holds.
+    second process that asks for the same key waits and finds it done. Of processes that train together the first makes
+    it. The part folder of a killed process is handed to the next one as it was left, so that ``make`` may resume from
+    what it holds.
 
     Raises
     ------
@@ -47,6 +49,8 @@ def get_or_make(kind: str, made_key: str, make: Callable[[Path], None]) -> Path:
     final = path_of(kind, made_key)
     if final.exists():
         return final
+    if processes.number():
+        return processes.wait_for(final)
     try:
         with locked(final.parent / f".{made_key}.lock"):
             if not final.exists():

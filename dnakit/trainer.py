@@ -10,18 +10,20 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 import transformers
-from torch.utils.data import Dataset
+from accelerate.data_loader import DataLoaderShard
+from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 from tqdm import tqdm
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
+from dnakit import processes
 from dnakit.models.device import give_back_memory
 
 Summary = Callable[[np.ndarray], dict[str, float]]
@@ -113,7 +115,7 @@ class Progress(TrainerCallback, ExportableState):
         # Not at the end of an epoch, where the Trainer saves by itself, after validation: a checkpoint from before it
         # would lose the epoch's row.
         ends_epoch = state.global_step % (state.max_steps // state.num_train_epochs) == 0
-        if time.monotonic() - self.saved > CHECKPOINT_SECONDS and not ends_epoch:
+        if not ends_epoch and processes.agreed(time.monotonic() - self.saved > CHECKPOINT_SECONDS):
             control.should_save = True
 
     def on_prediction_step(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
@@ -146,8 +148,47 @@ class CountingTrainer(Trainer):
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):  # type: ignore[no-untyped-def]  # noqa: D102
         outputs = model(**inputs)
         if model.training:
-            self.progress.add(outputs.counts)
+            self.progress.add(self.accelerator.reduce(outputs.counts))
         return (outputs.loss, outputs) if return_outputs else outputs.loss
+
+    def get_train_dataloader(self) -> DataLoader:
+        """The batches of one process; of several processes, each takes its share of each of these batches."""
+        loader = super().get_train_dataloader()
+        if processes.count() == 1:
+            return loader
+        prepared: Any = loader.batch_sampler
+        order = prepared.batch_sampler.sampler  # as a single process draws it
+        batches = Share(BatchSampler(order, self.args.train_batch_size * processes.count(), drop_last=False))
+        where, collate = self.accelerator.device, loader.collate_fn
+        return DataLoaderShard(loader.dataset, where, batch_sampler=batches, collate_fn=collate)
+
+    def get_eval_dataloader(self, eval_dataset: Dataset | str | None = None) -> DataLoader:
+        """All batches: each of several processes evaluates everything, so that nothing is counted twice or left out."""
+        if processes.count() == 1:
+            return super().get_eval_dataloader(eval_dataset)
+        watched: Any = self.eval_dataset
+        data = watched[eval_dataset] if isinstance(eval_dataset, str) else eval_dataset
+        where, size = self.accelerator.device, self.args.eval_batch_size
+        # accelerate would cut the sums of the last batch where it knows how many samples that has.
+        return DataLoaderShard(data, where, batch_size=size, collate_fn=self.data_collator, _drop_last=True)
+
+
+class Share(Sampler[list[int]]):
+    """A process's share of each batch: every n-th sample from its own number on.
+
+    The last batch of an epoch may have fewer samples than there are processes. A process without one takes the first
+    again: with one sample left, the mean of the gradients is that of a single process.
+    """
+
+    def __init__(self, batches: BatchSampler) -> None:
+        self.batches, self.sampler, self.batch_size = batches, batches.sampler, batches.batch_size
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in self.batches:
+            yield batch[processes.number() :: processes.count()] or batch[:1]
 
 
 class Totals:
@@ -161,7 +202,8 @@ class Totals:
         """Add a batch; with the last one, give the metrics and start anew."""
         counts = prediction.predictions
         counts = counts.double().cpu().numpy() if isinstance(counts, torch.Tensor) else np.asarray(counts, float)
-        self.total = self.total + counts.reshape(-1, counts.shape[-1]).sum(0)
+        sums = counts.reshape(-1, counts.shape[-1]).sum(0)
+        self.total = self.total + sums / processes.count()  # each of several processes has evaluated the batch
         if not compute_result:
             return {}
         total, self.total = np.asarray(self.total), 0.0

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from dnakit import store
-from dnakit.models.device import bf16, keep_memory
+from dnakit import processes, store
+from dnakit.models.device import bf16, in_words, keep_memory
+from dnakit.run import ATTEMPTS, about_attempts, environment
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
@@ -60,7 +62,10 @@ def train(
     """Train a model, or go on with the training whose checkpoints lie in `folder`.
 
     The weights at the end are the same whether or not the process was killed on the way (bit for bit on one CPU with
-    one number of threads).
+    one number of threads). A training goes on wherever it is resumed. ``attempts.json`` in `folder` says where each
+    attempt ran, and `dnakit.run.Run` moves that into the record.
+
+    Processes that torchrun started share each batch, and the first one writes checkpoints.
 
     Parameters
     ----------
@@ -85,35 +90,66 @@ def train(
 
     from dnakit import trainer
 
+    processes.share(parameters.batch_size)
     keep_memory()
     set_seed(parameters.seed)
     model = build()
     watched = {part: data for part, data in samples.items() if part not in ("train", "test")}
     steps = parameters.epochs * math.ceil(len(samples["train"]) / parameters.batch_size)  # type: ignore[arg-type]
-    settings = arguments(folder, parameters, steps)
+    settings = arguments(processes.agreed(folder / "checkpoints"), parameters, steps)
     counting = trainer.prepare(model, samples["train"], watched, settings, _optimizer(settings, parameters), summarise)
-    counting.train(resume_from_checkpoint=last_checkpoint(folder), ignore_keys_for_eval=trainer.NOT_COUNTS)
+    resumed = processes.agreed(None if processes.number() else last_checkpoint(folder))
+    note_attempt(folder, resumed)
+    counting.train(resume_from_checkpoint=resumed, ignore_keys_for_eval=trainer.NOT_COUNTS)
     evaluated = [part for part in (*watched, "test") if part in samples]
     results: dict[str, Any] = {part: trainer.evaluate(counting, samples[part]) for part in evaluated}
     counting.progress.history().to_csv(folder / "history.csv", index=False, float_format="%.6g")
-    model.save_pretrained(folder / "model")
-    shutil.rmtree(folder / "checkpoints")
+    if processes.number():  # transformers lets the first process alone save a model
+        shutil.copytree(processes.agreed(Path()), folder / "model")
+    else:
+        model.save_pretrained(folder / "model")
+        processes.agreed(folder / "model")
+        shutil.rmtree(folder / "checkpoints")
     return results | {"seconds": round(counting.progress.seconds, 1)}
 
 
 def last_checkpoint(folder: Path) -> str | None:
     """The newest complete checkpoint under `folder`; one that was cut off while being written is passed over.
 
-    The Trainer writes ``trainer_state.json`` last, so a checkpoint without a readable one is incomplete.
+    The first process writes ``trainer_state.json`` last, so a checkpoint without a readable one is incomplete. Other
+    processes write their random states beside it, when they come to it.
     """
+    attempts = attempts_of(folder)
     checkpoints = sorted((folder / "checkpoints").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
     for checkpoint in reversed(checkpoints):
         try:
-            store.read_json(checkpoint / "trainer_state.json")
-            return str(checkpoint)
+            step = store.read_json(checkpoint / "trainer_state.json")["global_step"]
+            processes_then = [each["processes"] for each in attempts if each["step"] < step] or [1]
+            if len(list(checkpoint.glob("rng_state*.pth"))) >= processes_then[-1]:
+                return str(checkpoint)
         except (OSError, json.JSONDecodeError):
-            shutil.rmtree(checkpoint)
+            pass
+        shutil.rmtree(checkpoint)
     return None
+
+
+def attempts_of(folder: Path) -> list[dict[str, Any]]:
+    """The attempts at the training in `folder` so far: where each ran, and after which step it began."""
+    return store.read_json(folder / ATTEMPTS) if (folder / ATTEMPTS).exists() else []
+
+
+def note_attempt(folder: Path, checkpoint: str | None) -> None:
+    """Write down where this attempt runs, for the record; an earlier one whose work was lost is dropped.
+
+    Where it goes on elsewhere than before, a line on stderr says what that means.
+    """
+    step = int(checkpoint.rsplit("-", 1)[1]) if checkpoint else 0
+    here = {"step": step, "device": in_words(), "processes": processes.count(), **environment()}
+    attempts = [each for each in attempts_of(folder) if each["step"] < step] + [here]
+    store.write_json(folder / ATTEMPTS, attempts)
+    note = about_attempts(attempts).get("note")
+    if note and not processes.number():
+        print(f"dnakit: goes on after step {step:,}; {note}", file=sys.stderr)
 
 
 def _optimizer(settings: TrainingArguments, parameters: TrainingParameters) -> tuple[Any, dict[str, Any]] | None:
@@ -139,7 +175,7 @@ def _schedule(parameters: TrainingParameters, steps: int) -> dict[str, Any]:
     }
 
 
-def arguments(folder: Path, parameters: TrainingParameters, steps: int) -> TrainingArguments:
+def arguments(checkpoints: Path, parameters: TrainingParameters, steps: int) -> TrainingArguments:
     """The Trainer's settings for our parameters and so many steps, and nothing that is not needed."""
     import torch
     import transformers
@@ -147,9 +183,9 @@ def arguments(folder: Path, parameters: TrainingParameters, steps: int) -> Train
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     settings = transformers.TrainingArguments(
-        output_dir=str(folder / "checkpoints"),
+        output_dir=str(checkpoints),
         num_train_epochs=parameters.epochs,
-        per_device_train_batch_size=parameters.batch_size,
+        per_device_train_batch_size=processes.share(parameters.batch_size),
         per_device_eval_batch_size=parameters.batch_size,
         learning_rate=parameters.learning_rate,
         adam_beta1=0.9,

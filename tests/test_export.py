@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from dnakit import cli, store
 from dnakit.data.windows import random_dna
 from dnakit.export import MANIFEST, export_run, import_run
-from dnakit.models import build
+from dnakit.models import build, device
 from dnakit.project import DnakitError
 from dnakit.run import Outcome, Run
 from dnakit.tokens.tokenizer import train_tokenizer
@@ -251,3 +251,22 @@ def test_import_prints_where_the_run_lies(exported, monkeypatch, capsys):
         cli.main()
     assert ended.value.code in (0, None)
     assert capsys.readouterr().out == f"{run.folder()}\n"
+
+
+class InBf16(Small):
+    def inputs(self):
+        return super().inputs() | {"precision": "bf16"}
+
+
+def test_an_import_says_how_to_find_a_run_of_another_precision(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(device, "resolved", lambda precision: "fp32")
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path / "one"))
+    run = InBf16(Parameters(), "small")
+    run.folder()
+    folder = export_run(run, "02_pretraining", "smoke", tmp_path / "out" / "small")
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path / "two"))
+    assert import_run(folder) == in_store(tmp_path, "two", run)
+    assert capsys.readouterr().err.splitlines()[-1:] == [
+        "dnakit: small computed in bf16, and precision 'auto' means fp32 here: "
+        "commands find the run with -p precision=bf16"
+    ]

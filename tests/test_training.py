@@ -16,53 +16,23 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from benchmarks import memory
 from dnakit import trainer, training
+from dnakit.chapters.chapter import TrainingChapterParameters
 from dnakit.models import device
+from dnakit.project import DnakitError, root
+from dnakit.run import ATTEMPTS, Outcome, Run, about_attempts
 
 pytestmark = pytest.mark.slow
 
 torch.set_num_threads(1)
 
-SCRIPT = """
-import json, sys
-from pathlib import Path
-import numpy as np, torch
-from torch.utils.data import Dataset
-torch.set_num_threads(1)
-from dnakit import trainer, training
-from dnakit.models.build import build
-from dnakit.tokens.samples import mask_tokens
-
-class Samples(Dataset):
-    epoch = 0
-    def __init__(self, stream, many):
-        self.stream, self.many = stream, many
-    def __len__(self):
-        return self.many
-    def __getitem__(self, number):
-        rng = np.random.default_rng([self.stream, self.epoch, number])
-        true = np.tile(rng.integers(5, 50, 8), 8)
-        seen, selected = mask_tokens(true, 50, rng)
-        labels = np.where(selected, true, -100)
-        arrays = {"input_ids": seen, "labels": labels, "masked": seen == 4}
-        return {name: torch.from_numpy(array) for name, array in arrays.items()}
-
-def model():
-    return build("longformer", "mlm", 50, hidden_size=32, num_attention_heads=4, intermediate_size=64, max_tokens=64)
-
-def summarise(counts):
-    return {"loss": counts[0] / counts[1], "accuracy": counts[2] / counts[1]}
-
-trainer.CHECKPOINT_SECONDS = 0.2
-folder, parts = Path(sys.argv[1]), sys.argv[2:]
-samples = {part: Samples(number, 800 if part == "train" else 40) for number, part in enumerate(parts)}
-values = dict(epochs=2, batch_size=16, learning_rate=1e-3, precision="fp32", seed=1)
-print(json.dumps(training.train(model, samples, training.TrainingParameters(**values), summarise, folder)))
-"""
+VALUES: dict[str, Any] = {"epochs": 1, "batch_size": 8, "learning_rate": 1e-3, "precision": "fp32", "seed": 1}
+TINY = Path(__file__).with_name("tiny_training.py")
 
 
 def start(folder: Path, *parts: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", SCRIPT, str(folder), *(parts or ("train", "validation", "test"))]
+    command = [sys.executable, str(TINY), str(folder), *(parts or ("train", "validation", "test"))]
     return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True)
 
 
@@ -108,7 +78,7 @@ def test_kill_9_and_again_gives_the_same_weights_history_and_metrics(
     assert {name: each for name, each in got.items() if name != "seconds"} == {
         name: each for name, each in expected.items() if name != "seconds"
     }
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["history.csv", "model"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["attempts.json", "history.csv", "model"]
 
 
 def test_the_history_has_an_epoch_a_row_and_ends_in_the_metrics(undisturbed: tuple[Path, dict[str, Any]]) -> None:
@@ -134,6 +104,7 @@ def test_a_checkpoint_cut_off_while_written_is_passed_over(tmp_path: Path) -> No
     for step, state in ((5, '{"global_step": 5}'), (12, '{"global'), (20, None)):
         checkpoint = tmp_path / "checkpoints" / f"checkpoint-{step}"
         checkpoint.mkdir(parents=True)
+        (checkpoint / "rng_state.pth").touch()
         if state:
             (checkpoint / "trainer_state.json").write_text(state)
     assert training.last_checkpoint(tmp_path) == str(tmp_path / "checkpoints" / "checkpoint-5")
@@ -171,8 +142,68 @@ def test_precision_is_what_was_asked_for_and_auto_the_faster_one(
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(instructions, True), raising=False)
     assert device.bf16("auto") is faster
     assert device.resolved("auto") == ("bf16" if faster else "fp32")
-    assert device.bf16("bf16")
     assert not device.bf16("fp32")
+    assert device.resolved("bf16") == "bf16"
+    if instructions:
+        assert device.bf16("bf16")
+    else:
+        with pytest.raises(DnakitError, match="no bf16 instructions"):
+            device.bf16("bf16")
+
+
+def test_emulated_bf16_is_refused_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Training(Run):
+        recipe, title = "training 1", "a training"
+
+        def inputs(self) -> dict[str, str]:
+            return self.parameters.training()
+
+        def compute(self, folder: Path) -> Outcome:
+            raise AssertionError("nothing is computed")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True}, raising=False)
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path / "data"))
+    parameters = TrainingChapterParameters(profile="smoke", **(VALUES | {"precision": "bf16"}))
+    with pytest.raises(DnakitError, match="give fp32 or auto"):
+        Training(parameters, "one").folder()
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_record_says_where_a_resumed_training_ran(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    training.note_attempt(tmp_path, None)
+    assert about_attempts(training.attempts_of(tmp_path)).keys() == {"attempts"}
+    first = training.attempts_of(tmp_path)[0] | {"torch": "2.0.0", "commit": "another"}
+    (tmp_path / ATTEMPTS).write_text(json.dumps([first]))
+    for _ in range(2):  # what the second attempt did was lost, and the third begins at the same step
+        training.note_attempt(tmp_path, str(tmp_path / "checkpoints" / "checkpoint-40"))
+    attempts = training.attempts_of(tmp_path)
+    assert [(each["step"], each["torch"]) for each in attempts] == [(0, "2.0.0"), (40, torch.__version__)]
+    note = about_attempts(attempts)["note"]
+    assert note == "attempts differ in torch: the result is not bit for bit that of one machine"
+    assert capsys.readouterr().err.splitlines() == [f"dnakit: goes on after step 40; {note}"] * 2
+
+
+def test_a_checkpoint_lacking_the_state_of_a_process_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / ATTEMPTS).write_text(json.dumps([{"step": 0, "processes": 2}, {"step": 12, "processes": 1}]))
+    for step, states in ((5, (0, 1)), (12, (0,))):
+        checkpoint = tmp_path / "checkpoints" / f"checkpoint-{step}"
+        checkpoint.mkdir(parents=True)
+        (checkpoint / "trainer_state.json").write_text(json.dumps({"global_step": step}))
+        for number in states:
+            (checkpoint / f"rng_state_{number}.pth").touch()
+    assert training.last_checkpoint(tmp_path) == str(tmp_path / "checkpoints" / "checkpoint-5")
+
+
+@pytest.mark.parametrize("head", memory.HEADS)
+def test_the_memory_of_a_training_stays_flat(head: str) -> None:
+    """Of a small model with a large vocabulary, whose buffers grow and shrink with the number of selected tokens."""
+    measured = f"print(*(measure({head!r}, batch, 120, True)['ratio'] for batch in (8, 32)))"
+    command = [sys.executable, "-c", f"from benchmarks.memory import measure\n{measured}"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=root(), env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert all(float(ratio) <= 1.2 for ratio in done.stdout.split())
 
 
 def test_memory_stays_where_buffers_differ_from_batch_to_batch() -> None:
@@ -196,9 +227,6 @@ print(max(sizes[3:]) / sizes[2])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert float(done.stdout) < 1.2
-
-
-VALUES: dict[str, Any] = {"epochs": 1, "batch_size": 8, "learning_rate": 1e-3, "precision": "fp32", "seed": 1}
 
 
 @pytest.mark.parametrize("values", [{"optimizer": "muon"}, {"muon_learning_rate": 1e-3}])

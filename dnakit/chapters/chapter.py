@@ -15,8 +15,9 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dnakit import processes
 from dnakit.data.sources import names_by_digest
-from dnakit.models.device import resolved
+from dnakit.models.device import refuse_emulation, resolved
 from dnakit.notebooks.parameters import names, settings
 from dnakit.project import checked
 from dnakit.report.finished import Finished, recorded
@@ -43,6 +44,11 @@ class TrainingChapterParameters(ChapterParameters):
         """These fields alone; a precision of ``auto`` is what it means on this machine."""
         fields = self.model_dump(include={"epochs", "batch_size", "learning_rate", "seed"})
         return fields | {"precision": resolved(self.precision)}
+
+    def check_machine(self) -> None:
+        """Refuse what this machine, or this number of processes, cannot train (see `dnakit.run.Run.check`)."""
+        refuse_emulation(self.precision)
+        processes.share(self.batch_size)
 
 
 class Edge(NamedTuple):

@@ -9,6 +9,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from dnakit import processes
 from dnakit.chapters.chapter import Chapter, open_chapter
 from dnakit.project import DnakitError
 
@@ -30,6 +31,8 @@ def make_all(chapter: Chapter, names: Sequence[str], jobs: int) -> Iterator[tupl
     DnakitError
         The first error of a run; runs under way go on to their end, no other one begins. Or a process was killed.
     """
+    if jobs > 1 and processes.count() > 1:
+        raise DnakitError("torchrun's processes make one run at a time: leave --jobs away")
     missing = [name for name in names if not chapter.runs[name].done]
     yield from ((name, chapter.runs[name].folder()) for name in names if name not in missing)
     if jobs == 1 or len(missing) < 2:

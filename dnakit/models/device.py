@@ -9,10 +9,13 @@ import contextlib
 import ctypes
 from typing import TYPE_CHECKING
 
+from dnakit.project import DnakitError
+
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")  # of x86 processors, and of ARM ones
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
 
 
@@ -22,17 +25,53 @@ def bf16(precision: str) -> bool:
     On a GPU `auto` is bf16 if the GPU has instructions for it. On a CPU it is bf16 with ``amx_bf16``, and with
     ``avx512_bf16`` where that is the processor's own way (AMD: four times the rate of fp32, measured). A processor with
     ``avx512_fp16`` was made for AMX. Where a virtual machine hides its AMX, ``avx512_bf16`` runs at 0.6 times the rate
-    of fp32 (measured). Without such instructions bf16 would be emulated, 30 times slower.
+    of fp32 (measured).
+
+    Raises
+    ------
+    DnakitError
+        If bf16 was asked for and there are no instructions for it: it would be emulated, 30 times slower.
     """
     import torch
 
+    if precision == "bf16":
+        refuse_emulation(precision)
     if precision != "auto":
         return precision == "bf16"
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Absent before torch 2.11: fp32 then.
-    has: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+        return has_bf16()
+    has = _capabilities()
     return bool(has.get("amx_bf16") or (has.get("avx512_bf16") and not has.get("avx512_fp16")))
+
+
+def refuse_emulation(precision: str) -> None:
+    """One clear error where bf16 was asked for and this machine has no instructions for it.
+
+    Raises
+    ------
+    DnakitError
+        See above.
+    """
+    if precision == "bf16" and not has_bf16():
+        raise DnakitError(
+            "precision: this machine has no bf16 instructions, and would emulate them 30 times slower: "
+            "give fp32 or auto, or another machine"
+        )
+
+
+def has_bf16() -> bool:
+    """Whether the GPU, or the processor where there is none, has instructions for bf16."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return any(_capabilities().get(each) for each in BF16_INSTRUCTIONS)
+
+
+def _capabilities() -> dict[str, bool]:
+    import torch
+
+    return getattr(torch.cpu, "get_capabilities", dict)()  # absent before torch 2.11: bf16 is never used then
 
 
 def resolved(precision: str) -> str:
