@@ -265,3 +265,52 @@ def test_an_uneven_table_of_genomes_is_one_line(tmp_path, change):
     (tmp_path / "g.tsv").write_text("\t".join(barcodes.COLUMNS) + "\n" + change(row) + "\n")
     with pytest.raises(DnakitError, match="row 2 has"):
         barcodes.read(tmp_path / "g.fa", tmp_path / "g.tsv")
+
+
+# ---- MitoFish's archives
+
+
+def mitofish_archives(folder, location="3..5", genome="AACCCGGGGT"):
+    genomes, annotations = folder / "mitogenomes.zip", folder / "mitoannotations.zip"
+    header = ">gi|1|ref|NC_002081.1|Gonostoma gracile mitochondrion, complete genome"
+    lines = [
+        "NC_002081\tsource\t1..10\torganism\tGonostoma gracile",
+        "\t\t\torganelle\tmitochondrion",
+        "\ttRNA\t1..2\tproduct\ttRNA-Phe",
+        f"\trRNA\t{location}\tproduct\t12S rRNA",
+        "\trRNA\t6..9\tproduct\t16S rRNA",
+        "",
+    ]
+    with zipfile.ZipFile(genomes, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mitogenomes/NC_002081_Gonostoma_gracile.fa", f"{header}\n{genome[:6]}\r\n{genome[6:]}\n")
+        archive.writestr("mitogenomes/NC_002081_Gonostoma_gracile_genes.fa", ">12S\nCCC\n")
+        archive.writestr("mitogenomes/NC_000001_Other_fish.fa", ">gi|2|ref|NC_000001.1|x\nACGT\n")
+    with zipfile.ZipFile(annotations, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mitoannotations/NC_002081_Gonostoma_gracile.txt", "\n".join(lines))
+    return genomes, annotations
+
+
+@pytest.mark.parametrize(
+    ("location", "gene"),
+    [("3..5", b"CCC"), ("<3..>5", b"CCC"), ("complement(6..9)", b"CCCC"), ("join(10..10,1..2)", b"TAA")],
+)
+def test_mitofishs_archives_give_the_gene_and_its_species(tmp_path, location, gene):
+    found = barcodes.read(*mitofish_archives(tmp_path, location))
+    assert found["name"].tolist() == ["NC_002081"]
+    assert found["sequence"].tolist() == [gene]
+    assert found.loc[0, ["genus", "species"]].tolist() == ["Gonostoma", "Gonostoma gracile"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["mitoannotations.zip", "mitogenomes.zip"]
+
+
+@pytest.mark.parametrize(
+    ("location", "genome", "message"),
+    [
+        ("3..50", "AACCCGGGGT", "lies beyond its 10 bases"),
+        ("?", "AACCCGGGGT", "is none"),
+        ("3..5", "MKLV", "nucleotide"),
+    ],
+)
+def test_what_mitofishs_archives_cannot_mean_is_one_line(tmp_path, location, genome, message):
+    with pytest.raises(DnakitError, match=message) as caught:
+        barcodes.read(*mitofish_archives(tmp_path, location, genome))
+    assert "\n" not in str(caught.value)

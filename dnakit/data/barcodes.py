@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from dnakit.data import taxonomy
+from dnakit.data import mitofish, taxonomy
 from dnakit.data.files import Forward, as_text, first_line, open_text, read_table, refusing
 from dnakit.data.formats import Record, annotation, extract, fasta_records, read_fasta, read_genbank
 from dnakit.data.reads import nucleotides
@@ -101,10 +101,12 @@ def read(sequences: str | Path, taxa: str | Path | None = None) -> pd.DataFrame:
     Parameters
     ----------
     sequences : str or Path
-        A FASTA file, a QIIME 2 artifact (``.qza``), or an annotated GenBank file, of which the 12S genes are cut out.
+        A FASTA file, a QIIME 2 artifact (``.qza``), an annotated GenBank file or MitoFish's ``mitogenomes.zip``, of
+        which the 12S genes are cut out.
     taxa : str or Path, optional
-        A QIIME taxonomy (TSV or ``.qza``), or a table of genomes with columns ``accession`` and ``lineage`` and the
-        positions of the gene. Without one the FASTA headers say the taxonomy in SINTAX's form (``;tax=``).
+        A QIIME taxonomy (TSV or ``.qza``), MitoFish's ``mitoannotations.zip``, or a table of genomes with columns
+        ``accession`` and ``lineage`` and the positions of the gene. Without one the FASTA headers say the taxonomy in
+        SINTAX's form (``;tax=``).
 
     Raises
     ------
@@ -119,6 +121,8 @@ def read(sequences: str | Path, taxa: str | Path | None = None) -> pd.DataFrame:
         return read_sintax(path)
     if not _is_zip(table) and {"accession", "lineage"} <= set(_first_line(table).split("\t")):
         return read_mitochondria(path, table)
+    if _is_zip(path) and _is_zip(table) and (genes := _mitofish_genes(table)):
+        return _read_mitofish(path, genes)
     return read_qiime(path, table)
 
 
@@ -201,6 +205,30 @@ def _place(table: Path, row: Mapping[str, str], length: int) -> tuple[int, int]:
     return first - 1, last + (length if last < first else 0)
 
 
+def _mitofish_genes(path: Path) -> dict[str, mitofish.Gene]:
+    """The genes that an archive of MitoFish's annotation says; none of another archive."""
+    with _archived(path):
+        return mitofish.genes(path, lambda info: _refuse_unlikely(path, info))
+
+
+def _read_mitofish(path: Path, genes: Mapping[str, mitofish.Gene]) -> pd.DataFrame:
+    """The 12S genes of MitoFish's genomes; their taxonomy is the species and its genus."""
+    rows = []
+    with _archived(path):
+        for name, letters in mitofish.genomes(path, lambda info: _refuse_unlikely(path, info)):
+            if (gene := genes.get(name)) is None:
+                continue
+            sequence = nucleotides(letters, f"{path}: record '{name}'")
+            if max(gene.start, gene.end) > len(sequence):
+                raise DnakitError(f"{path}: the 12S gene of {name} lies beyond its {len(sequence):,} bases")
+            past_origin = len(sequence) if gene.end <= gene.start else 0
+            cut = extract(sequence, gene.start, gene.end + past_origin, gene.strand)
+            rows.append({"name": name, "sequence": cut} | _ranks_of_lineage((), gene.organism))
+    if not rows:
+        raise DnakitError(f"{path}: the annotation knows no genome in it: give MitoFish's two archives of one release")
+    return _table(rows, path)
+
+
 def _ranks_of_lineage(lineage: Sequence[str], organism: str) -> dict[str, str]:
     """Ranks from names whose ranks a lineage does not say: see `dnakit.data.taxonomy.rank`."""
     phyla = [name for name in lineage if name in PHYLA or name.startswith("Simulatedphylum")]
@@ -265,23 +293,32 @@ def _text_of(path: Path, member: str) -> Iterator[TextIO]:
         with refusing(path), open_text(path) as handle:
             yield handle
         return
+    with _archived(path), zipfile.ZipFile(path) as archive, archive.open(_member(path, archive, member)) as stream:
+        yield as_text(io.BufferedReader(Forward(stream)), f"{path}: {stream.name}")
+
+
+@contextmanager
+def _archived(path: Path) -> Iterator[None]:
+    """One line for what a broken archive does to its readers."""
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(_member(path, archive, member)) as stream:
-            yield as_text(io.BufferedReader(Forward(stream)), f"{path}: {stream.name}")
+        yield
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError, zlib.error) as error:
         raise DnakitError(f"{path}: the archive is damaged, encrypted or no QIIME 2 artifact; get it again") from error
 
 
 def _member(path: Path, archive: zipfile.ZipFile, member: str) -> zipfile.ZipInfo:
-    """The file inside that is asked for, unless it would unpack to an unlikely size (a zip bomb)."""
+    """The file inside that is asked for."""
     found = [info for info in archive.infolist() if info.filename.endswith(f"/data/{member}")]
     if len(found) != 1:
         raise DnakitError(f"{path}: holds {len(found)} files data/{member}; a QIIME 2 artifact of this kind holds one")
-    size, packed = found[0].file_size, found[0].compress_size
-    if found[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise DnakitError(
-            f"{path}: {found[0].filename} is packed as no QIIME 2 artifact is: unpack it and give the file"
-        )
-    if size > LARGEST_MEMBER or size > LARGEST_RATIO * max(packed, SMALL):
-        raise DnakitError(f"{path}: {found[0].filename} would unpack from {packed:,} to {size:,} bytes: refused")
+    _refuse_unlikely(path, found[0])
     return found[0]
+
+
+def _refuse_unlikely(path: Path, info: zipfile.ZipInfo) -> None:
+    """Refuse what is packed in an unusual way, or would unpack to an unlikely size (a zip bomb)."""
+    size, packed = info.file_size, info.compress_size
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DnakitError(f"{path}: {info.filename} is packed as no QIIME 2 artifact is: unpack it and give the file")
+    if size > LARGEST_MEMBER or size > LARGEST_RATIO * max(packed, SMALL):
+        raise DnakitError(f"{path}: {info.filename} would unpack from {packed:,} to {size:,} bytes: refused")

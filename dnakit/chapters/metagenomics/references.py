@@ -53,6 +53,7 @@ REFERENCES = {
     ),
     "mitohelper": Reference("mitohelper, newest release", "mitohelper-sequences", "mitohelper-taxonomy"),
     "mito-animals": Reference("fishes of RefSeq", "mito-animals", "mito-animals-table"),
+    "mitofish": Reference("MitoFish, complete genomes", "mitofish-genomes", "mitofish-annotations"),
     "refseq": Reference("RefSeq mitochondria", "refseq-mitochondrion-genbank"),
     "simulated": Reference("invented fishes", "simulated-barcodes-sequences", "simulated-barcodes-taxonomy"),
 }
