@@ -91,7 +91,7 @@ drawn = real if "none-256" in recorded else here  # so figures show recorded run
 show(
     results.splits,
     recorded,
-    here,
+    real,
     "Rows in each part, and the share of the test rows that have a training row within 1 kb.",
     formats={"neighbour in training": ".1%"},
 )
@@ -133,11 +133,12 @@ prose(
     "With the random split, labels of the nearest bins alone reach a mean AUROC of **{dnase:.3f}** for DNase, **{tf:.3f}** for "
     "transcription factors and **{histone:.3f}** for histone marks, without a look at the sequence. 6-mers reach "
     "{dnase_6:.3f}, {tf_6:.3f} and {histone_6:.3f}; with whole chromosomes held out {dnase_far:.3f}, {tf_far:.3f} and "
-    "{histone_far:.3f}, where GC content alone has {dnase_gc:.3f}, {tf_gc:.3f} and {histone_gc:.3f}. The thesis's Table 5.4 has "
-    "random splits alone.",
+    "{histone_far:.3f}, where gapped 7-mers reach {dnase_gap:.3f}, {tf_gap:.3f} and {histone_gap:.3f}, and GC content alone has "
+    "{dnase_gc:.3f}, {tf_gc:.3f} and {histone_gc:.3f}. The thesis's Table 5.4 has random splits alone.",
     **results.by_kind(simple, "random", "nearest bins"),
     **results.by_kind(simple, "random", "6-mers", "_6"),
     **results.by_kind(simple, "by chromosome", "6-mers", "_far"),
+    **results.by_kind(simple, "by chromosome", "gapped 7-mers", "_gap"),
     **results.by_kind(simple, "by chromosome", "GC content", "_gc"),
 )
 
@@ -170,7 +171,7 @@ show(
 show(
     results.tokens,
     recorded,
-    here,
+    real,
     "Tokens of windows around bins, and the share of the windows that fit into inputs of 256, 512 and 1,024 tokens.",
     formats=dict.fromkeys(["fit 256", "fit 512", "fit 1024"], ".1%") | {"median": ",.0f"},
 )
@@ -180,7 +181,7 @@ best = recorded or here
 counted = results.of_words(results.tokens(best), bases=1_000)
 prose(
     "The 1,000 bp of an input are **{fewest:,.0f} to {most:,.0f} tokens** of {data}: {fits:.1%} of the windows fit into 256 "
-    "tokens, and all of them into 512. What an input of 512 or 1,024 tokens adds is padding. This book's models mask padding, so "
+    "tokens. What an input of 512 or 1,024 tokens adds is padding. This book's models mask padding, so "
     "that more of it changes no prediction (a test holds that). Where Table 5.4 gains from 512 to 1,024 tokens, for DNase "
     ".8833 to .8918, the gain cannot be an effect of context.",
     fewest=counted["fewest"].min(),
@@ -268,7 +269,7 @@ show(
 show(
     control_results.networks,
     recorded,
-    here,
+    drawn,
     "Mean AUROC and AUPRC by split.",
     formats=dict.fromkeys(
         [f"{measure} {kind}" for measure in ("AUROC", "AUPRC") for kind in ("DNase", "TF", "histone")], ".3f"
@@ -296,8 +297,8 @@ show(
 by_feature = feature_results.published_scores(best)
 prose(
     "For CTCF, whose motif is long and its own, DeepSEA's published area is **{published:.3f}** on average; 6-mers here reach "
-    "**{here:.3f}**. For TAF1, which binds at promoters, it is {taf1_published:.3f} and {taf1_here:.3f}: the composition of a "
-    "promoter is enough. How well a method does on profiles such as CTCF tells whether it has learned motifs.",
+    "**{here:.3f}**. For TAF1, which binds at promoters, it is {taf1_published:.3f} and {taf1_here:.3f}: much of that is the "
+    "composition of promoters. How well a method does on profiles such as CTCF tells whether it has learned motifs.",
     **feature_results.of_target(by_feature, "CTCF", "6-mers"),
     **{f"taf1_{name}": value for name, value in feature_results.of_target(by_feature, "TAF1", "6-mers").items()},
 )
@@ -384,8 +385,8 @@ show(
     feature_results.draw_mutagenesis,
     recorded,
     real if "mutagenesis" in recorded else here,
-    "Above: mean importance of each base around a motif (fall of the logit when it changes). Below: the bases at the same sites, "
-    "as shares.",
+    "Mean importance of each base around a motif: how far the logit falls when it changes. Below each panel stands the known "
+    "motif.",
 )
 
 # %% [markdown]
@@ -411,7 +412,7 @@ show(
 show(
     control_results.costs,
     recorded,
-    here,
+    drawn,
     "Samples that each training saw, minutes of training with validation (of all repeats together), and milliseconds per "
     "sample.",
     formats={"minutes": ".1f", "ms per sample": ".0f"},

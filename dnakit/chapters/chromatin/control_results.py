@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from dnakit.chapters.chromatin.results import KINDS, SPLITS, methods_of
+from dnakit.chapters.chromatin.results import KINDS, SPLITS, in_order, methods_of
 from dnakit.chapters.chromatin.training_results import parameter, trained_as
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.style import GREY
@@ -65,13 +65,13 @@ def _framed(rows: Sequence[dict[str, Any]], index: Sequence[str]) -> pd.DataFram
 def networks(done: Finished) -> pd.DataFrame:
     """Networks and simple methods on the same rows: mean AUROC and AUPRC by split and kind of feature."""
     rows = []
-    for run in done.values():
-        if "test" in run.metrics and _compared(run):
+    for run in in_order(done.only(lambda run: "methods" in run.metrics)):
+        rows += [_scores(method, run, found, 1, found["seconds"]) for method, found in methods_of(run)]
+    for run in _trainings(done).values():
+        if _compared(run):
             rows.append(
                 _scores(network(run), run, run.metrics["test"], parameter(run, "epochs"), run.record["seconds"])
             )
-        if "methods" in run.metrics:
-            rows += [_scores(method, run, found, 1, found["seconds"]) for method, found in methods_of(run)]
     frame = pd.DataFrame(rows)
     if frame.empty:
         return frame

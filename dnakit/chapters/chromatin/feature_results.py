@@ -8,10 +8,12 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from dnakit.chapters.chromatin.control_results import NETWORKS, network
+from dnakit.chapters.chromatin.parameters import MOTIFS
 from dnakit.chapters.chromatin.results import KINDS
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.style import GREY
 
+AROUND = 5  # bases that are drawn on either side of a motif
 FEWEST_POSITIVES = 10  # in the test rows, for an area to be worth showing
 KIND_COLOURS = dict(zip(KINDS, ("#0072B2", "#D55E00", "#009E73"), strict=True))
 OURS = ["nuclear-256-chromosomes", "cnn-chromosomes", "danq-chromosomes"]  # beside the published scores
@@ -97,20 +99,21 @@ def motifs(done: Finished) -> pd.DataFrame:
 
 
 def draw_mutagenesis(done: Finished) -> Figure | None:
-    """Importance of the bases around each known motif as a logo, above the bases at the same sites."""
+    """Importance of the bases around each known motif as a logo, above the letters of the motif."""
     import logomaker
 
     sites = _sites(done)
     if not sites:
         return None
-    figure, axes = plt.subplots(2, len(sites), figsize=(3.5 * len(sites), 3.6), squeeze=False, layout="tight")
-    for column, (motif, count, rows) in enumerate(sites):
-        for axis, value in zip(axes[:, column], ("importance", "share"), strict=True):
-            logomaker.Logo(rows.pivot(index="place", columns="base", values=value), ax=axis, color_scheme="classic")
-            axis.set_ylabel(value if column == 0 else "")
-            axis.grid(False)
-        axes[0, column].set_title(f"{motif}: {rows.feature.iloc[0]}, {count} sites")
-        axes[1, column].set_xlabel("base from the start of the motif")
+    figure, axes = plt.subplots(1, len(sites), figsize=(3.2 * len(sites), 2.3), squeeze=False, layout="tight")
+    for axis, (motif, count, rows) in zip(axes[0], sites, strict=True):
+        letters = MOTIFS[motif]
+        shown = rows[rows["place"].between(-AROUND, len(letters) - 1 + AROUND)]
+        logomaker.Logo(shown.pivot(index="place", columns="base", values="importance"), ax=axis, color_scheme="classic")
+        axis.set_xticks(range(len(letters)), list(letters))
+        axis.grid(False)
+        axis.set_title(f"{rows.feature.iloc[0]}, {count} sites", fontsize=10)
+    axes[0, 0].set_ylabel("importance")
     return figure
 
 

@@ -17,6 +17,7 @@ import torch
 from dnakit.chapters.chromatin.fine_tuning import load_model
 from dnakit.chapters.chromatin.measuring import parts_of
 from dnakit.chapters.chromatin.networks import ProfileModel
+from dnakit.chapters.chromatin.parameters import MOTIFS
 from dnakit.chapters.chromatin.profiles import Profiles, prepare
 from dnakit.data import bases
 from dnakit.data.bases import reverse_complement
@@ -27,8 +28,6 @@ from dnakit.run import Outcome
 if TYPE_CHECKING:
     from dnakit.chapters.chromatin.measurements import Mutagenesis
 
-# IUPAC consensus of the core of known motifs, by the name of the factor
-MOTIFS = {"CTCF": "CCASYAGRKGGC", "Reb1": "TTACCCG", "Abf1": "TCAYNNNNNACG", "Cbf1": "TCACGTG"}
 _IUPAC = {"R": "[AG]", "Y": "[CT]", "S": "[CG]", "K": "[GT]", "N": "[ACGT]"}
 FLANK = 10  # bases shown on either side of a motif
 

@@ -8,6 +8,8 @@ from dnakit.chapters.chapter import TrainingChapterParameters
 from dnakit.chapters.chromatin.organisms import ORGANISMS, Organism, organism, own
 
 WINDOW = 1_000  # bp, DeepSEA's
+# IUPAC consensus of the core of known motifs, by the name of the factor
+MOTIFS = {"CTCF": "CCASYAGRKGGC", "Reb1": "TTACCCG", "Abf1": "TCAYNNNNNACG", "Cbf1": "TCACGTG"}
 
 
 class Parameters(TrainingChapterParameters):

@@ -44,12 +44,12 @@ def splits(done: Finished) -> pd.DataFrame:
             **run.record["samples"],
             "neighbour in training": run.metrics["neighbours"],
         }
-        for run in _in_order(_simple(done))
+        for run in in_order(_simple(done))
     ]
     return pd.DataFrame(rows).drop_duplicates().set_index(["organism", "split"]) if rows else pd.DataFrame()
 
 
-def _in_order(done: Finished) -> list[FinishedRun]:
+def in_order(done: Finished) -> list[FinishedRun]:
     """Human before other organisms, splits from the easiest to the hardest, and methods from the simplest on."""
     names = list(SPLITS)
 
@@ -64,7 +64,7 @@ def _in_order(done: Finished) -> list[FinishedRun]:
 
 
 def _scores(done: Finished) -> Iterator[dict[str, Any]]:
-    for run in _in_order(_simple(done)):
+    for run in in_order(_simple(done)):
         for method, found in methods_of(run):
             for kind in _kinds(found["kinds"]):
                 row = {"organism": run.record["species"], "split": SPLITS[run.record["split"]], "method": method}
@@ -128,7 +128,7 @@ def _with_intervals(data: pd.DataFrame, color: str, label: str, **_: Any) -> Non
 def flattened(done: Finished) -> pd.DataFrame:
     """Readings of the thesis's "AUC all": the area of thresholded answers, of flattened probabilities, and the mean."""
     rows = []
-    for run in _in_order(_simple(done)):
+    for run in in_order(_simple(done)):
         for method, found in methods_of(run):
             features = sum(each["features"] for each in found["kinds"].values())
             mean = sum(each["features"] * each["auroc_mean"] for each in found["kinds"].values()) / max(1, features)
