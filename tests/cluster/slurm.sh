@@ -138,7 +138,7 @@ snake() {  # as a user of a cluster, but with one thread a job, and without acco
 }
 
 finished() { find data/runs -mindepth 2 -maxdepth 2 -name run.json | wc -l; }
-submitted() { find .snakemake/slurm_logs -name '*.log' 2> /dev/null | wc -l; }
+submitted() { grep -c "^JobId=" $JOBLOG || true; }
 
 until_finished() {  # COUNT PID: wait until so many runs are finished, while snakemake is at work
     while [[ $(finished) -lt $1 ]]; do
