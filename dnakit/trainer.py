@@ -74,7 +74,8 @@ class Progress(TrainerCallback, ExportableState):
 
     def state(self) -> dict[str, dict[str, Any]]:
         """What a checkpoint keeps."""
-        attributes = {"counts": self.counts.tolist(), "rows": self.rows, "seconds": self.elapsed()}
+        rows = [list(row.items()) for row in self.rows]  # the Trainer sorts the keys of what it writes
+        attributes = {"counts": self.counts.tolist(), "rows": rows, "seconds": self.elapsed()}
         return {"args": {}, "attributes": attributes}
 
     def elapsed(self) -> float:
@@ -99,7 +100,7 @@ class Progress(TrainerCallback, ExportableState):
         kept = state.stateful_callbacks.get(type(self).__name__, {}).get("attributes")
         if kept:
             self.counts = torch.tensor(kept["counts"], dtype=torch.double)
-            self.rows, self.seconds = kept["rows"], kept["seconds"]
+            self.rows, self.seconds = [dict(row) for row in kept["rows"]], kept["seconds"]
         self.started = self.saved = time.monotonic()
         self.training = True
         self.bar = tqdm(
