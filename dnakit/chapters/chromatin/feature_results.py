@@ -65,16 +65,14 @@ def draw_published(done: Finished) -> sns.FacetGrid | None:
         hue_order=kinds,
         palette=KIND_COLOURS,
         height=2.9,
+        aspect=1.1,
         s=22,
     )
     grid.set_axis_labels("published AUROC (DeepSEA)", "AUROC here")
-    grid.set_titles("{col_name}")
     for method, axes in grid.axes_dict.items():
         each = found[found["method"] == method]
         rank = each["auroc"].corr(each["published"], method="spearman")
-        axes.text(
-            0.03, 0.03, f"{len(each)} features\nrank correlation {rank:.2f}", transform=axes.transAxes, fontsize=9
-        )
+        axes.set_title(f"{method}\n{len(each)} features, rank correlation {rank:.2f}", fontsize=9)
         axes.axline((0.9, 0.9), slope=1, color=GREY, linestyle=":")
         axes.axhline(0.5, color=GREY, linewidth=1)
     return grid
