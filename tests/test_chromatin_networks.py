@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -421,6 +422,13 @@ def test_words_hold_a_motif_where_they_share_seven_bases_with_it():
     assert set(np.flatnonzero(words_with("CTCF", window))) == expected
     assert set(np.flatnonzero(words_with("CTCF", bases.reverse_complement(window))[::-1])) == expected
     assert not words_with("CTCF", b"A" * 100).any()
+
+
+def test_a_factor_is_found_by_its_whole_name():
+    """CREB1 of man is not Reb1 of yeast."""
+    names = ["DREAM.HepG2.CREB1", "AWG.K562.CTCF", "DREAM.A549.CTCFL"]
+    profiles = SimpleNamespace(features=[Feature(name, "TF") for name in names], labels=np.ones((2, 3), np.int8))
+    assert list(features_of(profiles)) == [("CTCF", 1)]
 
 
 def test_what_a_network_looks_at_is_a_run_of_its_training(chapter, danq):

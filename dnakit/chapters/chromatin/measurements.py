@@ -127,7 +127,7 @@ class Mutagenesis(Run):
         Of the network.
     """
 
-    recipe = "chromatin mutagenesis 1"
+    recipe = "chromatin mutagenesis 2"
 
     parameters: Parameters
     training: Training
@@ -162,7 +162,7 @@ class MotifShares(Run):
         Of the network.
     """
 
-    recipe = "chromatin motif shares 1"
+    recipe = "chromatin motif shares 2"
 
     parameters: Parameters
     training: Training

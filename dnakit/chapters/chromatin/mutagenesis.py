@@ -62,7 +62,7 @@ def mutagenesis(run: "Mutagenesis", folder: Path) -> Outcome:
 def features_of(profiles: Profiles) -> Iterator[tuple[str, int]]:
     """Each motif with the column of the feature of its factor that is positive in most bins."""
     for motif in MOTIFS:
-        named = [n for n, each in enumerate(profiles.features) if motif.lower() in each.name.lower()]
+        named = [n for n, each in enumerate(profiles.features) if motif.lower() in re.split(r"\W", each.name.lower())]
         if named:
             yield motif, max(named, key=lambda column: int((profiles.labels[:, column] == 1).sum()))
 
