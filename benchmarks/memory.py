@@ -7,7 +7,6 @@ are, as in real trainings.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,12 +19,14 @@ from torch.utils.data import Dataset
 
 from benchmarks.timing import tell
 from dnakit.models.build import build
+from dnakit.models.device import resident_memory
 from dnakit.tokens.samples import CLS, IGNORED, MASK, PAD, SEP, mask_tokens
 from dnakit.training import TrainingParameters, train
 
 HEADS = ("mlm", "mlm+sop", "tss", "sequence", "sequence-deep", "multilabel")
 BATCHES = (8, 32)
 FROM_STEP, STEPS = 50, 1_000
+AROUND = 10  # steps before and after, of which the largest is taken
 CLASSES, VOCABULARY = 100, 30_000
 SMALL = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64, "max_tokens": 64}
 
@@ -44,7 +45,7 @@ class Samples(Dataset):
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         if number % self.batch == 0:
-            self.resident.append(resident())
+            self.resident.append(resident_memory())
         rng = np.random.default_rng(number)
         true = rng.integers(5, VOCABULARY, self.length)
         tokens = int(rng.integers(self.length // 4, self.length - 1))
@@ -65,11 +66,6 @@ class Samples(Dataset):
         return labels | ({"sentence_order_label": int(rng.integers(2))} if self.head == "mlm+sop" else {})
 
 
-def resident() -> float:
-    """Megabytes that this process holds in memory now (Linux)."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
 def measure(head: str, batch: int, steps: int, quick: bool) -> dict[str, Any]:
     """Resident megabytes after so many steps of one training, and how they grew from step 50."""
     length = SMALL["max_tokens"] if quick else 256
@@ -84,7 +80,8 @@ def measure(head: str, batch: int, steps: int, quick: bool) -> dict[str, Any]:
             lambda counts: {"loss": float(counts[0] / counts[1])},
             Path(folder),
         )
-    early, late = samples.resident[min(FROM_STEP, steps // 2)], max(samples.resident[-20:])
+    near = min(FROM_STEP, steps // 2)  # where memory was just given back, a single step would say too little
+    early, late = max(samples.resident[near - AROUND : near + AROUND]), max(samples.resident[-2 * AROUND :])
     return {"head": head, "batch": batch, "steps": steps, "MB at 50": round(early), "MB at the end": round(late)} | {
         "ratio": round(late / early, 2)
     }

@@ -24,11 +24,11 @@ from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArgu
 from transformers.trainer_callback import ExportableState
 
 from dnakit import processes
-from dnakit.models.device import give_back_memory
+from dnakit.models.device import give_back_memory, resident_memory
 
 Summary = Callable[[np.ndarray], dict[str, float]]
 CHECKPOINT_SECONDS = 60  # a killed run loses at most so much work, besides a checkpoint at each epoch's end
-TRIM_BATCHES = 16  # after so many, memory is given back: too few to grow much, enough that it costs under a hundredth
+GROWTH = 1.1  # of resident memory, at which what is not used is given back
 NOT_COUNTS = ["logits"]  # of a classifier's output; metrics need its counts alone
 COUNTED = re.compile(r"eval_(?:(?P<part>.+?)_)?count_(?P<metric>.+)")  # how the Trainer names what `Totals` returns
 
@@ -69,7 +69,7 @@ class Progress(TrainerCallback, ExportableState):
         self.rows: list[dict[str, float]] = []
         self.seconds = 0.0
         self.training = False  # what is evaluated afterwards belongs to no epoch
-        self.batches = 0  # trained on or evaluated
+        self.settled = 0.0  # resident megabytes after the first batch since memory was given back; 0 before it
         self.started = self.saved = time.monotonic()
 
     def state(self) -> dict[str, dict[str, Any]]:
@@ -91,10 +91,12 @@ class Progress(TrainerCallback, ExportableState):
         self.counts = self.counts.to(counts.device) + counts.double().sum(0)
 
     def count_batch(self) -> None:
-        """Give memory back after every so many batches."""
-        self.batches += 1
-        if self.batches % TRIM_BATCHES == 0:
+        """Give memory back when it has grown by a tenth since the first batch after the last time."""
+        now = resident_memory()
+        self.settled = self.settled or now
+        if now > GROWTH * self.settled:
             give_back_memory()
+            self.settled = 0.0
 
     def on_train_begin(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
         kept = state.stateful_callbacks.get(type(self).__name__, {}).get("attributes")
