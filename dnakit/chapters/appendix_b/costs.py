@@ -1,0 +1,99 @@
+"""What one training step costs: parameters, floating-point operations and processor time.
+
+Operations are those of matrix products, forward and backward, as torch counts them (`torch.utils.flop_counter`): they
+do not depend on the machine. Processor time is the sum over all threads, so that other work on the machine hardly
+changes it.
+"""
+
+import time
+import warnings
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from dnakit import store
+from dnakit.models import device
+from dnakit.models.build import load
+from dnakit.models.heads import IGNORED
+from dnakit.run import Run
+from dnakit.tokens.samples import MASK_PROBABILITY
+from dnakit.tokens.vocabulary import CLS, SAMPLE_LENGTH, SPECIAL_TOKENS
+
+STEPS = 2  # timed, after one that is not
+COUNTED = 2  # samples in the step whose operations are counted
+
+
+def measure(run: Run) -> dict[str, Any]:
+    """The costs of a training: ``parameters``, ``gflop`` and ``core_ms`` a sample.
+
+    Its trained model takes steps on random tokens of the length that its inputs have; the optimizer's part is in the
+    time.
+    """
+    folder = run.folder()
+    record = store.read_json(folder / "run.json")
+    settings = record["parameters"]
+    model = load(folder / "model").train()
+    length = input_length(record)
+    every = settings.get("mlm_loss") == "all"
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    gflop = flop(model, batch(model, COUNTED, length, every)) / COUNTED / 1e9
+    core_ms = milliseconds(model, batch(model, settings["batch_size"], length, every), settings["precision"])
+    return {"run": run.name, "parameters": parameters, "gflop": gflop, "core_ms": core_ms, "tokens": length}
+
+
+def input_length(record: dict[str, Any]) -> int:
+    """Tokens of an input: of a gene the mean, of a window the length that all are padded to, else 256."""
+    gene = round(record["tokens"]["mean"]) + 2 if "tokens" in record else 0
+    return min(SAMPLE_LENGTH, gene or record.get("input_length") or SAMPLE_LENGTH)
+
+
+def batch(model: Any, samples: int, length: int, every: bool) -> dict[str, torch.Tensor]:
+    """Random inputs with labels for a model's head; of a language model `every` token has one, or 15% of them."""
+    draw = torch.Generator().manual_seed(1)
+    config = model.config
+    ids = torch.randint(len(SPECIAL_TOKENS), config.vocab_size, (samples, length), generator=draw)
+    ids[:, 0] = CLS
+    head = config.head
+    if head == "mlm":
+        selected = torch.rand(ids.shape, generator=draw) < (1.0 if every else MASK_PROBABILITY)
+        labels = torch.where(selected, ids, IGNORED)
+    elif head == "multilabel":
+        labels = torch.randint(2, (samples, config.num_labels), generator=draw)
+    else:
+        labels = torch.randint(length if head == "tss" else config.num_labels, (samples,), generator=draw)
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
+
+
+def flop(model: Any, inputs: dict[str, torch.Tensor]) -> int:
+    """Operations of a forward and a backward pass.
+
+    An LSTM is computed by torch's own code here: the counter cannot look into oneDNN's.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about GPUs of Intel, at every change of the flags
+        with torch.backends.mkldnn.flags(enabled=False), FlopCounterMode(display=False) as counter:
+            model(**inputs).loss.backward()
+    model.zero_grad()
+    return counter.get_total_flops()
+
+
+def milliseconds(model: Any, inputs: dict[str, torch.Tensor], precision: str) -> float:
+    """Processor time of a training step for each sample."""
+    where = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = model.to(where)
+    inputs = {name: each.to(where) for name, each in inputs.items()}
+    adam = torch.optim.Adam(model.parameters(), lr=1e-9, fused=True)
+
+    def step() -> None:
+        with device.autocast(where, precision):
+            loss = model(**inputs).loss
+        loss.backward()
+        adam.step()
+        adam.zero_grad()
+
+    step()
+    began = time.process_time()
+    for _ in range(STEPS):
+        step()
+    return (time.process_time() - began) / STEPS / len(inputs["input_ids"]) * 1e3

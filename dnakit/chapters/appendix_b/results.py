@@ -1,0 +1,279 @@
+"""The tables and figures of chapter 6 (thesis Appendix B), read from finished runs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from dnakit.chapters.appendix_b import alignment
+from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.thesis import thesis_table
+
+NAMES = {  # of the models, as the thesis has them, and of two rows that it lacks
+    "longformer": "Longformer (baseline)",
+    "longformer-longer": "Longformer, as long as the large one",
+    "elmo": "ELMo",
+    "large-longformer": "Large Longformer",
+    "large-longformer-deep": "Large Longformer (deep head)",
+}
+TASKS = {
+    "mlm": "masked tokens",
+    "tss": "start sites",
+    "12s": "12S species",
+    "chromatin": "chromatin",
+}
+QUALITY = {  # of the validation samples by epoch: columns of ``history.csv``, of which the mean is taken
+    "mlm": ["validation_masked_accuracy"],
+    "tss": ["validation_accuracy"],
+    "12s": ["validation_top1"],
+    "chromatin": [f"validation_auroc_{kind}" for kind in ("DNase", "TF", "histone")],
+}
+MEASURES = {
+    "mlm": "accuracy of masked tokens",
+    "tss": "accuracy",
+    "12s": "top-1 accuracy",
+    "chromatin": "mean AUROC",
+}
+COLORS = dict(zip(NAMES.values(), ("#0072B2", "#56B4E9", "#009E73", "#D55E00", "#AA4499"), strict=True))
+METHODS = {
+    "mlm-large-longformer": NAMES["large-longformer"],
+    "mlm-longformer-longer": NAMES["longformer-longer"],
+    "mlm-longformer": NAMES["longformer"],
+    "boundaries": "visible boundaries alone",
+}
+
+
+def parts(name: str) -> tuple[str, str]:
+    """Task and model of a training's name: ``12s`` and ``elmo`` of ``12s-elmo``; the task is empty for other runs."""
+    task, _, model = name.partition("-")
+    return (task, model) if task in TASKS and model in NAMES else ("", name)
+
+
+def trainings(done: Finished) -> Finished:
+    """The trainings."""
+    return done.only(lambda run: bool(parts(run.name)[0]))
+
+
+def of_task(done: Finished, task: str) -> dict[str, FinishedRun]:
+    """The trainings of a task by the thesis's name of their model, in the order of `NAMES`."""
+    found = {parts(run.name)[1]: run for run in done.values() if parts(run.name)[0] == task}
+    return {NAMES[model]: found[model] for model in NAMES if model in found}
+
+
+# ---- Tables B.1 to B.4
+
+
+def published(number: str) -> pd.DataFrame:
+    """One of the thesis's Tables B.1 to B.4."""
+    found = thesis_table(number).drop(columns=["bold", "epochs"], errors="ignore")
+    return found.rename(columns=lambda name: name.replace("_", " "))
+
+
+def table_b_1(done: Finished) -> pd.DataFrame:
+    """Accuracy and perplexity over all tokens, validation and test, of models that were trained on all tokens.
+
+    A model that was trained on the selected tokens alone has never learned to copy the others: no value.
+    """
+    rows = []
+    for model, run in of_task(done, "mlm").items():
+        every = run.value("record.parameters.mlm_loss") == "all"
+        for split in ("validation", "test"):
+            row: dict[str, Any] = {"model": model, "split": split}
+            for name in ("accuracy", "perplexity"):
+                row[name] = run.value(f"metrics.{split}.{name}") if every else np.nan
+            rows.append(row)
+    return _indexed(rows, "model", "split")
+
+
+def masked_tokens(done: Finished) -> pd.DataFrame:
+    """The masked tokens alone: accuracy and perplexity, validation and test, and how long each model was trained."""
+    rows = []
+    for model, run in of_task(done, "mlm").items():
+        row = {"model": model, "epochs": run.value("record.parameters.epochs")}
+        row |= {"genomes": run.value("record.genomes.train"), "samples seen": seen(run)}
+        for split in ("validation", "test"):
+            for name in ("accuracy", "perplexity"):
+                row[f"{name}, {split}"] = run.value(f"metrics.{split}.masked_{name}")
+        rows.append(row)
+    return _indexed(rows, "model")
+
+
+def table_b_2(done: Finished) -> pd.DataFrame:
+    """Exact accuracy on test promoters."""
+    return _table(done, "tss", {"accuracy": "metrics.test.accuracy"})
+
+
+def table_b_3(done: Finished) -> pd.DataFrame:
+    """Loss, top-1 and top-5 accuracy on test copies."""
+    names = {"loss": "loss", "top1 accuracy": "top1", "top5 accuracy": "top5"}
+    return _table(done, "12s", {name: f"metrics.test.{measure}" for name, measure in names.items()})
+
+
+def table_b_4(done: Finished) -> pd.DataFrame:
+    """Loss, precision, recall and areas on test rows."""
+    columns = {name: f"metrics.test.{name}" for name in ("loss", "precision", "recall")}
+    columns["AUC all"] = "metrics.test.auc_thresholded"
+    columns |= {f"AUC {kind}": f"metrics.test.kinds.{kind}.auroc_mean" for kind in ("DNase", "TF", "histone")}
+    return _table(done, "chromatin", columns)
+
+
+def _table(done: Finished, task: str, columns: Mapping[str, str]) -> pd.DataFrame:
+    rows = [
+        {"model": model} | {name: run.value(path) for name, path in columns.items()}
+        for model, run in of_task(done, task).items()
+    ]
+    found = _indexed(rows, "model")
+    return found if found.empty else found.astype(float)
+
+
+# ---- costs
+
+
+def seen(run: FinishedRun) -> int:
+    """Samples that a training saw."""
+    return run.value("record.samples.train") * run.value("record.parameters.epochs")
+
+
+def costs(done: Finished) -> pd.DataFrame:
+    """By task and model: parameters, operations and core time a sample, samples seen, core minutes, and quality."""
+    if "costs" not in done:
+        return pd.DataFrame()
+    measured = done["costs"].frame("costs.csv").set_index("run").to_dict("index")
+    rows = []
+    for task, title in TASKS.items():
+        for model, run in of_task(done, task).items():
+            if run.name in measured:
+                rows.append({"task": title, "model": model} | _cost(measured[run.name], run, task))
+    return _indexed(rows, "task", "model")
+
+
+def _cost(measured: Mapping[Any, float], run: FinishedRun, task: str) -> dict[str, Any]:
+    samples = seen(run)
+    return {
+        "million parameters": measured["parameters"] / 1e6,
+        "GFLOP a sample": measured["gflop"],
+        "core ms a sample": measured["core_ms"],
+        "samples seen": samples,
+        "TFLOP": measured["gflop"] * samples / 1e3,
+        "core minutes": measured["core_ms"] * samples / 6e4,
+        "quality": float(quality(run, task).iloc[-1]),
+    }
+
+
+def quality(run: FinishedRun, task: str) -> pd.Series:
+    """What a training reached on the validation samples after each epoch."""
+    history = run.frame("history.csv")
+    return history[[name for name in QUALITY[task] if name in history]].mean(axis=1)
+
+
+def by_cost(done: Finished) -> pd.DataFrame:
+    """Quality after each epoch by what was spent until then: ``task``, ``model``, ``TFLOP``, ``quality``.
+
+    What a pretrained model begins from counts with its whole pretraining.
+    """
+    table = costs(done)
+    if table.empty:
+        return table
+    frames = []
+    for task, title in TASKS.items():
+        for model, run in of_task(done, task).items():
+            if (title, model) in table.index:
+                per_epoch = table.loc[(title, model), "TFLOP"] / run.value("record.parameters.epochs")
+                reached = quality(run, task)
+                spent = _pretraining(table, model, task) + per_epoch * np.arange(1, len(reached) + 1)
+                frames.append(pd.DataFrame({"task": title, "model": model, "TFLOP": spent, "quality": reached}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _pretraining(table: pd.DataFrame, model: str, task: str) -> float:
+    """Operations of the pretraining that a model of a task begins from; 0 where it has none."""
+    source = (TASKS["mlm"], model.removesuffix(" (deep head)"))
+    return 0.0 if task == "mlm" else table["TFLOP"].to_dict().get(source, 0.0)
+
+
+def draw_by_cost(done: Finished) -> Figure | None:
+    """Quality by training cost, a panel for each task, a mark for each epoch."""
+    data = by_cost(done)
+    if data.empty:
+        return None
+    grid = sns.relplot(
+        data,
+        kind="line",
+        x="TFLOP",
+        y="quality",
+        hue="model",
+        style="model",
+        hue_order=[name for name in COLORS if name in set(data["model"])],
+        palette=COLORS,
+        markers=True,
+        dashes=False,
+        col="task",
+        col_wrap=2,
+        errorbar=None,
+        height=2.7,
+        aspect=1.25,
+        facet_kws={"sharex": False, "sharey": False},
+    )
+    grid.set(xscale="log").set_titles("{col_name}").set_xlabels("10¹² operations of training")
+    measures = {TASKS[task]: measure for task, measure in MEASURES.items()}
+    for task, axes in grid.axes_dict.items():
+        axes.set_ylabel(measures[task])
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:,g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    sns.move_legend(grid, "upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, title=None)
+    return grid.tight_layout().figure
+
+
+def times(done: Finished) -> dict[str, float]:
+    """Core time of a sample: of ELMo and of the large Longformer on genes, and their ratio at the thesis's epochs."""
+    table = costs(done)
+    if table.empty:
+        return {}
+    genes = table["core ms a sample"].get(TASKS["12s"], pd.Series(dtype=float))
+    elmo, large = (float(genes.get(NAMES[model], np.nan)) for model in ("elmo", "large-longformer-deep"))
+    return {"elmo": elmo, "large": large, "ratio": 30 * large / (5 * elmo)}
+
+
+# ---- lengths, and Figures B.1 and B.2
+
+
+def lengths(done: Finished) -> pd.DataFrame:
+    """Masked tokens by method and by whether boundaries give the length away: right ones, lengths of wrong ones."""
+    if "masked-tokens" not in done:
+        return pd.DataFrame()
+    found = done["masked-tokens"].frame("lengths.csv")
+    found["method"] = found["method"].map(METHODS)
+    table = found.set_index(["method", "group"])
+    wrong = table["wrong"].where(table["wrong"] > 0)
+    return pd.DataFrame(
+        {
+            "masked": table["masked"],
+            "right": table["right"] / table["masked"].where(table["masked"] > 0),
+            "wrong tokens": table["wrong"],
+            "wrong, right length": table["right length"] / wrong,
+            "the same by chance": table["chance"] / wrong,
+        }
+    )
+
+
+def example(done: Finished, number: str) -> Figure | None:
+    """Figure B.1 or B.2."""
+    piece = piece_of(done, number)
+    return None if piece.empty else alignment.draw(piece)
+
+
+def piece_of(done: Finished, number: str) -> pd.DataFrame:
+    """The tokens of Figure B.1 or B.2."""
+    if "masked-tokens" not in done:
+        return pd.DataFrame()
+    found = done["masked-tokens"].frame("examples.csv", keep_default_na=False)
+    return found[found["figure"].astype(str) == number].reset_index(drop=True)
+
+
+def _indexed(rows: list[dict[str, Any]], *names: str) -> pd.DataFrame:
+    return pd.DataFrame(rows).set_index(list(names)) if rows else pd.DataFrame()

@@ -1,0 +1,15 @@
+"""The runs of chapter 6: trainings of larger models, what they predict and what they cost."""
+
+from dnakit.chapters.appendix_b.measurements import Costs, MaskedTokens
+from dnakit.chapters.appendix_b.parameters import Parameters
+from dnakit.chapters.appendix_b.trainings import Pretraining, trainings
+from dnakit.run import Run
+
+__all__ = ["Parameters", "runs"]
+
+
+def runs(parameters: Parameters) -> list[Run]:
+    """All runs of the chapter, each after those it needs."""
+    trained = trainings(parameters)
+    pretrained = [run for run in trained if isinstance(run, Pretraining)]
+    return [*trained, MaskedTokens(parameters, "masked-tokens", pretrained), Costs(parameters, "costs", trained)]

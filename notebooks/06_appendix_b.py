@@ -1,0 +1,335 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,-all
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 6 Larger models
+#
+# *Thesis Appendix B.* The thesis ends with two larger models on the tasks of chapters 2 to 5. The **large Longformer**
+# {cite}`beltagy2020longformer` has four blocks in place of two, 32 heads in place of eight, and a window of 64 tokens in place
+# of 16. It is pretrained on mitochondria for 200 epochs in place of 50. **ELMo** {cite}`peters2018elmo` has two bidirectional
+# LSTM layers of 256 neurons, and no pretraining. The thesis reports that both improve on the small Longformer in
+# metagenomics and chromatin profiles, and that the large one begins to name masked tokens.
+#
+# **The questions of this chapter:** do larger models win on the same data? What does the gain cost? Is it the size of the
+# model, or the longer training? And do wrong tokens of the right length show that a model has learned something?
+
+# %% tags=["remove-cell"]
+from dnakit.chapters.appendix_b import results
+from dnakit.chapters.chapter import open_chapter
+from dnakit.report.display import prose, show, table
+from dnakit.report.ledger import ledger
+
+# %% [markdown]
+# ## Parameters
+#
+# The values below are the *smoke* profile: simulated data and models of 64 neurons. It runs every cell in a minute, and is
+# too small to compare models. `dnakit execute --profile laptop 06_appendix_b` trains the models at their real size on the
+# real data of the earlier chapters; all of it takes about six core-hours in fp32. Lists of epochs and rates are in the order
+# small Longformer, ELMo, large Longformer; those of pretraining lack ELMo.
+
+# %% tags=["parameters", "hide-input"]
+profile = "smoke"  # a name for captions
+chapters = "smoke"  # the profile of chapters 2 to 5 whose data, samples and splits are taken
+genomes = 12  # mitochondrial genomes, all splits together (thesis: 3,000)
+pretraining_epochs = [2, 3]  # thesis: 50, 200
+pretraining_rates = [1.0e-3, 1.0e-3]  # learning rates of Adam; thesis: 1e-4, 1e-4
+tss_samples = 16  # samples in an epoch, promoters in turn; 0: each promoter once (thesis)
+tss_epochs = [2, 2, 2]  # thesis: 10, 10, 10
+tss_rates = [1.0e-3, 1.0e-3, 1.0e-3]  # thesis: 1e-4, 1e-3, 1e-5
+species_share = 1.0  # of the species of chapter 4
+species_epochs = [2, 1, 1]  # thesis: 10, 5, 30
+species_rates = [1.0e-3, 1.0e-3, 1.0e-3]  # thesis: 1e-4, 1e-3, 1e-5
+chromatin_samples = 48  # training bins in an epoch, drawn anew; 0: each bin once
+chromatin_epochs = [2, 1, 1]  # thesis: 10, 10, 20
+chromatin_rates = [5.0e-3, 5.0e-3, 5.0e-3]  # thesis: 1e-4, 1e-3, 1e-4
+example_tokens = 24  # of the pieces in Figures B.1 and B.2
+precision = "fp32"  # fp32, bf16, or auto: bf16 where the processor has it
+seed = 1  # draws what the earlier chapters draw from their seed
+
+# %%
+chapter = open_chapter("06_appendix_b", globals())
+recorded, here = chapter.recorded(), chapter.here()
+
+# %% tags=["remove-input"]
+prose(
+    "The paragraphs with numbers describe the recorded runs, on real data."
+    if recorded
+    else "**Nothing of this chapter is recorded yet.** The tables show this run ({profile}); where its data are simulated, they "
+    "show that the chapter works, and say nothing about the thesis.",
+    profile=profile,
+)
+
+# %% [markdown]
+# ## What is compared
+#
+# Every model of a table sees the same samples: those that chapter 2, 3, 4 or 5 makes, with the same split, in the same order
+# of draws. So a row of the small Longformer stands in each table, trained at this chapter's size. It begins from a
+# pretraining on mitochondria, as the baselines of the thesis do; where its size is that of the earlier chapter, it *is* that
+# chapter's run. All models read 9-mer words with one tokenizer.
+#
+# | | start | head: start site | head: 12S | head: chromatin |
+# |---|---|---|---|---|
+# | small Longformer | mitochondria | one score a token | dense layer on `<cls>` | dense layer on `<cls>` |
+# | ELMo | none | dense layer on all tokens | dense layer on all tokens | dense layer on all tokens |
+# | large Longformer | mitochondria | one score a token | dense layer on `<cls>`; or *deep* | dense layer on `<cls>` |
+#
+# ELMo's head is **flattened**: the hidden states of all 256 tokens stand side by side, 131,072 numbers, and one dense layer
+# reads them. The **deep** head of the large Longformer does the same with 65,536 numbers and has a layer of 2,048 neurons
+# (hyperbolic tangent) in between. These heads have more parameters than the encoders under them. So the large rows differ from
+# the baseline in the model, the pretraining, the head and the epochs at once. Two rows that the thesis lacks in its tables
+# separate some of it: the small Longformer pretrained *as long as* the large one, and the large one with the shallow head.
+#
+# The large Longformer is pretrained with **dynamic masking**: other tokens are masked in each epoch. In the smoke and the
+# thesis profile the small one sees the same masks in all epochs, in the laptop profile other ones. The laptop profile keeps
+# ELMo's learning rates; a Longformer that learns with 1e-5 or 1e-4 learns little in so few steps, and gets 1e-4 and 3e-4.
+
+# %% [markdown]
+# ## Pretraining
+#
+# Table B.1 counts all tokens, of which a model is shown 88% and has to copy them. A model that was trained on the selected
+# tokens alone (the laptop profile) never learned to copy: its accuracy over all tokens says nothing, and is left out. The
+# table after it counts the masked tokens alone.
+
+# %% tags=["remove-input"]
+show(
+    results.table_b_1,
+    recorded,
+    here,
+    "Mitochondrial pretraining: accuracy and perplexity over all tokens. The thesis gives the test set of the large "
+    "Longformer in its text.",
+    number="B.1",
+    thesis=results.published("B.1"),
+    on=["model", "split"],
+    formats={"accuracy": ".4f", "perplexity": ".4f"},
+)
+
+# %% tags=["remove-input"]
+show(
+    results.masked_tokens,
+    recorded,
+    here,
+    "The masked tokens alone.",
+    formats={
+        "samples seen": ",.0f",
+        "accuracy, validation": ".2%",
+        "accuracy, test": ".2%",
+        "perplexity, validation": ",.0f",
+        "perplexity, test": ",.0f",
+    },
+)
+
+# %% [markdown]
+# ## What the large model names
+#
+# The thesis shows two pieces of a test genome. Ours are chosen by a rule. Test samples are cut into pieces of equal length.
+# Figure B.1 is the piece with the smallest share of right tokens among those with at least four that a model has to name.
+# Figure B.2 is the one whose share is nearest to that of all pieces. A grey box in the query is a masked token, a dashed box
+# a random token in place of the true one. Below a predicted token stands ✓ where it is right, "✗ =" where it is wrong and has
+# the length of the true one, and ✗ where it has another length.
+
+# %% tags=["remove-input"]
+show(
+    lambda done: results.example(done, "B.1"),
+    recorded,
+    here,
+    "A wrong prediction of the large Longformer: query, true and predicted tokens of a test genome.",
+    number="B.1",
+)
+
+# %% tags=["remove-input"]
+show(
+    lambda done: results.example(done, "B.2"),
+    recorded,
+    here,
+    "An average prediction of the large Longformer.",
+    number="B.2",
+)
+
+# %% [markdown]
+# ## Wrong tokens of the right length
+#
+# "Almost all of the replaced tokens have the same length as the true tokens", says the thesis under Figure B.1, as a sign of
+# learning. Two things make a length easy.
+#
+# * **Chance.** Few lengths are common. We shuffle a model's wrong tokens among their places and count how many have the right
+#   length then (in expectation).
+# * **The boundaries.** A word has nine bases. Where one of its tokens alone is masked, the visible ones leave a single length
+#   for it. *Visible boundaries alone* is a method that reads no base: it names the commonest training token with that length
+#   at that place of a word, and elsewhere the commonest token of all. Where the length is given away it is always right about
+#   the length.
+
+# %% tags=["remove-input"]
+show(
+    results.lengths,
+    recorded,
+    here,
+    "Masked tokens of the test genomes: share that is named right, and of the wrong ones the share that has the right length, "
+    "beside the same by chance.",
+    formats={"right": ".2%", "wrong, right length": ".1%", "the same by chance": ".1%"},
+)
+
+# %% tags=["remove-input"]
+found = results.lengths(recorded)
+if found.empty:
+    text = prose("How much of the length the boundaries give away in real genomes is not recorded yet.")
+else:
+    large, alone = (found.loc[results.METHODS[name]] for name in ("mlm-large-longformer", "boundaries"))
+    text = prose(
+        "Of the large Longformer's wrong tokens {right:.1%} have the right length, {chance:.1%} by chance. Of the tokens that "
+        "the visible boundaries alone get wrong, {alone:.1%} have it. The boundaries give the length of {known:.1%} of the "
+        "masked tokens away; there {among_known:.1%} of the model's wrong tokens have the right length, elsewhere "
+        "{among_unknown:.1%} ({chance_unknown:.1%} by chance).",
+        right=large["wrong, right length"]["all"],
+        chance=large["the same by chance"]["all"],
+        alone=alone["wrong, right length"]["all"],
+        known=large["masked"]["length given away"] / large["masked"]["all"],
+        among_known=large["wrong, right length"]["length given away"],
+        among_unknown=large["wrong, right length"]["length not given away"],
+        chance_unknown=large["the same by chance"]["length not given away"],
+    )
+text
+
+# %% [markdown]
+# ## Start sites
+
+# %% tags=["remove-input"]
+show(
+    results.table_b_2,
+    recorded,
+    here,
+    "Transcription start sites: exact accuracy on test promoters, in the protocol whose seam chapter 3 describes.",
+    number="B.2",
+    thesis=results.published("B.2"),
+    on=["model"],
+    formats={"accuracy": ".4f"},
+)
+
+# %% [markdown]
+# ## Metagenomics
+#
+# The task is chapter 4's: the species of a mutated copy of a known 12S gene. Note there what a consensus reaches without any
+# training.
+
+# %% tags=["remove-input"]
+show(
+    results.table_b_3,
+    recorded,
+    here,
+    "12S genes: loss in nats, top-1 and top-5 accuracy on test copies. The large Longformer without the deep head stands in "
+    "the thesis's text: better than the small one, worse than ELMo.",
+    number="B.3",
+    thesis=results.published("B.3"),
+    on=["model"],
+    formats={"loss": ".4f", "top1 accuracy": ".4f", "top5 accuracy": ".4f"},
+)
+
+# %% [markdown]
+# ## Chromatin profiles
+#
+# The rows are chapter 5's with the thesis's random split, where nearly every test bin has a neighbour in training. DeepSEA's
+# and BigBird's numbers are those that the thesis cites; they come from another split, with chromosomes held out.
+
+# %% tags=["remove-input"]
+show(
+    results.table_b_4,
+    recorded,
+    here,
+    "Chromatin profiles on test rows: loss with positives weighted by 8, precision and recall at 0.5, area of the answers at 0.5 "
+    '("AUC all" as the thesis has it), and mean AUROC by kind of feature.',
+    number="B.4",
+    thesis=results.published("B.4"),
+    on=["model"],
+    formats=dict.fromkeys(["loss", "precision", "recall", "AUC all", "AUC DNase", "AUC TF", "AUC histone"], ".4f"),
+)
+
+# %% [markdown]
+# ## What it costs
+#
+# The thesis never says what the larger models cost. **Operations** are the floating-point operations of the matrix products of
+# one training step, forward and backward, divided by the samples of the step. They are the same on every machine. **Core
+# time** is the processor time of such a step, the optimizer included, added up over all threads. Its own pretraining is not in a
+# row of a later task. *Quality* is what the figure below shows of the last epoch.
+
+# %% tags=["remove-input"]
+show(
+    results.costs,
+    recorded,
+    here,
+    "Size, cost of a training sample, cost of the whole training, and what it reached on the validation samples.",
+    formats={
+        "million parameters": ".1f",
+        "GFLOP a sample": ".2f",
+        "core ms a sample": ".1f",
+        "samples seen": ",.0f",
+        "TFLOP": ",.1f",
+        "core minutes": ".1f",
+        "quality": ".4f",
+    },
+)
+
+# %% [markdown]
+# **Is it size or budget?** With a constant learning rate each epoch is where a shorter training would have ended. So one
+# training gives a whole curve of quality by cost. A larger model is worth its size where its curve lies above that of the
+# small one at the *same* cost. The cost of a pretrained model begins with its pretraining.
+
+# %% tags=["remove-input"]
+show(
+    results.draw_by_cost,
+    recorded,
+    here,
+    "Quality on the validation samples by the operations that were spent until then, pretraining included: a mark for each "
+    "epoch. Note the logarithmic axis.",
+)
+
+# %% [markdown]
+# ## What to take away
+#
+# * A wrong token of the right length is no sign that a model has learned bases. Where the boundaries give the length away, a
+#   method that reads no base is always right about it.
+# * In Tables B.1, B.3 and B.4 the thesis changes model, pretraining, head and epochs at once. Whether size did it shows only
+#   beside a small model with the same budget, and a large one with the same head.
+# * ELMo's head and the deep head have more parameters than the encoders. On 12S genes, where a sample is a noisy copy of a
+#   known sequence, a head that reads every token can compare it with them place by place.
+
+# %% tags=["remove-input"]
+costs, spent, names = results.costs(recorded), results.times(recorded), results.NAMES
+if costs.empty:
+    text = prose("What the models reach and cost on real data is not recorded yet.")
+else:
+    masked = results.masked_tokens(recorded)["accuracy, test"].reindex(list(names.values()))
+    per_sample = costs["core ms a sample"][results.TASKS["mlm"]].reindex(list(names.values()))
+    small, longer, large = (names[name] for name in ("longformer", "longformer-longer", "large-longformer"))
+    text = prose(
+        "* A sample of pretraining costs the large Longformer {times:.1f} times the core time of the small one. Of the masked "
+        "test tokens the small one names {small:.2%}, the same trained as long as the large one {longer:.2%}, the large one "
+        "{large:.2%}.\n"
+        "* With the thesis's epochs on 12S genes (30 and 5) the large Longformer with the deep head takes {ratio:.1f} times the "
+        "core time of ELMo: {deep:.0f} and {elmo:.0f} ms a sample here. The thesis says that it took less: it "
+        "trained on GPUs of laptops, where an LSTM, which reads token after token, is slow.",
+        times=per_sample[large] / per_sample[small],
+        small=masked[small],
+        longer=masked[longer],
+        large=masked[large],
+        ratio=spent["ratio"],
+        deep=spent["large"],
+        elmo=spent["elmo"],
+    )
+text
+
+# %% tags=["remove-input"]
+table(
+    ledger("06_appendix_b"),
+    "What the thesis says about larger models, and what was measured here.",
+    provenance=recorded or "",
+)

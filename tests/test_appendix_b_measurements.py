@@ -1,0 +1,210 @@
+"""Lengths of wrong tokens against a hand count, costs against formulas, and the figures of examples."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from dnakit.chapters.appendix_b import alignment, costs, examples, lengths, predictions, results
+from dnakit.chapters.appendix_b.predictions import MaskedTokens
+from dnakit.chapters.chapter import chapter_of
+from dnakit.models.build import build
+from dnakit.report.finished import Finished
+from dnakit.report.style import png
+from dnakit.tokens.corpus import prepare
+from dnakit.tokens.vocabulary import CLS, MASK, SEP, SPECIAL_TOKENS
+from dnakit.tokens.word_frames import given_away
+
+# A vocabulary of five special tokens, then tokens of 1, 2, 2, 3 and 4 bases.
+LENGTHS = np.array([0, 0, 0, 0, 0, 1, 2, 2, 3, 4])
+ONE, TWO, OTHER_TWO, THREE, FOUR = range(5, 10)
+
+
+@pytest.fixture(scope="module")
+def tokens():
+    run = chapter_of("06_appendix_b", "smoke").runs["mlm-large-longformer"]
+    assert prepare(run.corpus).tokenizer.word_length == 9
+    return predictions.masked_test_tokens(run, seed=1)
+
+
+def test_a_length_is_given_away_where_one_token_of_a_whole_word_is_masked():
+    true = np.array([CLS, TWO, TWO, FOUR, ONE, THREE, TWO, OTHER_TWO, ONE, SEP])
+    shown = true.copy()
+    shown[[1, 3, 4, 5, 8]] = MASK  # one of two tokens; a whole word; both tokens of a word; a cut word
+    known, offsets = given_away(shown, true, LENGTHS, 4)
+    assert known[[1, 3, 4, 5, 8]].tolist() == [True, True, False, False, False]
+    assert offsets[[1, 2, 3, 4, 5, 6]].tolist() == [0, 2, 0, 0, 1, 0]
+
+
+def test_lengths_are_counted_as_by_hand():
+    true = np.array([ONE, TWO, TWO, THREE, FOUR])
+    predicted = np.array([ONE, OTHER_TWO, FOUR, TWO, TWO])
+    found = lengths.counts(true, predicted, LENGTHS)
+    # Wrong: lengths 2, 2, 3, 4 answered by 2, 4, 2, 2. Right length: the first. Shuffled: a true 2 meets a predicted 2
+    # at 2 x 3 of 16 pairs, a true 4 a predicted 4 at one: 7 / 16 of four wrong tokens.
+    assert found == {"masked": 5, "right": 1, "wrong": 4, "right length": 1, "chance": pytest.approx(4 * 7 / 16)}
+
+
+def test_the_chance_is_the_mean_over_shuffles():
+    rng = np.random.default_rng(3)
+    true, predicted = rng.integers(ONE, FOUR + 1, (2, 60))
+    wrong = true != predicted
+    truth, guess = LENGTHS[true[wrong]], LENGTHS[predicted[wrong]]
+    shuffled = np.mean([(truth == rng.permutation(guess)).sum() for _ in range(4000)])
+    assert lengths.counts(true, predicted, LENGTHS)["chance"] == pytest.approx(shuffled, rel=0.02)
+
+
+def test_boundaries_alone_always_have_the_right_length_where_it_is_given_away(tokens):
+    predicted = predictions.by_boundaries(tokens)
+    table = lengths.table(tokens, predicted).set_index("group")
+    known = table.loc[lengths.KNOWN]
+    assert known["masked"] > 50
+    assert known["right length"] == known["wrong"] > 0
+    assert table.loc[lengths.ALL, "masked"] == tokens.masked.sum() == table["masked"].iloc[1:].sum()
+    assert (predicted == tokens.shown)[~tokens.changed].all()
+
+
+def test_boundaries_alone_read_no_base(tokens):
+    """With other tokens of the same lengths around a mask, the same token is named."""
+    rng = np.random.default_rng(0)
+    alike = {n: np.flatnonzero(tokens.lengths == n) for n in np.unique(tokens.lengths[tokens.true])}
+    real = tokens.true >= len(SPECIAL_TOKENS)
+    other = tokens.true.copy()
+    other[real] = [rng.choice(alike[n]) for n in tokens.lengths[tokens.true[real]]]
+    changed = MaskedTokens(tokens.corpus, np.where(tokens.masked, MASK, other), other)
+    masked = tokens.masked
+    assert (predictions.by_boundaries(changed)[masked] == predictions.by_boundaries(tokens)[masked]).all()
+
+
+# ---- costs
+
+
+def test_an_lstms_operations_are_those_of_its_products():
+    vocabulary, width, samples, length = 40, 16, 2, 12
+    model = build("elmo", "sequence", vocabulary, hidden_size=width, num_labels=3).train()
+    found = costs.flop(model, costs.batch(model, samples, length, every=False))
+    # Two operations a product; four gates; two directions; the second layer reads both directions of the first.
+    forward = [2 * 4 * width * (read + width) * 2 * length * samples for read in (width, 2 * width)]
+    head = 2 * samples * 3 * 256 * 2 * width
+    assert found == pytest.approx(3 * (sum(forward) + head), rel=0.02)  # backward twice forward; no gradient of inputs
+
+
+@pytest.mark.parametrize("head", ["mlm", "tss", "sequence", "sequence-deep", "multilabel"])
+@pytest.mark.parametrize("architecture", ["longformer", "elmo"])
+def test_a_step_of_every_model_and_head_is_measured(architecture, head):
+    sizes = {"hidden_size": 16} | ({"intermediate_size": 16} if architecture == "longformer" else {})
+    labels = {} if head in ("mlm", "tss") else {"num_labels": 4}
+    model = build(architecture, head, 60, **sizes, **labels).train()
+    inputs = costs.batch(model, 3, 20, every=True)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    assert costs.flop(model, inputs) > 0
+    assert costs.milliseconds(model, inputs, "fp32") > 0
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(before, model.parameters(), strict=True))
+
+
+def test_every_token_has_a_label_or_some_have():
+    model = build("longformer", "mlm", 60, hidden_size=16, intermediate_size=16)
+    every, some = (costs.batch(model, 4, 200, every)["labels"] for every in (True, False))
+    assert (every >= 0).all()
+    assert (some >= 0).float().mean().item() == pytest.approx(0.15, abs=0.05)
+    assert isinstance(model, nn.Module)
+
+
+def test_an_inputs_length_is_that_of_the_task():
+    assert costs.input_length({}) == 256
+    assert costs.input_length({"input_length": 224}) == 224
+    assert costs.input_length({"tokens": {"mean": 190.4}}) == 192
+    assert costs.input_length({"tokens": {"mean": 300.0}}) == 256
+
+
+# ---- the examples
+
+
+def piece(**columns):
+    return pd.DataFrame({"kind": ["visible"] * len(columns["true"]), **columns})
+
+
+@pytest.fixture
+def shown_piece():
+    return piece(
+        shown=["ACG", "<mask>", "TTTT", "<mask>", "GG", "<mask>"],
+        true=["ACG", "CCC", "A", "TTT", "GG", "CA"],
+        predicted=["ACG", "CCC", "A", "TTA", "GG", "CAT"],
+        kind=["visible", "masked", "random", "masked", "visible", "masked"],
+    )
+
+
+def test_marks_say_right_wrong_and_whether_the_length_is_right(shown_piece):
+    marks = [alignment.mark(row) for _, row in shown_piece.iterrows()]
+    assert marks == ["", "✓", "✓", "✗ =", "", "✗"]
+
+
+def test_tokens_of_one_place_begin_in_one_column(shown_piece):
+    long = pd.concat([shown_piece] * 5, ignore_index=True)
+    assert len(alignment.lines(long)) > 1
+    for block, rows in zip(alignment.lines(long), alignment.as_text(long).split("\n\n"), strict=True):
+        query, true, predicted, marks = (line[10:] for line in rows.split("\n"))
+        for _, token in block.iterrows():
+            at = token["at"]
+            assert query[at:].startswith(token["shown"])
+            assert true[at:].startswith(token["true"])
+            assert predicted[at:].startswith(token["predicted"])
+            assert marks[at:].startswith(token["mark"])
+            assert at + max(len(token["shown"]), len(token["true"])) <= alignment.COLUMNS + 1
+
+
+def test_the_figure_shows_every_token_and_every_mark_in_black_and_white_too(shown_piece):
+    figure = alignment.draw(shown_piece)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    for name in ("shown", "true", "predicted"):
+        assert set(shown_piece[name]) <= set(texts)
+    assert {alignment.RIGHT, alignment.SAME_LENGTH, alignment.OTHER_LENGTH} <= set(texts)
+    drawing, width = png(figure)
+    assert drawing.startswith(b"\x89PNG")
+    assert width > 300
+
+
+def test_the_wrong_piece_has_fewest_right_and_the_average_piece_the_usual_share(tokens):
+    rng = np.random.default_rng(2)
+    predicted = np.where(tokens.changed & (rng.random(tokens.true.shape) < 0.4), tokens.true, CLS + 5)
+    predicted = np.where(tokens.changed, predicted, tokens.shown)
+    found = examples.choose(tokens, predicted, 24)
+    share = {}
+    for figure, rows in found.groupby("figure"):
+        assert len(rows) == 24
+        changed = rows[rows["kind"] != "visible"]
+        assert len(changed) >= examples.FEWEST_CHANGED
+        share[figure] = (changed["predicted"] == changed["true"]).mean()
+        visible = rows[rows["kind"] == "visible"]
+        assert (visible["shown"] == visible["true"]).all()
+        assert (rows["shown"] == "<mask>").equals(rows["kind"] == "masked")
+    usual = (predicted == tokens.true)[tokens.changed].mean()
+    assert share["B.1"] == 0
+    assert share["B.2"] == pytest.approx(usual, abs=0.15)
+
+
+# ---- with nothing recorded
+
+
+def test_with_nothing_recorded_every_table_is_empty_and_no_figure_is_drawn():
+    none = Finished("recorded", "", {})
+    tables = [results.table_b_1, results.table_b_2, results.table_b_3, results.table_b_4]
+    tables += [results.masked_tokens, results.costs, results.by_cost, results.lengths]
+    assert all(make(none).empty for make in tables)
+    assert results.draw_by_cost(none) is None
+    assert results.example(none, "B.1") is None
+    assert results.times(none) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("12s-large-longformer-deep", ("12s", "large-longformer-deep")),
+        ("mlm-longformer-longer", ("mlm", "longformer-longer")),
+        ("masked-tokens", ("", "masked-tokens")),
+        ("costs", ("", "costs")),
+    ],
+)
+def test_a_run_is_a_row_by_its_name(name, found):
+    assert results.parts(name) == found
