@@ -112,6 +112,70 @@ def test_bad_input_is_one_line_and_nothing_is_written(tmp_path, content, options
     assert [path.name for path in tmp_path.iterdir()] == ["reads"]
 
 
+ADAPTER = "AGATCGGAAGAGCACACGTCTGAACTCCAGTCAC"
+
+
+def sequenced(read, kind):
+    """A record of FASTQ as sequencers write it: letters and qualities."""
+    good = "F" * len(read)
+    return {
+        "adapter": (read + ADAPTER, good + "F" * len(ADAPTER)),
+        "low quality end": (read[:140] + "A" * 40, "F" * 140 + "#" * 40),
+        "unknown bases": (read[:50] + "N" * 5 + read[55:], good[:50] + "#" * 5 + good[55:]),
+        "poly-G end": (read[:150] + "G" * 30, "F" * 150 + "#" * 30),
+        "lower case": (read.lower(), good),
+        "no bases": ("", ""),
+        "all unknown": ("N" * 100, "#" * 100),
+        "all of low quality": (read, "!" * len(read)),
+    }[kind]
+
+
+NAMED = ("adapter", "low quality end", "unknown bases", "poly-G end", "lower case")
+UNKNOWN = ("no bases", "all unknown", "all of low quality")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_reads_are_named_as_sequencers_write_them(tmp_path, end):
+    table = reference("simulated").table()
+    truth, lines = {}, []
+    for row in range(0, len(table), 30):
+        read = table["sequence"][row][200:380].decode()
+        for kind in NAMED + UNKNOWN:
+            letters, qualities = sequenced(read, kind)
+            name = f"{kind.replace(' ', '-')}-{row}"
+            truth[name] = table["family"][row] if kind in NAMED else None
+            lines += [f"@{name} 1:N:0:ACGT+TTGA", letters, "+", qualities]
+    found = named(tmp_path, (end.join(lines) + end).encode(), wide=True)
+    assert len(found) == len(truth) + 1
+    for line in found[1:]:
+        columns = line.split("\t")
+        if truth[columns[0]] is None:
+            assert columns[1] == "Unassigned"
+        else:
+            assert columns[7] == truth[columns[0]], columns[0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"name,sequence\na,ACGT\n",
+        b"<!doctype html><title>404</title>",
+        b"@SQ\tSN:chr1\tLN:248956422\nr1\t0\tchr1\t1\t60\t4M\t*\t0\t0\tACGT\tFFFF\n",
+        b"##fileformat=VCFv4.2\n#CHROM\tPOS\n",
+        b"BAM\x01\x00\x00\x00\x00",
+        gzip.compress(b"@a\nACGT\n+\nFFFF\n" * 500)[:60],
+        b"@a\nACGT\n+\nFFF\n",
+        b"@a\nACGT\nFFFF\n",
+        b"\x00" * 300,
+    ],
+)
+def test_what_is_no_reads_is_one_line_and_nothing_is_written(tmp_path, content):
+    with pytest.raises(DnakitError) as caught:
+        named(tmp_path, content)
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["reads"]
+
+
 def test_an_unknown_reference_names_the_known_ones(tmp_path):
     with pytest.raises(DnakitError, match="mitohelper-2025-11"):
         command.classify("x", "mitohlper")

@@ -64,9 +64,12 @@ def read_reads(source: str | Path) -> Iterator[Read]:
         stream = _opened(source, where)
         if not stream.peek(1):
             return
+        number = 0
         with dnaio.open(stream) as records:
             for number, record in enumerate(records, start=1):
                 yield _read(record, number, f"{where}: read {number}")
+        if not number:  # lines that begin with # are comments of FASTA, and of other formats
+            raise DnakitError(f"{where}: not FASTA or FASTQ: it holds comments alone")
 
 
 def _read(record: Any, number: int, where: str) -> Read:
