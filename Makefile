@@ -3,9 +3,12 @@
 # make quick    lint, types and the fast tests: what to run after each edit
 # make lab      JupyterLab, with the notebooks paired
 # make bench    speed and memory, each beside its peer
+# make soak     commands killed at random moments and started again   (make soak SECONDS=1200 SEED=1)
 # Each sets up .venv by itself, once. TORCH="torch==2.13.0 --index-url ..." chooses another build of torch.
 
 PROFILE ?= smoke
+SECONDS ?= 1200
+SEED    ?= 1
 CORES   ?= $(shell getconf _NPROCESSORS_ONLN)
 PYTHON  ?= python3
 
@@ -49,7 +52,7 @@ export DNAKIT_SOURCES := $(call absolute,$(DNAKIT_SOURCES))
 endif
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: report test quick lint lab bench clean
+.PHONY: report test quick lint lab bench soak clean
 .DEFAULT_GOAL := report
 
 report: $(READY)
@@ -74,6 +77,9 @@ lab: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.run
+
+soak: $(READY)
+	$(BIN)/python tests/soak.py --seconds $(SECONDS) --seed $(SEED)
 
 # Keeps .venv, downloads and trained runs.
 clean:

@@ -1,9 +1,13 @@
 """Where the project's folders are, the one kind of error for users, and how a file appears whole or not at all."""
 
 import difflib
+import glob
 import os
+import platform
+import re
 import shutil
 import threading
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +17,7 @@ from filelock import FileLock
 from pydantic import BaseModel, ValidationError
 
 Model = TypeVar("Model", bound=BaseModel)
+_HOST = f"{zlib.crc32(platform.node().encode()):08x}"  # numbers of processes mean nothing on another machine
 
 
 class DnakitError(Exception):
@@ -69,11 +74,24 @@ def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 
 
 def root() -> Path:
-    """The checkout: ``DNAKIT_ROOT``, else where this package lies (beside ``pyproject.toml``), else where we are."""
+    """The checkout: ``DNAKIT_ROOT``, else where this package lies (beside ``pyproject.toml``), else where we are.
+
+    Raises
+    ------
+    DnakitError
+        If the package was installed without its checkout, and we are not in one.
+    """
     if chosen := environment_path("DNAKIT_ROOT"):
         return chosen
     checkout = Path(__file__).resolve().parents[1]
-    return checkout if (checkout / "pyproject.toml").exists() else Path.cwd()
+    if (checkout / "pyproject.toml").exists():
+        return checkout
+    if not (Path.cwd() / "data" / "sources.yaml").exists():
+        raise DnakitError(
+            "the notebooks, parameters and list of data lie in the project's checkout, and dnakit was installed "
+            "without it: work in the folder of the checkout, or set DNAKIT_ROOT to it"
+        )
+    return Path.cwd()
 
 
 def environment_path(name: str) -> Path | None:
@@ -131,6 +149,7 @@ def published(path: Path) -> Iterator[Path]:
         If the disk refuses.
     """
     part = _part(path)
+    _remove_leftovers(path)
     try:
         with _writing(path):
             yield part
@@ -149,19 +168,43 @@ def published_folder(path: Path) -> Iterator[Path]:
     DnakitError
         If the disk refuses.
     """
-    part = _part(path)
+    part, before = _part(path), _part(path, 0)
+    _remove_leftovers(path)
     try:
         with _writing(path):
             part.mkdir()
             yield part
-            shutil.rmtree(path, ignore_errors=True)
+            if path.is_dir():
+                os.replace(path, before)  # a folder cannot be replaced in one step, and half of one must not be seen
             os.replace(part, path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(before, ignore_errors=True)
 
 
-def _part(path: Path) -> Path:
-    return path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_ident()}.part{path.suffix}")
+def _part(path: Path, writer: int | None = None) -> Path:
+    """A hidden name beside ``path`` that no other process and thread has, nor another writer of this thread."""
+    writer = threading.get_ident() if writer is None else writer
+    return path.with_name(f".{path.stem}.{_HOST}-{os.getpid()}-{writer}.part{path.suffix}")
+
+
+def _remove_leftovers(path: Path) -> None:
+    """What processes of this machine were writing for ``path`` when they were killed, and could not remove."""
+    mine = re.compile(rf"\.{re.escape(path.stem)}\.{re.escape(_HOST)}-(\d{{1,9}})-\d+\.part{re.escape(path.suffix)}")
+    for part in path.parent.glob(f".{glob.escape(path.stem)}.*.part{glob.escape(path.suffix)}"):
+        found = mine.fullmatch(part.name)
+        if found and not _is_alive(int(found[1])):
+            shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # somebody else's
+    return True
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Inputs and surroundings that once gave a wrong result or a crash: the right value of each."""
 
+import ast
+import json
 import os
 import shutil
 import subprocess
@@ -7,6 +9,7 @@ import sys
 import tarfile
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import fuzz
 import fuzz_texts
@@ -19,11 +22,11 @@ from hypothesis import strategies as st
 
 from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.tokenization import counts
-from dnakit.data import sources, taxonomy
+from dnakit.data import download, sources, taxonomy
 from dnakit.data.formats import annotation, read_bed, read_fasta, read_genbank
 from dnakit.notebooks import parameters
 from dnakit.notebooks.execute import execute
-from dnakit.project import DnakitError, users_path
+from dnakit.project import DnakitError, checked, users_path
 from dnakit.report.finished import Finished
 from dnakit.store import read_json, write_json
 from dnakit.tokens.corpus import prepare
@@ -286,6 +289,91 @@ def test_a_seed_is_one_that_every_library_takes():
         open_chapter("02_pretraining", values | {"seed": 2**32})
 
 
-def test_what_is_downloaded_is_encrypted_or_has_a_published_digest():
+def test_what_is_downloaded_is_encrypted():
     for source in sources.registry().values():
-        assert not source.url or source.url.startswith("https://") or source.sha256, source.name
+        assert not source.url or source.url.startswith("https://"), source.name
+    with pytest.raises(DnakitError, match="'url'"):
+        checked(sources.Source, {"name": "x", "title": "x", "file": "x", "url": "http://example.org/x"}, "x")
+
+
+def test_what_is_downloaded_is_pinned(folder, monkeypatch):
+    """By the published digest, else by that of the first download, which a later release is compared with."""
+    content = [b">a\nACGT\n"]
+
+    def transfer(url, part):
+        part.write_bytes(content[0])
+
+    monkeypatch.setattr(download, "_transfer", transfer)
+    monkeypatch.setenv("DNAKIT_DATA", str(folder / "data"))
+    for name in [name for name, source in sources.registry().items() if source.url and not source.mirror][:2]:
+        content[0] = b">a\nACGT\n"
+        sources.registry()[name].sha256 or sources.fetch(name)
+        got = folder / "data" / "raw" / sources.registry()[name].file
+        got.unlink(missing_ok=True)
+        content[0] = b">a\nTTTT\n"
+        with pytest.raises(DnakitError, match="expected sha256"):
+            sources.fetch(name)
+        assert not got.exists()
+
+
+# ---- nothing that is read is run
+
+
+FORBIDDEN = {"pickle", "joblib", "dill", "cloudpickle", "marshal", "shelve"}
+SOURCES = [*ROOT.glob("dnakit/**/*.py"), *ROOT.glob("benchmarks/*.py"), *ROOT.glob("book/*.py")]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_no_code_unpickles_or_runs_what_it_reads(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names]
+            assert not {name.split(".")[0] for name in names} & FORBIDDEN
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            given = {each.arg: ast.unparse(each.value) for each in node.keywords}
+            assert called not in ("eval", "exec", "yaml.unsafe_load", "yaml.full_load", "pd.read_pickle"), called
+            assert called != "torch.load" or given.get("weights_only") == "True"
+            assert given.get("allow_pickle", "False") == "False"
+            assert given.get("trust_remote_code", "False") == "False"
+
+
+class Evil:
+    """Unpickling it writes a file."""
+
+    def __reduce__(self):
+        return (open, ("ran", "w"))
+
+
+def test_a_pickled_file_in_place_of_weights_or_numbers_is_not_run(folder):
+    import torch
+
+    from dnakit.models.build import load
+
+    model = folder / "model"
+    model.mkdir()
+    (model / "config.json").write_text('{"model_type": "longformer", "architectures": ["LongformerForMaskedLM"]}')
+    for name in ("pytorch_model.bin", "model.safetensors"):
+        torch.save(Evil(), model / name)
+        with pytest.raises(DnakitError):
+            load(model, "mlm")
+    with pytest.raises(Exception, match=r"[Ww]eights.only"):
+        torch.load(model / "pytorch_model.bin")
+    np.save(folder / "a.npy", np.array([Evil()]), allow_pickle=True)
+    with pytest.raises(ValueError, match="allow_pickle"):
+        np.load(folder / "a.npy")
+    assert not (folder / "ran").exists()
+
+
+# ---- trainings that go on
+
+
+def test_a_resumed_training_writes_its_history_in_the_same_order():
+    from dnakit.trainer import Progress
+
+    first, second = Progress(dict), Progress(dict)
+    first.rows = [{"epoch": 1, "train_loss": 2.0, "test_loss": 1.0}]
+    kept = json.loads(json.dumps(first.state(), sort_keys=True))  # as the Trainer writes it
+    state = SimpleNamespace(stateful_callbacks={"Progress": kept}, max_steps=1, global_step=0)
+    second.on_train_begin(None, state, None)
+    assert second.history().to_csv() == first.history().to_csv()

@@ -16,7 +16,7 @@ from conftest import HEADER
 from dnakit.notebooks import parameters
 from dnakit.notebooks.execute import CellError, execute
 from dnakit.notebooks.pair import drift, pair
-from dnakit.project import DnakitError
+from dnakit.project import DnakitError, _part
 
 pytestmark = pytest.mark.slow
 
@@ -246,7 +246,8 @@ def test_a_failing_cell_leaves_the_old_output_and_a_failed_notebook(project, cel
 def test_a_success_removes_what_a_failure_and_a_killed_process_left(project):
     root = project()
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
-    for name in (f"{TOY}.failed.ipynb", f".out.{dead.stdout.strip()}-1.part.ipynb"):
+    of_the_dead = _part(root / "out.ipynb").name.replace(str(os.getpid()), dead.stdout.strip())
+    for name in (f"{TOY}.failed.ipynb", of_the_dead):
         (root / name).write_text("{}")
     execute(TOY, {}, root / "out.ipynb")
     assert sorted(path.name for path in root.iterdir()) == ["notebooks", "out.ipynb"]

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import papermill
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from dnakit.chapters.chapter import chapter_of
 from dnakit.notebooks import parameters
@@ -132,6 +134,42 @@ def test_the_lock_file_leaves_torch_and_the_index_to_the_user():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     direct = {normalised(requirement)[0] for requirement in project["dependencies"]} - {"torch"}
     assert direct <= names
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+def test_the_lock_file_holds_what_pip_and_conda_ask_for_on_each_python(python):
+    lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
+    here = {"python_version": python, "python_full_version": f"{python}.1", "sys_platform": "linux"}
+    locked = {line.name: line for line in map(Requirement, lines) if not line.marker or line.marker.evaluate(here)}
+    wanted = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    asked = [Requirement(line) for line in wanted if isinstance(line, str) and line not in ("pip",)]
+    for line in asked:
+        if line.name == "python":
+            assert line.specifier.contains(f"{python}.1")
+        elif line.name != "pytorch":  # the user's choice
+            (pinned,) = locked[line.name.lower()].specifier
+            assert line.specifier.contains(pinned.version), line.name
+
+
+@pytest.mark.slow
+def test_a_wheel_without_its_checkout_says_what_it_needs(tmp_path):
+    shutil.copytree(ROOT / "dnakit", tmp_path / "source" / "dnakit")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path / "source")
+    wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "source", "-w", "."]
+    subprocess.run(wheel, cwd=tmp_path, check=True, capture_output=True)
+    shutil.unpack_archive(next(tmp_path.glob("*.whl")), tmp_path / "site", "zip")
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("DNAKIT")}
+    surroundings["PYTHONPATH"] = str(tmp_path / "site")
+    code = "import dnakit, sys; print(dnakit.__file__); from dnakit.cli import main; main()"
+    command = [sys.executable, "-P", "-c", code, "runs", "01_tokenization", "--profile", "smoke"]
+    for folder, status in ((tmp_path / "site", 2), (ROOT, 0)):
+        done = subprocess.run(command, cwd=folder, env=surroundings, capture_output=True, text=True)
+        assert done.stdout.splitlines()[0] == str(tmp_path / "site" / "dnakit" / "__init__.py")
+        assert done.returncode == status
+        if status:
+            assert done.stderr.startswith("dnakit: the notebooks, parameters and list of data lie in the project's")
+            assert done.stderr.count("\n") == 1
 
 
 def test_make_and_execute_give_kernels_the_same_surroundings():

@@ -1,6 +1,7 @@
 """Made once, published whole, and recorded only when real."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from safetensors import SafetensorError
 
-from dnakit import store
+from dnakit import project, store
 from dnakit.project import DnakitError
 from dnakit.report.finished import recorded
 
@@ -59,7 +60,7 @@ def test_what_failed_is_not_published_and_is_there_for_the_next_try():
 SLOW = """
 import sys, time
 from pathlib import Path
-from dnakit import store
+from dnakit import project, store
 
 def make(folder):
     with Path(sys.argv[1]).open("a") as handle:
@@ -140,3 +141,27 @@ def test_a_thesis_run_stands_before_a_laptop_run(tmp_path):
     found = recorded("02")
     assert {name: run.folder.parent.name for name, run in found.items()} == {"a": "thesis", "b": "laptop"}
     assert len(recorded("01")) == 0
+
+
+def test_what_a_killed_process_was_writing_is_removed_and_nothing_else(tmp_path):
+    """Files and folders of dead processes of this machine; not those of the living, of other machines, or of a user."""
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    part = project._part(tmp_path / "out").name
+    left = part.replace(f"-{os.getpid()}-", f"-{dead.stdout.strip()}-")
+    kept = [
+        part.replace(f"-{os.getpid()}-", "-1-"),
+        left.replace(project._HOST, "0000000g"),
+        ".out.notes.part",
+        "out.x",
+    ]
+    for name in kept:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / left).mkdir()
+    with project.published(tmp_path / "out") as writing:
+        writing.write_text("x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["out", *kept])
+    (tmp_path / left).write_text("half")
+    (tmp_path / "out").unlink()
+    with project.published_folder(tmp_path / "out"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["out", *kept])

@@ -1,11 +1,11 @@
-"""A download for pooch that goes on where it broke off, if the server still has the same version of the file."""
+"""A download that goes on where it broke off, if the server still has the same version of the file."""
 
+import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import requests
 import urllib3
@@ -17,16 +17,26 @@ _CHUNK = 1 << 20
 _TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
 
 
-def resuming(path: Path) -> Callable[[str, str, Any], None]:
-    """A downloader for pooch whose unfinished file stays as ``.part``, to be continued by the next call."""
+def download(url: str, path: Path, expected: str | None) -> None:
+    """Download ``url`` to ``path``, which appears when it is whole and has the expected sha256, if there is one.
 
-    def downloader(url: str, output_file: str, _pooch: Any) -> None:
-        part = path.with_name(path.name + ".part")
-        _transfer(url, part)
-        os.replace(part, output_file)
-        _validator_path(part).unlink(missing_ok=True)
+    What an interrupted call got stays as ``.part`` beside it, and the next call goes on from there.
 
-    return downloader
+    Raises
+    ------
+    ValueError
+        What came has another sha256; it is removed.
+    """
+    part = path.with_name(path.name + ".part")
+    _transfer(url, part)
+    with open(part, "rb") as handle:
+        found = hashlib.file_digest(handle, "sha256").hexdigest()
+    if expected in (None, found):
+        os.replace(part, path)
+    part.unlink(missing_ok=True)
+    _validator_path(part).unlink(missing_ok=True)
+    if expected not in (None, found):
+        raise ValueError(f"sha256 {found}")
 
 
 def _transfer(url: str, part: Path) -> None:
@@ -43,6 +53,8 @@ def _transfer(url: str, part: Path) -> None:
             part.unlink()
             return _transfer(url, part)
         response.raise_for_status()
+        if url.startswith("https:") and not response.url.startswith("https:"):
+            raise DnakitError(f"{url}: the server sends on to an address without encryption, {response.url}: refused")
         have = have if response.status_code == 206 else 0
         _remember_version(validator, response.headers)
         size = response.headers.get("Content-Length")

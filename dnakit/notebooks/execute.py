@@ -3,7 +3,6 @@
 import copy
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -52,31 +51,12 @@ def execute(notebook: str, parameters: Mapping[str, Any], output: Path) -> Path:
 
     values = check(parameters, notebook)
     failed = output.with_name(f"{notebook}.failed.ipynb")
-    _remove_leftovers(output)
     with published(output) as part:
         executed = _run(_with_values(read(notebook), values), part, notebook, failed)
         shown_values = {name: without_folders(value) for name, value in values.items()}
         nbformat.write(clean(_with_values(executed, shown_values)), part)
     failed.unlink(missing_ok=True)
     return output
-
-
-def _remove_leftovers(output: Path) -> None:
-    """Part files of this output whose process was killed and could not remove them."""
-    for part in output.parent.glob(f".{output.stem}.*.part.ipynb"):
-        found = re.fullmatch(rf"\.{re.escape(output.stem)}\.(\d+)-\d+\.part\.ipynb", part.name)
-        if found and not _is_alive(int(found[1])):
-            part.unlink(missing_ok=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _run(node: Any, part: Path, notebook: str, failed: Path) -> Any:

@@ -27,5 +27,19 @@ def clean(node: Any) -> Any:
         digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
         seen[digest] = seen.get(digest, 0) + 1
         cell.id = f"{digest}-{seen[digest]}"
+        if cell.cell_type == "code":
+            cell.outputs = _joined(cell.outputs)
     node.nbformat, node.nbformat_minor = 4, 5
     return node
+
+
+def _joined(outputs: list[Any]) -> list[Any]:
+    """Outputs with printed text in one piece: a kernel sends it in pieces that depend on the time they take."""
+    joined: list[Any] = []
+    for output in outputs:
+        before = joined[-1] if joined else {}
+        if output["output_type"] == "stream" == before.get("output_type") and output["name"] == before["name"]:
+            before["text"] += output["text"]
+        else:
+            joined.append(output)
+    return joined
