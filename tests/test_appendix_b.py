@@ -41,7 +41,7 @@ def test_names_and_edges_need_no_data(profile, monkeypatch, tmp_path):
     for name, edges in chapter_of(NAME, profile).edges().items():
         assert all(edge.notebook == NAME and edge.run in seen for edge in edges)
         seen.append(name)
-    assert len(seen) == 15
+    assert len(seen) == 16
     assert not list(tmp_path.iterdir())
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from dnakit.chapters.appendix_b.parameters import LARGE, LONGFORMER, Parameters
 from dnakit.chapters.appendix_b.trainings import Pretraining
 from dnakit.run import Outcome, Run
+from dnakit.tokens.parameters import corpus_key
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,37 @@ class MaskedTokens(Run):
         return Outcome(lengths.summary(tables), self._record(tokens))
 
     def _record(self, tokens: Any) -> dict[str, Any]:
-        from dnakit.data import sources
-        from dnakit.models import device
+        settings = self.parameters.model_dump(include={"example_tokens", "seed"})
+        return _of_corpus(self.pretrained[0], settings) | {"samples": {"test": len(tokens.shown)}}
 
-        corpus = self.pretrained[0].corpus
-        return {
-            "parameters": self.parameters.model_dump(include={"example_tokens", "seed"}),
-            "corpus": corpus.named(),
-            **sources.about(corpus.sources),
-            "samples": {"test": len(tokens.shown)},
-            "device": device.in_words(),
-        }
+
+@dataclass(frozen=True)
+class Boundaries(Run):
+    """The masked tokens of the test genomes as the visible boundaries alone name them: it needs no model."""
+
+    recipe = "boundaries alone 1"
+
+    parameters: Parameters
+    pretrained: Pretraining
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return "lengths of masked tokens that the visible boundaries alone give away"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """The key of the corpus, and the seed of the masks."""
+        return {"corpus": corpus_key(self.pretrained.corpus), "seed": self.parameters.seed}
+
+    def compute(self, folder: Path) -> Outcome:
+        """Write ``lengths.csv``: a row for each group of tokens."""
+        from dnakit.chapters.appendix_b import lengths, predictions
+
+        tokens = predictions.masked_test_tokens(self.pretrained, self.parameters.seed)
+        table = lengths.table(tokens, predictions.by_boundaries(tokens)).assign(method="boundaries")
+        table.to_csv(folder / "lengths.csv", index=False, float_format="%.6g")
+        record = _of_corpus(self.pretrained, {"seed": self.parameters.seed})
+        return Outcome(lengths.summary([table]), record | {"samples": {"test": len(tokens.shown)}})
 
 
 @dataclass(frozen=True)
@@ -90,13 +111,17 @@ class Costs(Run):
         import pandas as pd
 
         from dnakit.chapters.appendix_b import costs
-        from dnakit.data import sources
-        from dnakit.models import device
 
         table = pd.DataFrame([costs.measure(run) for run in self.trained])
         table.to_csv(folder / "costs.csv", index=False, float_format="%.6g")
         small = next(run for run in self.trained if isinstance(run, Pretraining) and run.name == f"mlm-{LONGFORMER}")
-        record = {"parameters": {"seed": self.parameters.seed}, "corpus": small.corpus.named()}
-        return Outcome(
-            {"trainings": len(table)}, record | sources.about(small.corpus.sources) | {"device": device.in_words()}
-        )
+        return Outcome({"trainings": len(table)}, _of_corpus(small, {"seed": self.parameters.seed}))
+
+
+def _of_corpus(run: Pretraining, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the record of a measurement on the corpus of a pretraining says."""
+    from dnakit.data import sources
+    from dnakit.models import device
+
+    about = {"parameters": dict(settings), "corpus": run.corpus.named(), "device": device.in_words()}
+    return about | sources.about(run.corpus.sources)

@@ -244,9 +244,10 @@ def times(done: Finished) -> dict[str, float]:
 
 def lengths(done: Finished) -> pd.DataFrame:
     """Masked tokens by method and by whether boundaries give the length away: right ones, lengths of wrong ones."""
-    if "masked-tokens" not in done:
+    measured = done.get("masked-tokens") or done.get("boundaries")  # the former holds both
+    if measured is None:
         return pd.DataFrame()
-    found = done["masked-tokens"].frame("lengths.csv")
+    found = measured.frame("lengths.csv")
     found["method"] = found["method"].map(METHODS)
     table = found.set_index(["method", "group"])
     wrong = table["wrong"].where(table["wrong"] > 0)
