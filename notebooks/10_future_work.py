@@ -93,6 +93,9 @@ recorded, here = chapter.recorded(), chapter.here()
 #   *minimum* of a token's Phred scores is added to the token's vector; or *attention* to a token is multiplied by the
 #   probability that all of its bases are right, to a power that is learned. The four begin with the same weights and see the
 #   same reads in the same order.
+#
+# Much cannot be expected. Where two species differ in one base, and just this base is read wrong, its quality says that it is
+# doubtful. It does not say what the base was.
 
 # %% tags=["remove-input"]
 show(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dnakit.chapters.future_work import contexts, read_methods, reads
+from dnakit.chapters.future_work.parameters import CONTEXTS, SAMPLINGS
 from dnakit.data.bases import codes, letters, reverse_complement
 from dnakit.data.formats import BedRow
 
@@ -122,7 +123,7 @@ def test_an_unknown_base_ends_a_frame():
 def test_a_promoter_lies_mostly_before_its_site_and_goes_before_coding(strand):
     site, sequence = 1_000, RNG.integers(0, 4, 2_000).astype(np.uint8)
     row = BedRow("x", site, site + 1, None, None, strand, None, None)
-    found = contexts.contexts(sequence, [row], 5_000) == contexts.CONTEXTS.index("promoter")
+    found = contexts.contexts(sequence, [row], 5_000) == CONTEXTS.index("promoter")
     assert found.sum() == contexts.BEFORE + contexts.AFTER
     assert found[site]
     upstream = found[:site].sum() if strand == "+" else found[site + 1 :].sum()
@@ -138,7 +139,7 @@ def test_both_kinds_of_promoter_files_give_one_site():
 def test_balanced_sampling_draws_contexts_alike_and_natural_sampling_draws_windows_alike():
     context = np.repeat([0, 1, 2], [800, 150, 50])
     some = contexts.Windows(np.zeros((1_000, 9), np.uint8), context)
-    drawn = {name: some.draw(name, 30_000, np.random.default_rng(1)) for name in contexts.SAMPLINGS}
+    drawn = {name: some.draw(name, 30_000, np.random.default_rng(1)) for name in SAMPLINGS}
     shares = {name: np.bincount(context[rows], minlength=3) / len(rows) for name, rows in drawn.items()}
     assert shares["natural"] == pytest.approx([0.8, 0.15, 0.05], abs=0.01)
     assert shares["balanced"] == pytest.approx([1 / 3] * 3, abs=0.01)

@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from dnakit.chapters.future_work.contexts import CONTEXTS, SAMPLINGS, Windows, tokenizer_of, windows
-from dnakit.chapters.future_work.parameters import Parameters
+from dnakit.chapters.future_work.contexts import Windows, tokenizer_of, windows
+from dnakit.chapters.future_work.parameters import CONTEXTS, SAMPLINGS, Parameters
 from dnakit.chapters.future_work.read_methods import as_string
 from dnakit.data.bases import kmer_numbers
 from dnakit.run import Outcome

@@ -14,18 +14,16 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from dnakit.chapters.future_work.parameters import WORD, Parameters
+from dnakit.chapters.future_work.parameters import CONTEXTS, WORD, Parameters
 from dnakit.data import sources
 from dnakit.data.bases import UNKNOWN, codes, kmer_numbers, letters
 from dnakit.data.formats import BedRow, read_bed, read_fasta
 from dnakit.project import DnakitError
 from dnakit.tokens.tokenizer import DnaTokenizer, known_words, train_tokenizer
 
-CONTEXTS = ("coding", "promoter", "other")
 BEFORE, AFTER = 250, 50  # bases of a promoter
 _START = kmer_numbers(codes(b"ATG"))
 _STOPS = [int(kmer_numbers(codes(stop))) for stop in (b"TAA", b"TAG", b"TGA")]
-SAMPLINGS = ("natural", "balanced")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from dnakit.chapters.chapter import TrainingChapterParameters
 from dnakit.tokens.vocabulary import SPECIAL_TOKENS
 
 WORD = 9  # bases of a word, in both experiments
+CONTEXTS = ("coding", "promoter", "other")  # of a window of a genome
+SAMPLINGS = ("natural", "balanced")  # draw each window alike, or each context alike
 
 
 class Parameters(TrainingChapterParameters):

@@ -1,6 +1,6 @@
 """What chapter 10 found: tables, a figure and sentences, from finished runs; a run that is not there is "not run"."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dnakit.chapters.future_work import context_runs, read_runs
-from dnakit.chapters.future_work.contexts import CONTEXTS, SAMPLINGS
+from dnakit.chapters.future_work.parameters import CONTEXTS, SAMPLINGS
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.intervals import Interval
 from dnakit.report.style import GREY, PALETTE
@@ -50,7 +50,7 @@ def _written(value: float, interval: Interval, kind: str = ".1%") -> str:
 
 
 def _points(value: float, interval: Interval) -> str:
-    return f"{100 * value:+.1f} ({100 * interval.low:+.1f} to {100 * interval.high:+.1f})"
+    return f"{100 * value:+.2f} ({100 * interval.low:+.2f} to {100 * interval.high:+.2f})"
 
 
 # ---- 1 reads
@@ -65,7 +65,7 @@ def _lowered(done: Finished) -> list[str]:
     """The Phred that were taken from the qualities, as the runs name them."""
     if read_runs.METHODS_RUN in done:
         return list(done[read_runs.METHODS_RUN].metrics["errors"])
-    return list(next(iter(done.values())).metrics["right"]) if done else []
+    return list(next(iter(reads.values())).metrics["right"]) if (reads := of_reads(done)) else []
 
 
 def _right(done: Finished, method: str, lowered: str) -> Values | None:
@@ -105,7 +105,7 @@ def _same_seeds(done: Finished, use: str, lowered: str) -> tuple[Values, Values]
 
 def _species(done: Finished, reads: Values) -> NDArray[Any]:
     """Groups of the bootstrap: the reads of a species lie together."""
-    return np.arange(len(reads)) // int(next(iter(done.values())).record["test_reads"])
+    return np.arange(len(reads)) // int(next(iter(of_reads(done).values())).record["test_reads"])
 
 
 def reads_table(done: Finished) -> pd.DataFrame:
@@ -149,6 +149,7 @@ def draw_reads(done: Finished) -> Figure | None:
                 label = _named(done, less) if place == 0 else None
                 axes.plot(100 * value, at, mark, color=list(PALETTE.values())[number % 4], label=label)
     axes.set_yticks(range(len(found)), [each if each in SIMPLE else f"Longformer, {each}" for each in found])
+    axes.margins(y=0.12)
     axes.invert_yaxis()
     axes.set_xlabel("more reads named right than without qualities (points)")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
@@ -268,32 +269,27 @@ def _cost(runs: Sequence[FinishedRun]) -> dict[str, Any]:
 
 
 def said_of_methods(done: Finished) -> str:
-    """What qualities gain without a model, at the qualities as they are."""
-    gains = {method: _gain(done, method, _lowered(done)[0]) for method in COMPARED} if _lowered(done) else {}
-    if not all(gains.values()) or not gains:
+    """What qualities gain without a network, at each error rate."""
+    if read_runs.METHODS_RUN not in done:
         return "The simple methods are not run."
-    best = _written(*mean_and_interval(right := _right_of(done, "likelihood"), _species(done, right)))
-    text = "; ".join(f"{method} {_points(*gain)} points" for method, gain in gains.items() if gain)
-    return (
-        f"Without a network, qualities change the share of reads named right by: {text}. The best possible is {best}."
-    )
-
-
-def _right_of(done: Finished, method: str) -> Values:
-    found = _right(done, method, _lowered(done)[0])
-    return np.empty(0) if found is None else found
+    text = " ".join(_said_of_gains(done, COMPARED, less) for less in _lowered(done))
+    return f"Without a network, what qualities gain over ignoring them. {text}"
 
 
 def said_of_models(done: Finished) -> str:
-    """Whether a Longformer gains by quality, at the qualities as they are."""
-    lowered = _lowered(done)
-    gains = {use: _gain(done, use, lowered[0]) for use in read_runs.USES if use != "ignored"} if lowered else {}
-    known = {use: gain for use, gain in gains.items() if gain}
-    if not known:
+    """Whether a Longformer gains by quality, at each error rate."""
+    uses = [use for use in read_runs.USES if use != "ignored" and _of_use(done, use) and _of_use(done, "ignored")]
+    if not uses:
         return "The Longformers are not run."
-    words = ("better than ignoring it", "worse than ignoring it", "no difference seen")
-    text = "; ".join(f"{use} {_points(*gain)} points, {verdict(gain[1], *words)}" for use, gain in known.items())
-    return f"In the Longformer: {text}."
+    return f"In the Longformer. {' '.join(_said_of_gains(done, uses, less) for less in _lowered(done))}"
+
+
+def _said_of_gains(done: Finished, methods: Iterable[str], lowered: str) -> str:
+    """The gain of each method at one error rate, and what its interval says."""
+    gains = {method: gain for method in methods if (gain := _gain(done, method, lowered))}
+    words = ("better", "worse", "no difference seen")
+    text = "; ".join(f"{method} {_points(*gain)} points, {verdict(gain[1], *words)}" for method, gain in gains.items())
+    return f"At {_named(done, lowered)}: {text}."
 
 
 def said_of_balance(done: Finished) -> str:
