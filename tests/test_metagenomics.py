@@ -6,7 +6,17 @@ import pandas as pd
 import pytest
 
 from dnakit.chapters.chapter import chapter_of
-from dnakit.chapters.metagenomics import classifier, confidence, copies, methods, naming, results, search, tasks
+from dnakit.chapters.metagenomics import (
+    classifier,
+    confidence,
+    copies,
+    methods,
+    model_results,
+    naming,
+    results,
+    search,
+    tasks,
+)
 from dnakit.chapters.metagenomics.comparing import scored
 from dnakit.chapters.metagenomics.references import reference
 from dnakit.data.barcodes import RANKS
@@ -325,13 +335,29 @@ def test_controls_of_the_trained_species_see_the_samples_of_the_trainings(tmp_pa
 # ---- results
 
 
+def test_the_thesis_task_is_shown_with_the_species_of_the_trainings_and_with_all():
+    from dnakit.report.finished import recorded
+
+    table = results.of_copies(recorded("04_metagenomics"))
+    few, every = sorted(set(table.index.get_level_values("species")))
+    assert few < every
+    assert results.of_all_copies(recorded("04_metagenomics")).equals(table.loc[every])
+    for method in ("consensus", "naive-bayes", "search"):  # an easier task is not harder
+        title = results.METHODS[method]
+        assert table.loc[(few, title), "top-1"] >= table.loc[(every, title), "top-1"]
+    assert not table.loc[few, "test samples"].dropna().nunique() > 1
+
+
 def test_every_result_can_be_made_of_nothing_and_shared_ranks_are_shares():
     from dnakit.report.finished import Finished
 
     nothing = Finished("recorded", "", {})
     for make in (results.fair, results.of_copies, results.calibration, results.strangers, results.communities):
         assert make(nothing).empty
+    for make in (model_results.effects, model_results.other_records):
+        assert make(nothing).empty
     assert results.draw_losses(nothing) is None
+    assert model_results.draw_errors(nothing) is None
     one, other = pd.Series(ranks("G a")), pd.Series(ranks("H a", "H"))
     from dnakit.chapters.metagenomics.fine_tuning import lowest_shared
 

@@ -1,0 +1,52 @@
+"""The tables and figures of what chapter 4's trained models are worth. They read finished runs, recorded or not."""
+
+import pandas as pd
+import seaborn as sns
+
+from dnakit.chapters.metagenomics.results import COLORS, FORMS, METHODS, MODELS, SHARED
+from dnakit.report.finished import Finished
+
+EFFECT, OTHERS = "pretraining-effect", "other-records"  # names of the runs
+NAMES = {"consensus": "nearest consensus"} | MODELS
+
+
+def effects(done: Finished) -> pd.DataFrame:
+    """How much more often one start, or the consensus, names the species than another, with 95% intervals."""
+    if EFFECT not in done:
+        return pd.DataFrame()
+    data = done[EFFECT].frame("differences.csv")
+    pairs = data["difference"].str.split("_minus_", expand=True)
+    named = pd.DataFrame({"first": pairs[0].map(NAMES), "second": pairs[1].map(NAMES)})
+    rest = data[["share", "low", "high"]].set_axis(["top-1, first minus second", "from", "to"], axis=1)
+    return pd.concat([named, rest], axis=1).set_index(["first", "second"])
+
+
+def draw_errors(done: Finished) -> sns.FacetGrid | None:
+    """All errors by the lowest rank that the true and the predicted species share, with 95% intervals."""
+    if EFFECT not in done:
+        return None
+    data = done[EFFECT].frame("errors_by_rank.csv", keep_default_na=False, na_values=[""])
+    shown = data[data["rank"].isin(SHARED)].dropna(subset=["share"])
+    if shown.empty:
+        return None
+    shown = shown.assign(pretraining=shown["pretraining"].map(MODELS))
+    longer = shown.melt(["rank", "pretraining"], ["low", "share", "high"], value_name="errors")
+    grid = sns.catplot(
+        longer, kind="point", x="errors", y="rank", hue="pretraining", errorbar=("pi", 100), estimator="median",
+        linestyle="none", dodge=0.4, height=3.2, aspect=1.8, palette=COLORS, order=list(SHARED),
+    )  # fmt: skip
+    return grid.set_axis_labels("share of the wrong predictions", "lowest rank in common")
+
+
+def other_records(done: Finished) -> pd.DataFrame:
+    """Another record of a trained species: share of right species by form of the reads, with 95% intervals."""
+    if OTHERS not in done:
+        return pd.DataFrame()
+    data = done[OTHERS].frame("accuracies.csv")
+    titles = METHODS | {name: f"Longformer, {title}" for name, title in MODELS.items()}
+    text = [f"{row.share:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in data.itertuples()]
+    named = data.assign(method=data["method"].map(titles), form=data["form"].map(FORMS), text=text)
+    table = named.pivot(index="method", columns="form", values="text")
+    table = table.loc[list(dict.fromkeys(named["method"])), list(dict.fromkeys(named["form"]))]
+    table.columns.name = None
+    return table.assign(reads=data.groupby("method", sort=False)["reads"].first().rename(index=titles))
