@@ -29,7 +29,7 @@ outside() {
     command -v apt-get unshare git > /dev/null || fail "needs apt-get, unshare and git"
     [[ -f $CHECKOUT/.venv/.ready ]] || fail "there is no .venv: run make quick first"
     PLACE=$(mktemp -d "${TMPDIR:-/tmp}/dnakit-slurm.XXXXXX")
-    trap '[[ -z ${SPACE:-} ]] || { kill -KILL "$SPACE" 2> /dev/null; wait; }; rm -rf --one-file-system "$PLACE"' EXIT
+    trap '[[ -z ${SPACE:-} ]] || { kill -KILL "$SPACE" 2> /dev/null || true; wait || true; }; rm -rf --one-file-system "$PLACE"' EXIT
     trap 'exit 143' INT TERM
     mkdir "$PLACE"/{upper,work,root,venv-upper,venv-work}
     git clone --quiet "file://$CHECKOUT" "$PLACE/checkout"
