@@ -134,7 +134,7 @@ prose(
 show(
     results.sizes,
     results.rows(recorded),
-    results.rows(here),
+    results.rows(real),
     caption="What each model was trained on: training genomes (of the nuclear genome: pieces of it), samples per epoch, "
     "and minutes with validation, measured beside other work on the same processor.",
     formats={"minutes": ".1f"},
@@ -149,7 +149,7 @@ show(
 # worse than validation.
 #
 # Of a run on simulated genomes the page draws no figures, because such numbers mean nothing. Table 5.1 and the tables of
-# sizes, vocabularies, budgets and recipes of such a run are folded below the recorded ones.
+# budgets and recipes of such a run are folded below the recorded ones.
 #
 # Diamonds are the thesis's final values of Table 5.1, computed for masked tokens, not measured on them. The thesis's loss is
 # the logarithm of its perplexity. If all of that loss comes from the masked tokens, 12% of all, then the loss per masked
@@ -204,7 +204,7 @@ show(
 show(
     results.sentence_order,
     results.of_sentence_order(recorded),
-    results.of_sentence_order(here),
+    results.of_sentence_order(real),
     caption="Sentence order on both held-out sets: the share of pairs of which one order alone fits the frame of words, the "
     "accuracy of that (a guess elsewhere counts one half), and the accuracy of the model. Brackets: 95% intervals by pairs.",
     formats={"decided by the frame": ".1%"},
@@ -271,7 +271,7 @@ show(
 show(
     gains.vocabularies,
     gains.of_vocabularies(recorded),
-    gains.of_vocabularies(here),
+    gains.of_vocabularies(real),
     caption="Segmentation alone with 9-mer vocabularies of several sizes, both held-out sets: masked tokens alone, and "
     "accuracy and perplexity over all tokens of a predictor that copies what it is shown.",
     formats={

@@ -239,7 +239,7 @@ show(
 show(
     training_results.spread,
     recorded,
-    here,
+    drawn,
     "Mean AUROC by kind over the repeats of each row, with the 95% interval of the mean over seeds where there are several.",
     formats=dict.fromkeys(["DNase", "TF", "histone"], ".3f"),
 )
@@ -366,7 +366,7 @@ show(
 show(
     control_results.strands,
     recorded,
-    here,
+    drawn,
     "How far the probabilities of the two strands differ on average, and mean AUROC of one strand and of both averaged.",
     formats={"mean difference": ".4f"}
     | {f"{kind}{end}": ".3f" for kind in ("DNase", "TF", "histone") for end in ("", ", both")},
