@@ -156,7 +156,7 @@ def test_a_wheel_without_its_checkout_says_what_it_needs(tmp_path):
     shutil.copytree(ROOT / "dnakit", tmp_path / "source" / "dnakit")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path / "source")
-    wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "./source", "-w", "."]
+    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "./source", "-w", "."]
     subprocess.run(wheel, cwd=tmp_path, check=True, capture_output=True)
     shutil.unpack_archive(next(tmp_path.glob("*.whl")), tmp_path / "site", "zip")
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith("DNAKIT")}
