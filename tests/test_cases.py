@@ -144,7 +144,7 @@ def test_a_result_is_called_as_its_data_were_asked_for(folder):
 
 
 def test_text_where_a_list_belongs_is_one_line_that_names_papermills_way():
-    with pytest.raises(DnakitError, match=r"'tokenizations': .* not the text '\[9-mer\]' \(papermill takes") as raised:
+    with pytest.raises(DnakitError, match=r"'tokenizations': .* not '\[9-mer\]' \(papermill takes") as raised:
         open_chapter("01_tokenization", parameters.declared("01_tokenization") | {"tokenizations": "[9-mer]"})
     assert len(raised.value._render_traceback_()) == 1
 

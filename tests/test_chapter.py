@@ -37,7 +37,7 @@ def test_a_notebook_passes_everything_it_knows(toy):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"epochs": 0}, "98_toy: 'epochs': .*greater than or equal to 1"), ({"organisms": "x"}, "'organisms': .*list")],
+    [({"epochs": 0}, "98_toy: 'epochs': has to be 1 or more, and is 0"), ({"organisms": "x"}, "'organisms': .*list")],
 )
 def test_a_value_that_does_not_fit_is_refused_in_one_line(toy, change, message):
     values = {"profile": "smoke", "epochs": 4, "label": "a", "organisms": ["x"]} | change
