@@ -179,12 +179,17 @@ def sentence_order(done: Finished) -> pd.DataFrame:
 
 def _orders(run: FinishedRun, model: FinishedRun | None, part: str) -> dict[str, float | str]:
     alone = run.metrics[part]
-    accuracy = model.metrics[part].get("sop_accuracy") if model and part in model.metrics else None
+    predicted = model.metrics[part].get("sop_accuracy") if model and part in model.metrics else None
     return {
         "decided by the frame": alone["decided"],
-        "frame alone": f"{alone['accuracy']:.3f} {wilson(alone['accuracy'], alone['pairs'])}",
-        "Longformer": "" if accuracy is None else f"{accuracy:.3f} {wilson(accuracy, alone['pairs'])}",
+        "frame alone": _with_interval(alone["accuracy"], alone["pairs"]),
+        "Longformer": "" if predicted is None else _with_interval(predicted, alone["pairs"]),
     }
+
+
+def _with_interval(share: float, count: int) -> str:
+    low, high = wilson(share, count)
+    return f"{share:.3f} [{low:.3f}, {high:.3f}]"
 
 
 # ---- examples
