@@ -1,6 +1,7 @@
 """The command line: each command checks what it was given, calls one function of the package, and prints what came."""
 
 import io
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -27,6 +28,12 @@ app = typer.Typer(
 )
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer has it from click, or from its own copy of it
+
+
+def _cores(jobs: int) -> int:
+    """As many processes as asked for, and no more than there are cores: a machine dies of hundreds."""
+    return min(jobs, os.cpu_count() or 1)
+
 
 Notebook = Annotated[str, typer.Argument(help="A notebook, e.g. 02_pretraining.")]
 Notebooks = Annotated[list[str] | None, typer.Argument(help="Notebooks; all of them when none is named.")]
@@ -63,7 +70,7 @@ def train(
     profile: Profile,
     chosen: Runs = None,
     p: Assignments = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, each in a process of its own.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, callback=_cores, help="Runs at a time, at most one a core.")] = 1,
     key_file: Annotated[Path | None, typer.Option(help="Write the names and keys here when all are made.")] = None,
 ) -> None:
     """Make runs, unless the store holds them, and print their folders."""
@@ -167,7 +174,7 @@ def classify(
     output: Annotated[Path | None, typer.Option(help="A file; standard output when not given.")] = None,
     wide: Annotated[bool, typer.Option("--wide", help="A column for each rank.")] = False,
     report: Annotated[Path | None, typer.Option(help="A page (.html) or picture (.png) of what was found.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, callback=_cores, help="Processes, at most one a core.")] = 1,
 ) -> None:
     """Name the fish that each 12S read is of, with a confidence, in QIIME 2's taxonomy format."""
     from dnakit.chapters.metagenomics.classify import classify

@@ -8,6 +8,7 @@ import pytest
 from conftest import TOY
 
 from dnakit import cli
+from dnakit.chapters import pool
 from dnakit.chapters.chapter import chapter_of
 from dnakit.project import DnakitError
 
@@ -159,3 +160,13 @@ def test_help_is_there_at_once_and_names_the_commands():
     }
     for command in ("fetch", "runs", "train", "execute", "pair", "record"):
         assert command in shown.stdout
+
+
+@pytest.mark.parametrize("asked", [1, 10**9])
+def test_no_number_of_jobs_makes_more_processes_than_cores(asked, toy, dnakit, monkeypatch):
+    """Hundreds of processes fill the memory of a machine."""
+    monkeypatch.setattr(cli.os, "cpu_count", lambda: 3)
+    used = []
+    monkeypatch.setattr(pool, "make_all", lambda chapter, names, jobs: used.append(jobs) or [])
+    assert dnakit("train", "98_toy", "--profile", "smoke", "--jobs", str(asked))[0] == 0
+    assert used == [min(asked, 3)]
