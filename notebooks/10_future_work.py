@@ -18,8 +18,8 @@
 # *Thesis section 6.2.* The thesis ends with what it did not try. Chapter 9 has the benchmark that it asks for. This chapter
 # makes one small experiment of each of its three other proposals:
 #
-# 1. **Quality of reads.** A sequencer gives each base a *Phred score* $Q$: it states an error probability of $10^{-Q/10}$. Can
-#    a transformer use it?
+# 1. **Quality of reads.** A sequencer gives each base a *Phred score* Q: it states an error probability of 10 to the
+#    power of -Q/10. Can a transformer use it?
 # 2. **Balanced contexts.** A genome has far more coding sequence than promoters, or the other way round. Is a language model
 #    better when it sees coding, promoter and other sequence equally often?
 # 3. **Replaced tokens.** ELECTRA (Clark et al. 2020, arXiv 2003.10555) learns to tell which tokens a small model has replaced. Is this

@@ -210,3 +210,16 @@ def test_the_command_reads_standard_input_and_fails_with_2(fastq):
     assert done.returncode == 2
     assert done.stderr.startswith("dnakit: standard input: not FASTA or FASTQ")
     assert done.stderr.count("\n") == 1
+
+
+def test_names_never_replace_the_reads(tmp_path, fastq):
+    path = tmp_path / "reads.fq"
+    path.write_text(fastq[0])
+    link = tmp_path / "link.fq"
+    link.symlink_to(path)
+    for given in ({"output": path}, {"output": link}, {"report": path.with_suffix(".html"), "output": path}):
+        with pytest.raises(DnakitError, match="are one file"):
+            command.classify(str(path), "simulated", **given)
+    with pytest.raises(DnakitError, match="--output and --report are one file"):
+        command.classify(str(path), "simulated", output=tmp_path / "x.html", report=tmp_path / "x.html")
+    assert path.read_text() == fastq[0]

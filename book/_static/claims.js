@@ -46,9 +46,17 @@ document.addEventListener("DOMContentLoaded", () => {
     }
 
     function sortBy(column, down) {
-      const key = (row) => row.cells[column].dataset.sort || row.cells[column].textContent;
-      const compare = (one, other) => key(one).localeCompare(key(other), "en", { numeric: true });
-      const sorted = Array.from(rows).sort((one, other) => (down ? compare(other, one) : compare(one, other)));
+      const key = (row) => row.cells[column].dataset.sort || row.cells[column].textContent.trim();
+      const number = (text) => parseFloat(text.replace(/,/g, "").replace("\u2212", "-"));
+      const compare = (one, other) => {
+        const both = [number(one), number(other)];
+        return both.some(Number.isNaN) ? one.localeCompare(other, "en") : both[0] - both[1];
+      };
+      const ranked = (one, other) => {
+        const empty = Number(key(one) === "") - Number(key(other) === ""); // rows without a value stay last
+        return empty || (down ? compare(key(other), key(one)) : compare(key(one), key(other)));
+      };
+      const sorted = Array.from(rows).sort(ranked);
       table.tBodies[0].append(...sorted);
     }
 

@@ -3,6 +3,7 @@
 ``data/thesis/claims.csv`` holds the claims, ``data/verdicts.csv`` how each is decided (see `dnakit.report.rules`).
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -108,6 +109,8 @@ def number(found: Measured | None) -> str:
         return ""
     if not found.runs and not found.count:  # printed in the thesis
         return f"{found.value:.4f}"
+    if math.isinf(found.interval.high):
+        return f"{digits(found.value)} (one seed)"
     low, high = digits(found.interval.low), digits(found.interval.high)
     if low == high:
         return digits(found.value)
@@ -116,8 +119,6 @@ def number(found: Measured | None) -> str:
 
 def digits(value: float) -> str:
     """A number with as many digits as a table has: whole from 1,000 on, else three decimals."""
-    if value in (float("inf"), float("-inf")):
-        return "∞" if value > 0 else "-∞"
     return f"{value:,.0f}" if abs(value) >= 1000 or float(value).is_integer() else f"{value:.3f}"
 
 

@@ -76,9 +76,11 @@ def classify(
     Raises
     ------
     DnakitError
-        Input that is no reads, an unknown reference or method, a number that does not fit.
+        Input that is no reads, one file given for two things, an unknown reference or method, or a number that does
+        not fit.
     """
     _check(method, min_confidence, report)
+    _refuse_one_file_for_two(reads, output, report)
     chosen: Method = "search" if method == "search" else "k-mers"
     tally, found = Tally(), reference(known, taxa)
     classifier.prepared(found, chosen)  # makes the index before processes ask for it
@@ -107,6 +109,15 @@ def _check(method: str, min_confidence: float, report: Path | None) -> None:
         raise DnakitError(f"--min-confidence is a probability from 0 to 1, not {min_confidence}")
     if report and report.suffix.lower() not in (".html", ".png"):
         raise DnakitError(f"--report writes a page (.html) or a picture (.png), not {report.name}")
+
+
+def _refuse_one_file_for_two(reads: str, output: Path | None, report: Path | None) -> None:
+    """Whoever names the file of the reads as that of the names would lose the reads."""
+    named = {"the reads": Path(reads) if reads != "-" else None, "--output": output, "--report": report}
+    seen: dict[Path, str] = {}
+    for what, path in named.items():
+        if path is not None and (other := seen.setdefault(path.resolve(), what)) != what:
+            raise DnakitError(f"{other} and {what} are one file, {path}: give another name")
 
 
 def _taxon(names: np.ndarray, down_to: int) -> str:
