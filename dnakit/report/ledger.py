@@ -19,7 +19,7 @@ from dnakit.report.rules import DECIDED, VERDICTS, Outcome
 from dnakit.report.thesis import thesis_table
 
 COLOURS = dict(  # readable in black and white: from dark to light, hatched where a number exists and decides nothing
-    zip(VERDICTS, ("#0072B2", "#56B4E9", "#D55E00", "#c9c9c9", "#e3e3e3", "#efefef", "#ffffff"), strict=True)
+    zip(VERDICTS, ("#0072B2", "#56B4E9", "#D55E00", "#c9c9c9", "#e3e3e3", "#f1e3c4", "#ffffff"), strict=True)
 )
 PARTS = {  # of the thesis, by the beginning of a claim's section
     "1": "Summary (1.1, 1.3)",
