@@ -316,7 +316,7 @@ prose(
 show(
     control_results.lengths,
     recorded,
-    here,
+    drawn,
     "Mean AUROC by length of the input. Longest input: the tokens that the longest window needs, rounded up to a multiple of 32.",
     formats=dict.fromkeys(["DNase", "TF", "histone"], ".3f"),
 )
@@ -332,7 +332,7 @@ show(
 show(
     control_results.weights,
     recorded,
-    here,
+    drawn,
     "The same training with positives weighted by 8 and by 1. A calibrated model's mean probability is the share of "
     "positive labels.",
     formats=dict.fromkeys(
@@ -376,9 +376,9 @@ show(
 # ## What a network looks at
 #
 # Known motifs are looked for in the test bins where their factor is bound. Each base in and around a motif is replaced by
-# the three others. How far the predicted logit falls is the importance of the base. The networks are DanQ on the human
-# profiles and DeepSEA's on yeast, trained with whole chromosomes held out. One that has learned a motif shows its letters;
-# one that has not shows noise.
+# the three others. How far the predicted logit falls is the importance of the base. The networks are DeepSEA's and DanQ on
+# the human profiles and DeepSEA's on yeast, trained with whole chromosomes held out; what is recorded says which. One that
+# has learned a motif shows its letters; one that has not shows noise.
 
 # %% tags=["remove-input"]
 show(
