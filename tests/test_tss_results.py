@@ -147,7 +147,9 @@ def test_the_smoke_runs_fill_every_table(smoke):
     assert len(results.trainings(smoke)) == 17
     assert results.fair(smoke).index.get_level_values(0).unique().tolist() == ["Simulated A", "Simulated B"]
     assert results.errors(smoke).index.tolist() == ["Simulated A", "Simulated B", "Simulated C"]
-    assert all((run.record["name"], run.record["simulated"]) == (name, True) for name, run in smoke.items())
+    assert all(run.record["simulated"] for run in smoke.values())
+    runs = chapter_of("03_tss", "smoke").runs  # a record may have the name of chapter 6, which shares some of these
+    assert {name: run.record["key"] for name, run in smoke.items()} == {name: runs[name].key for name in smoke}
 
 
 @pytest.mark.trained
