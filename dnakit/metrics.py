@@ -36,6 +36,18 @@ def perplexity_base2(nats: float) -> float:
     return float(np.exp2(nats))
 
 
+def loss_and_accuracy(counts: NDArray[np.floating]) -> dict[str, float]:
+    """Mean loss and accuracy from a classifier's sums over a data set.
+
+    Parameters
+    ----------
+    counts : np.ndarray, shape (3,)
+        Sum of negative log-likelihoods (nats), samples, and how many were predicted right.
+    """
+    nats, samples, right = counts
+    return {"loss": float(nats / samples), "accuracy": float(right / samples)}
+
+
 def accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
     """Share of predictions that equal their label (A.5).
 

@@ -10,6 +10,7 @@ from dnakit.chapters.appendix_b import alignment, costs, examples, lengths, pred
 from dnakit.chapters.appendix_b.predictions import MaskedTokens
 from dnakit.chapters.chapter import chapter_of
 from dnakit.models.build import build
+from dnakit.models.operations import operations
 from dnakit.report.finished import Finished
 from dnakit.report.style import png
 from dnakit.tokens.corpus import prepare
@@ -83,7 +84,7 @@ def test_boundaries_alone_read_no_base(tokens):
 def test_an_lstms_operations_are_those_of_its_products():
     vocabulary, width, samples, length = 40, 16, 2, 12
     model = build("elmo", "sequence", vocabulary, hidden_size=width, num_labels=3).train()
-    found = costs.flop(model, costs.batch(model, samples, length, every=False))
+    found = operations(model, costs.batch(model, samples, length, every=False))
     # Two operations a product; four gates; two directions; the second layer reads both directions of the first.
     forward = [2 * 4 * width * (read + width) * 2 * length * samples for read in (width, 2 * width)]
     head = 2 * samples * 3 * 256 * 2 * width
@@ -98,7 +99,7 @@ def test_a_step_of_every_model_and_head_is_measured(architecture, head):
     model = build(architecture, head, 60, **sizes, **labels).train()
     inputs = costs.batch(model, 3, 20, every=True)
     before = [parameter.detach().clone() for parameter in model.parameters()]
-    assert costs.flop(model, inputs) > 0
+    assert operations(model, inputs) > 0
     assert costs.milliseconds(model, inputs, "fp32") > 0
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(before, model.parameters(), strict=True))
 

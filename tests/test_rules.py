@@ -133,7 +133,7 @@ def test_a_claim_stands_where_all_its_tests_do():
         (f"{CLAIM},> 0,x/run:a,,plus or minus,,,,,,number", "interval"),
         (f"{CLAIM},> 0,x/run:a,,,many,,,,,number", "size"),
         (f"{CLAIM},> 0,x/run:a,,,,,,perhaps,,number", "open"),
-        (f"{CLAIM},> 0,x/run:a", "one value for each column"),
+        (f"{CLAIM},> 0,x/run:a", "one value for each of id, predicts"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path, line, wrong):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from dnakit.chapters.chapter import chapter_of
-from dnakit.chapters.tss.fine_tuning import samples_of, summarise
+from dnakit.chapters.tss.fine_tuning import samples_of
 from dnakit.chapters.tss.organisms import TABLE_5_2, organism
 from dnakit.chapters.tss.trainings import experiments, separating
 from dnakit.chapters.tss.windows import load, read_sites
+from dnakit.metrics import loss_and_accuracy
 from dnakit.notebooks.parameters import PROFILES
 from dnakit.project import DnakitError
 from dnakit.report.thesis import thesis_table
@@ -137,4 +138,4 @@ def test_an_unknown_organism_is_one_clear_error():
 
 
 def test_summarise_divides_the_sums():
-    assert summarise(np.array([20.0, 10, 4])) == {"loss": 2.0, "accuracy": 0.4}
+    assert loss_and_accuracy(np.array([20.0, 10, 4])) == {"loss": 2.0, "accuracy": 0.4}

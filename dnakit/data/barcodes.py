@@ -181,8 +181,7 @@ def read_mitochondria(genomes: Path, table: Path) -> pd.DataFrame:
     rows = []
     for record in read_fasta(genomes, names=known):
         row = known[record.name]
-        start, end = _place(table, row, len(record.sequence))
-        gene = extract(record.sequence, start, end, -1 if row[POSITIONS[2]] == "-" else 1)
+        gene = _cut(record.sequence, *_place(table, row, len(record.sequence)), -1 if row[POSITIONS[2]] == "-" else 1)
         ranks = _ranks_of_lineage(row["lineage"].split(">"), row["species"])
         rows.append({"name": record.name, "sequence": gene} | ranks)
     if not rows:
@@ -191,7 +190,7 @@ def read_mitochondria(genomes: Path, table: Path) -> pd.DataFrame:
 
 
 def _place(table: Path, row: Mapping[str, str], length: int) -> tuple[int, int]:
-    """Start and end of the gene, 0-based and half-open; the end exceeds the length where it crosses the origin.
+    """Start and end of the gene, 0-based and half-open, as `_cut` takes them.
 
     Tables write such a gene in both ways: with its end beyond the length, or before its start.
     """
@@ -202,7 +201,12 @@ def _place(table: Path, row: Mapping[str, str], length: int) -> tuple[int, int]:
             f"{table}: '{row['accession'][:60]}' has its gene at {places[0][:20]!r} to {places[1][:20]!r}; positions "
             f"are numbers from 1 on, and it has {length:,} bases"
         )
-    return first - 1, last + (length if last < first else 0)
+    return first - 1, last
+
+
+def _cut(genome: bytes, start: int, end: int, strand: int) -> bytes:
+    """A gene; where it crosses the origin of the circle, its end lies beyond the length, or at or before its start."""
+    return extract(genome, start, end + (len(genome) if end <= start else 0), strand)
 
 
 def _mitofish_genes(path: Path) -> dict[str, mitofish.Gene]:
@@ -221,8 +225,7 @@ def _read_mitofish(path: Path, genes: Mapping[str, mitofish.Gene]) -> pd.DataFra
             sequence = nucleotides(letters, f"{path}: record '{name}'")
             if max(gene.start, gene.end) > len(sequence):
                 raise DnakitError(f"{path}: the 12S gene of {name} lies beyond its {len(sequence):,} bases")
-            past_origin = len(sequence) if gene.end <= gene.start else 0
-            cut = extract(sequence, gene.start, gene.end + past_origin, gene.strand)
+            cut = _cut(sequence, gene.start, gene.end, gene.strand)
             rows.append({"name": name, "sequence": cut} | _ranks_of_lineage((), gene.organism))
     if not rows:
         raise DnakitError(f"{path}: the annotation knows no genome in it: give MitoFish's two archives of one release")

@@ -4,7 +4,6 @@
 number (see `dnakit.report.measured`), or a value that somebody measured elsewhere, with where it is described.
 """
 
-import csv
 import hashlib
 import json
 from collections.abc import Sequence
@@ -14,10 +13,11 @@ from typing import Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from dnakit.project import DnakitError, Model, checked, did_you_mean, root
+from dnakit.project import DnakitError, did_you_mean, root
 from dnakit.report.finished import FinishedRun, provenance_names
 from dnakit.report.intervals import Interval
 from dnakit.report.ledger import digits
+from dnakit.report.lines import read_lines
 from dnakit.report.measured import Measured, measured, runs_of
 
 NOT_RECORDED = "not recorded yet"
@@ -135,7 +135,7 @@ class Result(BaseModel):
 
 def tasks() -> list[Task]:
     """All tasks, in the order of the file."""
-    return _read(Task, root() / "data" / "benchmark_tasks.csv")
+    return [task for _, task in read_lines(Task, root() / "data" / "benchmark_tasks.csv")]
 
 
 def results(path: Path | None = None) -> list[Result]:
@@ -147,25 +147,13 @@ def results(path: Path | None = None) -> list[Result]:
         Names the line that is wrong.
     """
     path = path or root() / "data" / "benchmark.csv"
-    found, known = _read(Result, path), [task.id for task in tasks()]
-    for line, result in enumerate(found, start=2):
+    found, known = [], [task.id for task in tasks()]
+    for where, result in read_lines(Result, path):
         if result.task not in known:
             near = did_you_mean(result.task, known)
-            raise DnakitError(
-                f"{path.name}, line {line}: there is no task {result.task!r}{near}; known: {', '.join(known)}"
-            )
+            raise DnakitError(f"{where}: there is no task {result.task!r}{near}; known: {', '.join(known)}")
+        found.append(result)
     return found
-
-
-def _read(model: type[Model], path: Path) -> list[Model]:
-    with path.open(encoding="utf-8", newline="") as file:
-        lines, found = csv.DictReader(file), []
-        for line in lines:
-            where = f"{path.name}, line {lines.line_num}"
-            if None in line or None in line.values():
-                raise DnakitError(f"{where}: a line needs one value for each of {', '.join(lines.fieldnames or ())}")
-            found.append(checked(model, {name: value for name, value in line.items() if value}, where))
-        return found
 
 
 def _fact(run: FinishedRun, name: str) -> object:

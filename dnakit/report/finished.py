@@ -48,6 +48,12 @@ class FinishedRun:
         first, _, rest = path.partition(".")
         return _at(self.metrics if first == "metrics" else self.record, rest)
 
+    @property
+    def samples_seen(self) -> int:
+        """The training samples that a model saw, all epochs added up; 0 for a run that trained nothing."""
+        samples, epochs = self.value("record.samples.train"), self.value("record.parameters.epochs")
+        return samples * epochs if samples and epochs else 0
+
 
 @dataclass(frozen=True)
 class Finished(Mapping[str, FinishedRun]):

@@ -13,8 +13,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dnakit.report import rules
-from dnakit.report.finished import FinishedRun, provenance_names
-from dnakit.report.measured import Measured, samples_seen
+from dnakit.report.finished import provenance_names
+from dnakit.report.measured import Measured
 from dnakit.report.rules import DECIDED, VERDICTS, Outcome
 from dnakit.report.thesis import thesis_table
 
@@ -138,15 +138,10 @@ def size(outcome: Outcome) -> str:
     """How much is behind the number: samples seen in training, beside the thesis's; what a share counts."""
     if outcome.found is None:
         return ""
-    seen = _seen(outcome.found.runs)
+    seen = outcome.found.samples_seen
     of_thesis = f" of {outcome.rule.size:,}" if outcome.rule.size else ""
     texts = [f"trained on {seen:,}{of_thesis} samples" if seen else ""]
     return ", ".join(filter(None, [*texts, f"n = {outcome.found.count:,}" if outcome.found.count else ""]))
-
-
-def _seen(runs: tuple[FinishedRun, ...]) -> int | None:
-    counts = [count for run in runs if (count := samples_seen(run)) is not None]
-    return min(counts) if counts else None
 
 
 def explained(outcome: Outcome) -> str:

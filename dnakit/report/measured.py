@@ -35,6 +35,11 @@ class Measured:
     runs: tuple[FinishedRun, ...] = ()
     count: int = 0
 
+    @property
+    def samples_seen(self) -> int:
+        """The fewest training samples that one of the models behind it saw; 0 where nothing was trained."""
+        return min((run.samples_seen for run in self.runs if run.samples_seen), default=0)
+
     def minus(self, other: "Measured") -> "Measured":
         """The difference of two independent numbers."""
         around = difference(self.value, self.interval, other.value, other.interval)
@@ -56,8 +61,8 @@ def runs_of(address: str) -> dict[str, FinishedRun]:
     """The recorded runs that an address names, by what its star stands for; none where nothing is recorded."""
     notebook, name = run_name(address)
     pattern = re.compile(re.escape(name).replace(r"\*", "(.*)").replace(r"\(", "(?:").replace(r"\)", ")?"))
-    found = {each: pattern.fullmatch(each) for each in recorded(notebook)}
     runs = recorded(notebook)
+    found = {each: pattern.fullmatch(each) for each in runs}
     return {(match[1] or "") if pattern.groups else "": runs[each] for each, match in found.items() if match}
 
 
@@ -154,9 +159,3 @@ def _in_file(run: FinishedRun, file: str, expression: str, query: str = "") -> f
 def _count(text: str, run: FinishedRun, place: str) -> int:
     """The count that ``of`` names: the rows of the file, or a place of the run."""
     return len(run.frame(place.partition("|")[0])) if text == "rows" else run.value(text)
-
-
-def samples_seen(run: FinishedRun) -> int | None:
-    """The training samples that a model saw, all epochs added up; None for a run that trained nothing."""
-    samples, epochs = run.value("record.samples.train"), run.value("record.parameters.epochs")
-    return samples * epochs if samples and epochs else None

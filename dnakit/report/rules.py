@@ -14,7 +14,6 @@ typed: it follows from the numbers by these rules, in this order.
    and the number does not contradict it, the claim ``stands, but means something else``.
 """
 
-import csv
 import operator
 import re
 from collections.abc import Sequence
@@ -25,8 +24,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from dnakit.project import DnakitError, checked, root
-from dnakit.report.measured import Measured, around, measured, paired, run_name, runs_of, samples_seen
+from dnakit.project import DnakitError, did_you_mean, root
+from dnakit.report.lines import read_lines
+from dnakit.report.measured import Measured, around, measured, paired, run_name, runs_of
 from dnakit.report.thesis import thesis_table
 
 STANDS = "stands"
@@ -130,16 +130,12 @@ def rules(path: Path | None = None) -> list[Rule]:
     DnakitError
         Names the line that is wrong.
     """
-    path = path or root() / "data" / "verdicts.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = csv.DictReader(file)
-        return [_rule(f"{path.name}, line {lines.line_num}", line) for line in lines]
-
-
-def _rule(where: str, line: dict[str, str]) -> Rule:
-    if None in line or None in line.values():
-        raise DnakitError(f"{where}: a line needs one value for each column")
-    return checked(Rule, {name: value for name, value in line.items() if value}, where)
+    found, known = [], set(thesis_table("claims")["id"])
+    for where, rule in read_lines(Rule, path or root() / "data" / "verdicts.csv"):
+        if rule.id not in known:
+            raise DnakitError(f"{where}: there is no claim {rule.id!r}{did_you_mean(rule.id, known)}")
+        found.append(rule)
+    return found
 
 
 @cache
@@ -209,8 +205,7 @@ def _printed(claim: str, interval: str) -> Measured:
 
 def too_small(rule: Rule, found: Measured) -> bool:
     """Whether a training behind the number saw less than half of what the thesis's saw."""
-    counts = [count for run in found.runs if (count := samples_seen(run)) is not None]
-    return bool(rule.size and (not counts or min(counts) < ENOUGH * rule.size))
+    return bool(rule.size) and found.samples_seen < ENOUGH * rule.size
 
 
 def holds(predicts: str, claim: str, found: Measured) -> bool | None:

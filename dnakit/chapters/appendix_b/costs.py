@@ -1,21 +1,20 @@
 """What one training step costs: parameters, floating-point operations and processor time.
 
-Operations are those of matrix products, forward and backward, as torch counts them (`torch.utils.flop_counter`): they
-do not depend on the machine. Processor time is the sum over all threads, so that other work on the machine hardly
+Operations are those of matrix products, forward and backward (`dnakit.models.operations`): they do not depend on the
+machine. Processor time is the sum over all threads, so that other work on the machine hardly
 changes it.
 """
 
 import time
-import warnings
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from dnakit import store
 from dnakit.models import device
 from dnakit.models.build import load
 from dnakit.models.heads import IGNORED
+from dnakit.models.operations import operations
 from dnakit.run import Run
 from dnakit.tokens.samples import MASK_PROBABILITY
 from dnakit.tokens.vocabulary import CLS, SAMPLE_LENGTH, SPECIAL_TOKENS
@@ -37,7 +36,7 @@ def measure(run: Run) -> dict[str, Any]:
     length = input_length(record)
     every = settings.get("mlm_loss") == "all"
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    gflop = flop(model, batch(model, COUNTED, length, every)) / COUNTED / 1e9
+    gflop = operations(model, batch(model, COUNTED, length, every)) / COUNTED / 1e9
     core_ms = milliseconds(model, batch(model, settings["batch_size"], length, every), settings["precision"])
     return {"run": run.name, "parameters": parameters, "gflop": gflop, "core_ms": core_ms, "tokens": length}
 
@@ -63,19 +62,6 @@ def batch(model: Any, samples: int, length: int, every: bool) -> dict[str, torch
     else:
         labels = torch.randint(length if head == "tss" else config.num_labels, (samples,), generator=draw)
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
-
-
-def flop(model: Any, inputs: dict[str, torch.Tensor]) -> int:
-    """Operations of a forward and a backward pass.
-
-    An LSTM is computed by torch's own code here: the counter cannot look into oneDNN's.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about GPUs of Intel, at every change of the flags
-        with torch.backends.mkldnn.flags(enabled=False), FlopCounterMode(display=False) as counter:
-            model(**inputs).loss.backward()
-    model.zero_grad()
-    return counter.get_total_flops()
 
 
 def milliseconds(model: Any, inputs: dict[str, torch.Tensor], precision: str) -> float:

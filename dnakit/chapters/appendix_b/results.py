@@ -94,7 +94,7 @@ def masked_tokens(done: Finished) -> pd.DataFrame:
     rows = []
     for model, run in of_task(done, "mlm").items():
         row = {"model": model, "epochs": run.value("record.parameters.epochs")}
-        row |= {"genomes": run.value("record.genomes.train"), "samples seen": seen(run)}
+        row |= {"genomes": run.value("record.genomes.train"), "samples seen": run.samples_seen}
         for split in ("validation", "test"):
             for name in ("accuracy", "perplexity"):
                 row[f"{name}, {split}"] = run.value(f"metrics.{split}.masked_{name}")
@@ -133,11 +133,6 @@ def _table(done: Finished, task: str, columns: Mapping[str, str]) -> pd.DataFram
 # ---- costs
 
 
-def seen(run: FinishedRun) -> int:
-    """Samples that a training saw."""
-    return run.value("record.samples.train") * run.value("record.parameters.epochs")
-
-
 def costs(done: Finished) -> pd.DataFrame:
     """By task and model: parameters, operations and core time a sample, samples seen, core minutes, and quality."""
     if "costs" not in done:
@@ -152,7 +147,7 @@ def costs(done: Finished) -> pd.DataFrame:
 
 
 def _cost(measured: Mapping[Any, float], run: FinishedRun, task: str) -> dict[str, Any]:
-    samples = seen(run)
+    samples = run.samples_seen
     return {
         "million parameters": measured["parameters"] / 1e6,
         "GFLOP a sample": measured["gflop"],

@@ -198,7 +198,7 @@ def costs(done: Finished) -> pd.DataFrame:
     """What trainings cost, repeats together: samples each, minutes in all, milliseconds per sample."""
     rows = []
     for run in _trainings(done).values():
-        samples, minutes = run.record["samples"]["train"] * parameter(run, "epochs"), run.record["seconds"] / 60
+        samples, minutes = run.samples_seen, run.record["seconds"] / 60
         row = _described(run) | {"trainings": 1, "samples each": samples, "minutes": minutes}
         rows.append(row | {"device": run.record["device"]})
     if not rows:

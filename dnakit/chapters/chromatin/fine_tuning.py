@@ -145,7 +145,7 @@ def _record(
         "samples": {part: len(found) for part, found in samples.items()},
         "seconds": seconds,
         "device": device.in_words(),
-        "computed_in": "bf16" if device.bf16(run.parameters.precision) else "fp32",
+        "computed_in": device.resolved(run.parameters.precision),
     }
     if run.start:
         start = store.read_json(run.start.folder() / "run.json")

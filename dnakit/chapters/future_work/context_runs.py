@@ -3,37 +3,35 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from dnakit.chapters.future_work.parameters import Parameters
-from dnakit.data import sources
+from dnakit.chapters.future_work.source_run import SourceRun
 from dnakit.run import Outcome, Run
 
 METHODS_RUN, PRETRAINED = "contexts-methods", "pretraining"
 WAYS = {"natural": ("natural", "mlm"), "balanced": ("balanced", "mlm"), "replaced-tokens": ("natural", "replaced")}
-_DATA = {"held_out", "shortest_frame", "window", "evaluated", "probed", "vocab_size", "samples", "seed"}
 
 
 @dataclass(frozen=True)
-class ContextRun(Run):
+class ContextRun(SourceRun):
     """What all runs on the genome share."""
 
-    parameters: Parameters
+    deciding: ClassVar[set[str]] = {
+        "held_out",
+        "shortest_frame",
+        "window",
+        "evaluated",
+        "probed",
+        "vocab_size",
+        "samples",
+        "seed",
+    }
 
     @property
     def names(self) -> list[str]:
-        """The sources."""
+        """The genome and its promoters."""
         return [self.parameters.genome, self.parameters.promoters]
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """What decides the windows that are evaluated."""
-        digests = [sources.digest(sources.fetch(name)) for name in self.names]
-        return self.parameters.model_dump(include=_DATA) | {"data": digests}
-
-    def about(self) -> dict[str, Any]:
-        """What every record says of the data."""
-        return sources.about(self.names)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from dnakit.chapters.future_work.context_measures import (
 )
 from dnakit.models import build, device, initial_weights, replaced_tokens
 from dnakit.models.heads import IGNORED
+from dnakit.models.operations import operations
 from dnakit.run import Outcome
 from dnakit.tokens.samples import mask_tokens
 from dnakit.tokens.vocabulary import MASK, PAD
@@ -58,7 +59,7 @@ class MaskedWindows(Dataset):
 def pretrain(run: Pretraining, folder: Path) -> Outcome:
     """Train in `folder`: ``model/``, ``history.csv`` and, of a language model, ``costs.csv``; and measure it."""
     about, settings = evaluated(run.parameters), run.settings
-    cost = {objective: operations(run, about, objective) for objective in ("mlm", settings["objective"])}
+    cost = {objective: sample_operations(run, about, objective) for objective in ("mlm", settings["objective"])}
     count = round(run.parameters.samples * cost["mlm"] / cost[settings["objective"]])
     rng = np.random.default_rng([run.training_seed, SAMPLE])
     drawn = about.train.take(about.train.draw(settings["sampling"], count, rng))
@@ -121,19 +122,14 @@ def summarise(counts: np.ndarray) -> dict[str, float]:
     }
 
 
-def operations(run: Pretraining, about: Evaluated, objective: str) -> float:
+def sample_operations(run: Pretraining, about: Evaluated, objective: str) -> float:
     """Floating-point operations of one training sample, forward and backward, as torch counts them."""
-    from torch.utils.flop_counter import FlopCounterMode
-
     torch.manual_seed(run.training_seed)
     model = new_model(run, about, objective).train()
     rows = np.arange(min(run.parameters.batch_size, len(about.test)))
     batch = MaskedWindows(about.framed(about.test.take(rows)), len(about.tokenizer), [run.parameters.seed, MASKS])
     inputs = torch.utils.data.default_collate([batch[number] for number in range(len(batch))])
-    counter = FlopCounterMode(display=False)
-    with counter:
-        model(**inputs).loss.backward()
-    return counter.get_total_flops() / len(batch)
+    return operations(model, inputs) / len(batch)
 
 
 def masked_costs(model: PreTrainedModel, about: Evaluated, seed: int) -> Any:

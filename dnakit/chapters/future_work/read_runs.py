@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dnakit.chapters.future_work.parameters import Parameters
-from dnakit.data import sources
+from dnakit.chapters.future_work.source_run import SourceRun
 from dnakit.run import Outcome, Run
 
 if TYPE_CHECKING:
@@ -22,30 +22,23 @@ USES: dict[str, tuple[Use, str]] = {
     "min": ("added", "min"),
     "attention": ("weight", "expected"),
 }
-_DATA = {"species", "test_reads", "lowered", "seed"}
 
 
 @dataclass(frozen=True)
-class ReadRun(Run):
+class ReadRun(SourceRun):
     """What all runs on the reads share."""
 
-    parameters: Parameters
+    deciding: ClassVar[set[str]] = {"species", "test_reads", "lowered", "seed"}
 
     @property
     def names(self) -> list[str]:
-        """The sources."""
+        """The genes, their taxonomy, and the reads whose qualities are used."""
         return [self.parameters.records, self.parameters.taxa, *self.parameters.qualities]
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """What decides the test reads."""
-        digests = [sources.digest(sources.fetch(name)) for name in self.names]
-        return self.parameters.model_dump(include=_DATA) | {"data": digests}
 
     def about(self) -> dict[str, Any]:
         """What every record says of the data."""
         of_data = {"species": "12S genes and qualities of reads", "test_reads": self.parameters.test_reads}
-        return of_data | sources.about(self.names)
+        return of_data | super().about()
 
 
 @dataclass(frozen=True)

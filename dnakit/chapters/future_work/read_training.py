@@ -14,6 +14,7 @@ from dnakit.chapters.future_work.parameters import WORD
 from dnakit.chapters.future_work.read_methods import as_string
 from dnakit.chapters.future_work.reads import Reads, Task, task, token_quality
 from dnakit.data.bases import letters
+from dnakit.metrics import loss_and_accuracy
 from dnakit.models import device, read_classifier
 from dnakit.models.read_classifier import HIGHEST
 from dnakit.run import Outcome
@@ -69,7 +70,7 @@ def train_and_name(run: Training, folder: Path) -> Outcome:
         lambda: read_classifier.build(tokenizer, len(chosen.names), use, **chapter.sizes),
         samples,
         training.TrainingParameters(**fields),
-        summarise,
+        loss_and_accuracy,
         folder,
     )
     seconds = results.pop("seconds")
@@ -93,12 +94,6 @@ def _divided(samples: ReadSamples, of_species: int) -> dict[str, Dataset]:
     number = np.arange(len(samples)) % of_species
     train, validation = np.flatnonzero(number >= VALIDATION), np.flatnonzero(number < VALIDATION)
     return {part: Subset(samples, rows.tolist()) for part, rows in (("train", train), ("validation", validation))}
-
-
-def summarise(counts: np.ndarray) -> dict[str, float]:
-    """Metrics from a model's sums: nats, reads, hits."""
-    nats, reads, right = counts
-    return {"loss": float(nats / reads), "accuracy": float(right / reads)}
 
 
 def named_right(model: PreTrainedModel, samples: ReadSamples) -> str:

@@ -199,5 +199,5 @@ def _record(run: Training, samples: Copies, data: dict[str, GeneSamples], second
         "tokens": {"mean": float(tokens.mean()), "least": int(tokens.min()), "most": int(tokens.max())},
         "seconds": seconds,
         "device": device.in_words(),
-        "computed_in": "bf16" if device.bf16(run.parameters.precision) else "fp32",
+        "computed_in": device.resolved(run.parameters.precision),
     }

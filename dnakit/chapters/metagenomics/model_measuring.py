@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from dnakit.chapters.metagenomics import comparing, copies, fine_tuning, tasks
+from dnakit.chapters.metagenomics.tasks import SHARED, WITHIN_ORDER
 from dnakit.data.barcodes import RANKS
 from dnakit.data.bases import reverse_complement
 from dnakit.models import build
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 PEER = "consensus"  # the simple method that the models are compared with on the test copies
 SIMPLE = ("search", "cosine")  # those on other records
-SHARED = (*RANKS[-2::-1], "none")  # the lowest rank that two species can share, from the genus up
-WITHIN_ORDER = ("genus", "family", "order")
 
 
 # ---- the thesis's test copies

@@ -7,6 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from dnakit.chapters.metagenomics.tasks import SHARED, WITHIN_ORDER
 from dnakit.report.figures import curves
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.style import PALETTE
@@ -30,7 +31,6 @@ METHODS = {
 }
 LEVELS = {"known": "known species", "species": "new species", "genus": "new genus"}  # what is new about a record
 FORMS = {"gene": "whole gene", "fragment": "150-300 bases", "amplicon": "MiFish amplicon"}
-SHARED = ("genus", "family", "order", "class", "phylum", "domain", "none")  # the lowest rank that two species share
 FASTEST = 1e6  # reads a CPU second that can be
 CALIBRATED = ("class", "order", "family", "genus", "species")
 COLORS = {"Mitochondria": PALETTE["9-mer"], "Untrained": PALETTE["12-mer"], "Hg38": PALETTE["6-mer"]}
@@ -125,7 +125,7 @@ def shared_ranks(done: Finished) -> pd.DataFrame:
     for run in of_all_species(done).values():
         errors = run.frame("errors.csv", keep_default_na=False)
         shares = errors["shared"].value_counts(normalize=True).reindex(SHARED, fill_value=0.0)
-        within = {"within the order": float(shares[["genus", "family", "order"]].sum())}
+        within = {"within the order": float(shares[list(WITHIN_ORDER)].sum())}
         rows[MODELS[run.name]] = {"wrong": len(errors)} | shares.to_dict() | within
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("pretraining")
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from dnakit.data.barcodes import RANKS
 from dnakit.data.bases import mutate, reverse_complement
 from dnakit.data.reads import between_primers
 
@@ -25,6 +26,8 @@ LARGEST = 0.1  # share of all records that a group may have and still be held ou
 KNOWN = 0.25  # of species with several records, those that lend one to the test
 LEVELS = ("known", "species", "genus", "family", "order")  # what is new about a read's record: nothing, its species…
 FORMS = ("gene", "fragment", "amplicon")
+SHARED = (*RANKS[-2::-1], "none")  # the lowest rank that two species can share, from the genus up
+WITHIN_ORDER = ("genus", "family", "order")  # of these
 DECIDES = {
     "known": "species",
     "species": "genus",

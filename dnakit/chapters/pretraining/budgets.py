@@ -44,7 +44,7 @@ def of_budgets(done: Finished) -> Finished:
 def trained(done: Finished) -> dict[str, FinishedRun]:
     """The row and its budgets by name, those that saw fewest samples first."""
     found = {AS_ROW if run.name == NINE_MER else run.name: run for run in done.values() if _is_nine_mer(run)}
-    return dict(sorted(found.items(), key=lambda each: samples_seen(each[1])))
+    return dict(sorted(found.items(), key=lambda each: each[1].samples_seen))
 
 
 def _is_nine_mer(run: FinishedRun) -> bool:
@@ -52,11 +52,6 @@ def _is_nine_mer(run: FinishedRun) -> bool:
         return False
     paths = ("parameters.architecture", "parameters.head", "corpus.tokenization", "corpus.piece")
     return tuple(run.value(f"record.{path}") for path in paths) == ("longformer", "mlm", "9-mer", 0)
-
-
-def samples_seen(run: FinishedRun) -> int:
-    """Samples that a training saw, over all its epochs."""
-    return run.record["samples"]["train"] * run.record["parameters"]["epochs"]
 
 
 def initial_weights(run: FinishedRun) -> str:
@@ -85,7 +80,7 @@ def table(done: Finished) -> pd.DataFrame:
             "initial weights": initial_weights(run),
             "genomes": genomes,
             "epochs": run.record["parameters"]["epochs"],
-            "samples seen": samples_seen(run),
+            "samples seen": run.samples_seen,
             MASKED: scores["masked_accuracy"],
             LOOKUP: simple.loc[genomes, "12 bp, as seen"],
             BITS: scores["bits_per_base"],
@@ -106,7 +101,7 @@ def over_all_tokens(done: Finished) -> pd.DataFrame:
     for name, run in sorted(of_full_size(done).items()):
         scores = run.metrics["validation"]
         rows[words[name]] = {
-            "samples seen": samples_seen(run),
+            "samples seen": run.samples_seen,
             "accuracy": scores["accuracy"],
             "copying": scores["copy_accuracy"],
             "perplexity": scores["perplexity"],
@@ -120,7 +115,7 @@ def shortest(done: Finished) -> pd.DataFrame:
     found: dict[str, dict[str, float]] = {}
     for run in trained(done).values():
         loss = run.frame("history.csv")[f"{PART}_masked_loss"].iloc[-1]
-        found.setdefault(initial_weights(run), {"samples seen": samples_seen(run), "loss": loss})
+        found.setdefault(initial_weights(run), {"samples seen": run.samples_seen, "loss": loss})
     return pd.DataFrame.from_dict(found, orient="index").astype({"samples seen": int})
 
 

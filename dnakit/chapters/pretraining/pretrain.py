@@ -69,7 +69,7 @@ def _record(run: "PretrainingRun", corpus: Corpus, samples: dict[str, MlmSamples
         "seconds": seconds,
         "train_tokens_per_second": round(tokens / seconds),
         "device": device.in_words(),
-        "computed_in": "bf16" if device.bf16(run.parameters.precision) else "fp32",
+        "computed_in": device.resolved(run.parameters.precision),
     }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from dnakit import metrics
+from dnakit.chapters.pretraining.intervals import Interval
 from dnakit.chapters.pretraining.measurements import MODEL_MEASURED, SEGMENTATION, SENTENCE_ORDER, SIMPLE
 from dnakit.chapters.pretraining.parameters import MODEL, NINE_MER, parts_of
 from dnakit.report.finished import Finished, FinishedRun
@@ -188,8 +189,7 @@ def _orders(run: FinishedRun, model: FinishedRun | None, part: str) -> dict[str,
 
 
 def _with_interval(share: float, count: int) -> str:
-    low, high = wilson(share, count)
-    return f"{share:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{Interval(share, *wilson(share, count)):.3f}"
 
 
 # ---- examples

@@ -17,6 +17,7 @@ from dnakit.chapters.tss.samples import FairSamples, Sample, ThesisSamples, TssS
 from dnakit.chapters.tss.scoring import predict, scores
 from dnakit.data import windows as genome_windows
 from dnakit.data.windows import Windows
+from dnakit.metrics import loss_and_accuracy
 from dnakit.models import build, device
 from dnakit.run import Outcome
 from dnakit.tokens.tokenizer import DnaTokenizer, load_tokenizer
@@ -40,7 +41,7 @@ def fine_tune(run: "Training", folder: Path) -> Outcome:
         lambda: starts.model_of(each.initialization, run.start, "tss", each.architecture, **dropout),
         samples,
         training.TrainingParameters(**chapter.training() | {"seed": chapter.seed + run.experiment.repeat}),
-        summarise,
+        loss_and_accuracy,
         folder,
     )
     seconds = results.pop("seconds")
@@ -109,12 +110,6 @@ def predict_with(run: "Training", model: "PreTrainedModel", samples: Sequence[Sa
     return predict(model, samples, run.parameters.batch_size, run.parameters.precision)
 
 
-def summarise(counts: np.ndarray) -> dict[str, float]:
-    """Metrics from a model's three sums: nats, samples and hits."""
-    nats, samples, right = counts
-    return {"loss": float(nats / samples), "accuracy": float(right / samples)}
-
-
 def _record(run: "Training", samples: dict[str, TssSamples], seconds: float) -> dict[str, Any]:
     data, start = run.organism.record(), store.read_json(run.start.folder() / "run.json")
     return data | {
@@ -125,7 +120,7 @@ def _record(run: "Training", samples: dict[str, TssSamples], seconds: float) -> 
         "samples": {part: len(each) for part, each in samples.items()},
         "seconds": seconds,
         "device": device.in_words(),
-        "computed_in": "bf16" if device.bf16(run.parameters.precision) else "fp32",
+        "computed_in": device.resolved(run.parameters.precision),
     }
 
 

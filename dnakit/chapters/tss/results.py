@@ -98,7 +98,7 @@ def trainings(done: Finished) -> pd.DataFrame:
                 "bases before": chosen["upstream"],
                 "initialization": chosen["initialization"],
                 "dropout": chosen["dropout"],
-                "samples": run.record["samples"]["train"] * chosen["epochs"],
+                "samples": run.samples_seen,
                 "test accuracy": run.metrics["test"]["accuracy"],
                 INTERVAL: str(interval_of_test(run)),
             }
@@ -115,7 +115,7 @@ def nine(done: Finished) -> pd.DataFrame:
             {
                 "initialization": chosen["initialization"],
                 "dropout": f"{chosen['dropout']:g}",
-                "samples": run.record["samples"]["train"] * chosen["epochs"],
+                "samples": run.samples_seen,
                 "training accuracy": last.train_accuracy,
                 "validation accuracy": last.validation_accuracy,
                 "test promoters": run.record["windows"]["test"],

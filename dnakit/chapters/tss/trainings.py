@@ -18,6 +18,7 @@ from dnakit.chapters.tss.parameters import RANDOM_POSITIONS, TABLE_5_2, TABLE_DR
 from dnakit.run import Outcome, Run
 
 RECIPE = "localization 1"
+USUAL = {"few": False, "apart": False, "repeat": 0, "architecture": LONGFORMER}
 
 
 @dataclass(frozen=True)
@@ -144,11 +145,9 @@ class Training(Run):
             shown["random_positions"] = self.parameters.random_positions
         differing = asdict(self.experiment)
         del differing["deciding"]  # it says no more than how many samples
-        for name in ("few", "apart", "repeat"):  # keys of runs from before there was a choice stay
-            if not differing[name]:
+        for name, usual in USUAL.items():  # keys of runs from before there was a choice stay
+            if differing[name] == usual:
                 del differing[name]
-        if differing["architecture"] == LONGFORMER:
-            del differing["architecture"]
         return shown | differing | {"upstream": self.upstream, "split": self.split, "epoch_samples": self.epoch_samples}
 
     def inputs(self) -> Mapping[str, Any]:
