@@ -17,6 +17,11 @@ MISSING = "–"
 LONG = 40  # characters of a cell that wraps
 
 
+def indexed(rows: Sequence[Mapping[str, object]], *names: str) -> pd.DataFrame:
+    """Rows as a frame whose index is these columns; without rows an empty frame, which `show` takes as nothing."""
+    return pd.DataFrame(rows).set_index(list(names)) if rows else pd.DataFrame()
+
+
 def render(frame: pd.DataFrame, formats: Mapping[str, str]) -> tuple[str, str]:
     """HTML and Markdown of a frame; parameters and errors are those of `dnakit.report.display.table`."""
     keys, columns = _keys(frame), _columns(frame, formats)

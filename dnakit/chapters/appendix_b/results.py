@@ -11,6 +11,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from dnakit.chapters.appendix_b import alignment
 from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.tables import indexed
 from dnakit.report.thesis import thesis_table
 
 NAMES = {  # of the models, as the thesis has them, and of two rows that it lacks
@@ -86,7 +87,7 @@ def table_b_1(done: Finished) -> pd.DataFrame:
             for name in ("accuracy", "perplexity"):
                 row[name] = run.value(f"metrics.{split}.{name}") if every else np.nan
             rows.append(row)
-    return _indexed(rows, "model", "split")
+    return indexed(rows, "model", "split")
 
 
 def masked_tokens(done: Finished) -> pd.DataFrame:
@@ -99,7 +100,7 @@ def masked_tokens(done: Finished) -> pd.DataFrame:
             for name in ("accuracy", "perplexity"):
                 row[f"{name}, {split}"] = run.value(f"metrics.{split}.masked_{name}")
         rows.append(row)
-    return _indexed(rows, "model")
+    return indexed(rows, "model")
 
 
 def table_b_2(done: Finished) -> pd.DataFrame:
@@ -126,7 +127,7 @@ def _table(done: Finished, task: str, columns: Mapping[str, str]) -> pd.DataFram
         {"model": model} | {name: run.value(path) for name, path in columns.items()}
         for model, run in of_task(done, task).items()
     ]
-    found = _indexed(rows, "model")
+    found = indexed(rows, "model")
     return found if found.empty else found.astype(float)
 
 
@@ -143,7 +144,7 @@ def costs(done: Finished) -> pd.DataFrame:
         for model, run in of_task(done, task).items():
             if run.name in measured:
                 rows.append({"task": title, "model": model} | _cost(measured[run.name], run, task))
-    return _indexed(rows, "task", "model")
+    return indexed(rows, "task", "model")
 
 
 def _cost(measured: Mapping[Any, float], run: FinishedRun, task: str) -> dict[str, Any]:
@@ -269,7 +270,3 @@ def piece_of(done: Finished, number: str) -> pd.DataFrame:
         return pd.DataFrame()
     found = done["masked-tokens"].frame("examples.csv", keep_default_na=False)
     return found[found["figure"].astype(str) == number].reset_index(drop=True)
-
-
-def _indexed(rows: list[dict[str, Any]], *names: str) -> pd.DataFrame:
-    return pd.DataFrame(rows).set_index(list(names)) if rows else pd.DataFrame()

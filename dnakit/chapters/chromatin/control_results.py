@@ -1,6 +1,5 @@
 """What the controls of chapter 5 show: splits, lengths, weights of positives, strands, costs, and differences."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -12,7 +11,7 @@ from dnakit.chapters.chromatin.results import KINDS, SPLITS, in_order, methods_o
 from dnakit.chapters.chromatin.training_results import parameter, trained_as
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.style import GREY
-from dnakit.report.tables import MISSING
+from dnakit.report.tables import MISSING, indexed
 
 NETWORKS = {"longformer": "Longformer", "cnn": "DeepSEA's network", "danq": "DanQ"}
 PRETRAINED = {"nuclear": "pretrained on hg38", "mitochondria": "pretrained on mitochondria", "none": "not pretrained"}
@@ -53,10 +52,6 @@ def _described(run: FinishedRun) -> dict[str, str]:
         "input": reads,
         "split": SPLITS[run.record["split"]],
     }
-
-
-def _framed(rows: Sequence[dict[str, Any]], index: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame(rows).set_index(list(index)) if rows else pd.DataFrame()
 
 
 # ---- splits
@@ -105,7 +100,7 @@ def differences(done: Finished) -> pd.DataFrame:
         compared, split = DIFFERENCES.get(name) or _wider(name)
         row = {"difference": compared, "split": SPLITS[split], "trainings each": pairs[name]["repeats"]}
         rows.append(row | {kind: _signed(pairs[name]["kinds"].get(kind)) for kind in KINDS})
-    return _framed(rows, ["difference", "split"])
+    return indexed(rows, "difference", "split")
 
 
 def _wider(name: str) -> tuple[str, str]:
@@ -132,7 +127,7 @@ def lengths(done: Finished) -> pd.DataFrame:
             row = {"split": SPLITS[split], "bases": window, "input tokens": tokens}
             row["longest input"] = run.record["input_length"]
             rows.append(row | {kind: run.value(f"metrics.test.kinds.{kind}.auroc_mean") for kind in KINDS})
-    found = _framed(rows, ["split", "bases", "input tokens"])
+    found = indexed(rows, "split", "bases", "input tokens")
     return found if found.empty else found.sort_index(ascending=[False, True, True])
 
 
@@ -155,7 +150,7 @@ def weights(done: Finished) -> pd.DataFrame:
         row |= {"mean probability": np.average(table["mean probability"], weights=table["labels"])}
         row |= {"share positive": test["positive_rate"], "AUC, thresholded": test["auc_thresholded"]}
         rows.append(row | {"AUC, flattened": test["auc_flattened"]})
-    return _framed(rows, ["weight of positives"]).astype(float) if rows else pd.DataFrame()
+    return indexed(rows, "weight of positives").astype(float) if rows else pd.DataFrame()
 
 
 def draw_weights(done: Finished) -> Figure | None:
@@ -191,7 +186,7 @@ def strands(done: Finished) -> pd.DataFrame:
             one, mean = (each.get(kind, {}).get("auroc_mean") for each in (kinds, both))
             row |= {kind: one, f"{kind}, both": mean}
         rows.append(row)
-    return _framed(rows, ["organism", "network", "input", "split"])
+    return indexed(rows, "organism", "network", "input", "split")
 
 
 def costs(done: Finished) -> pd.DataFrame:

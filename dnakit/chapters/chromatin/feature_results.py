@@ -12,6 +12,7 @@ from dnakit.chapters.chromatin.parameters import MOTIFS
 from dnakit.chapters.chromatin.results import KINDS
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.style import GREY
+from dnakit.report.tables import indexed
 
 AROUND = 5  # bases that are drawn on either side of a motif
 FEWEST_POSITIVES = 10  # in the test rows, for an area to be worth showing
@@ -93,7 +94,7 @@ def motifs(done: Finished) -> pd.DataFrame:
                 row |= {"with motif": found["with_motif"], "top ten bases": found["top"]}
                 row |= {"95%": f"{low:.1%} to {high:.1%}", "ten bases at random": found["random"]}
                 rows.append(row | {"top ten bases, shuffled": found["shuffled"]["top"]})
-    return pd.DataFrame(rows).set_index(["network", "motif"]) if rows else pd.DataFrame()
+    return indexed(rows, "network", "motif")
 
 
 def draw_mutagenesis(done: Finished) -> Figure | None:

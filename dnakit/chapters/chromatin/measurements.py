@@ -118,8 +118,8 @@ class TokenCounts(Run):
 
 
 @dataclass(frozen=True)
-class Mutagenesis(Run):
-    """What a trained convolutional network loses when single bases of known motifs change.
+class OfNetwork(Run):
+    """A measurement of one trained network.
 
     Attributes
     ----------
@@ -127,10 +127,19 @@ class Mutagenesis(Run):
         Of the network.
     """
 
-    recipe = "chromatin mutagenesis 2"
-
     parameters: Parameters
     training: Training
+
+    def needs(self) -> Sequence[Run]:
+        """The training."""
+        return [self.training]
+
+
+@dataclass(frozen=True)
+class Mutagenesis(OfNetwork):
+    """What a trained convolutional network loses when single bases of known motifs change."""
+
+    recipe = "chromatin mutagenesis 2"
 
     @property
     def title(self) -> str:
@@ -141,10 +150,6 @@ class Mutagenesis(Run):
         """The training, and how many sites."""
         return {"training": self.training.key, "sites": self.parameters.pictured}
 
-    def needs(self) -> Sequence[Run]:
-        """The training."""
-        return [self.training]
-
     def compute(self, folder: Path) -> Outcome:
         """See `dnakit.chapters.chromatin.mutagenesis`."""
         from dnakit.chapters.chromatin.mutagenesis import mutagenesis
@@ -153,19 +158,10 @@ class Mutagenesis(Run):
 
 
 @dataclass(frozen=True)
-class MotifShares(Run):
-    """In how many windows of bound factors a trained convolutional network looks at the factor's motif.
-
-    Attributes
-    ----------
-    training
-        Of the network.
-    """
+class MotifShares(OfNetwork):
+    """In how many windows of bound factors a trained convolutional network looks at the factor's motif."""
 
     recipe = "chromatin motif shares 2"
-
-    parameters: Parameters
-    training: Training
 
     @property
     def title(self) -> str:
@@ -175,10 +171,6 @@ class MotifShares(Run):
     def inputs(self) -> Mapping[str, Any]:
         """The training, and the seed that shuffles."""
         return {"training": self.training.key, "seed": self.parameters.seed}
-
-    def needs(self) -> Sequence[Run]:
-        """The training."""
-        return [self.training]
 
     def compute(self, folder: Path) -> Outcome:
         """See `dnakit.chapters.chromatin.motifs`."""

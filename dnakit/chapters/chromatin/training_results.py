@@ -9,7 +9,7 @@ from dnakit.chapters.chromatin.results import KINDS
 from dnakit.report.figures import curves
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.intervals import of_seeds
-from dnakit.report.tables import MISSING
+from dnakit.report.tables import MISSING, indexed
 from dnakit.report.thesis import thesis_table
 
 STARTS = {"nuclear": "Hg38", "mitochondria": "Mitochondria", "none": "Untrained"}  # as Table 5.4 calls them
@@ -88,7 +88,7 @@ def spread(done: Finished) -> pd.DataFrame:
                 row[kind] = sum(values) / len(values) if values else None
                 row[f"{kind} 95%"] = str(of_seeds(values)) if len(values) > 1 else MISSING
             rows.append(row)
-    return pd.DataFrame(rows).set_index(TABLE_KEYS) if rows else pd.DataFrame()
+    return indexed(rows, *TABLE_KEYS)
 
 
 # ---- Figures 5.14 and 5.15

@@ -11,6 +11,7 @@ from dnakit.chapters.metagenomics.tasks import SHARED, WITHIN_ORDER
 from dnakit.report.figures import curves
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.style import PALETTE
+from dnakit.report.tables import indexed
 from dnakit.report.thesis import thesis_table
 
 MODELS = {
@@ -157,7 +158,7 @@ def of_copies(done: Finished) -> pd.DataFrame:
             measured = done.get(f"{species}-{method}")
             if measured is not None and "test" in measured.metrics:
                 rows.append({"species": measured.metrics["species"], "method": title} | _copies_row(measured))
-    found = _indexed(rows, "species", "method")
+    found = indexed(rows, "species", "method")
     return found.sort_index(level="species", sort_remaining=False, kind="stable") if rows else found
 
 
@@ -302,7 +303,3 @@ def agreement(done: Finished) -> pd.DataFrame:
 def best(table: pd.DataFrame, column: str, among: Sequence[str] = ()) -> str:
     """The method with the highest value of a column."""
     return str(table.loc[list(among) or list(table.index), column].idxmax())
-
-
-def _indexed(rows: list[dict[str, Any]], *names: str) -> pd.DataFrame:
-    return pd.DataFrame(rows).set_index(list(names)) if rows else pd.DataFrame()

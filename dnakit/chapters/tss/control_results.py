@@ -8,6 +8,7 @@ from dnakit.chapters.tss.parameters import PROMOTERS, TABLE_5_2, TABLE_DROPOUT
 from dnakit.chapters.tss.results import INTERVAL, interval_of_test, promoters_tested, separates
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.intervals import Interval, difference, wilson
+from dnakit.report.tables import indexed
 
 OTHERS = {  # columns of `ties` by method: the expectation of a rule with other halves, or without words
     "rule-5000": "5,000 bases before",
@@ -117,7 +118,7 @@ def differences(done: Finished) -> pd.DataFrame:
                 "verdict": verdict(interval),
             }
         )
-    return pd.DataFrame(rows).set_index("comparison") if rows else pd.DataFrame()
+    return indexed(rows, "comparison")
 
 
 def verdict(interval: Interval) -> str:

@@ -16,6 +16,7 @@ from dnakit.report.figures import curves
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.intervals import Interval, wilson
 from dnakit.report.style import GREY, PALETTE
+from dnakit.report.tables import indexed
 from dnakit.report.thesis import thesis_table
 
 CONTROLS = {  # methods of the control by name in an evaluation
@@ -103,7 +104,7 @@ def trainings(done: Finished) -> pd.DataFrame:
                 INTERVAL: str(interval_of_test(run)),
             }
         )
-    return _indexed(rows, "task", "trained on")
+    return indexed(rows, "task", "trained on")
 
 
 def nine(done: Finished) -> pd.DataFrame:
@@ -123,7 +124,7 @@ def nine(done: Finished) -> pd.DataFrame:
                 INTERVAL: str(interval_of_test(run)),
             }
         )
-    return _indexed(rows, "initialization", "dropout")
+    return indexed(rows, "initialization", "dropout")
 
 
 def promoters_tested(run: FinishedRun, scores: Mapping[str, float] | None = None) -> int:
@@ -222,7 +223,7 @@ def fair(done: Finished) -> pd.DataFrame:
             interval = wilson(tested["accuracy"], promoters_tested(run, tested))
             counts = {"test promoters": run.record["windows"]["test"], "accuracy": tested["accuracy"]}
             rows.append((order, names | counts | {INTERVAL: str(interval)} | _measures(tested)))
-    return _indexed([row for _, row in sorted(rows, key=lambda each: each[0])], "promoters", "method")
+    return indexed([row for _, row in sorted(rows, key=lambda each: each[0])], "promoters", "method")
 
 
 def _by_method(run: FinishedRun) -> dict[str, dict[str, float]]:
@@ -262,7 +263,7 @@ def table_5_2(done: Finished) -> pd.DataFrame:
                 "fair, other": fair_task["fair-other-nuclear"]["accuracy"],
             }
         )
-    return _indexed(rows, "species")
+    return indexed(rows, "species")
 
 
 def evaluated(done: Finished, run: FinishedRun, method: str) -> int:
@@ -279,7 +280,7 @@ def errors(done: Finished) -> pd.DataFrame:
         | {title: scores(run)["fair"][method]["median_error_bp"] for method, title in ERRORS.items()}
         for species, run in _organisms(done)
     ]
-    return _indexed(rows, "species")
+    return indexed(rows, "species")
 
 
 def published() -> pd.DataFrame:
@@ -347,7 +348,3 @@ def scores(evaluation: FinishedRun) -> dict[str, dict[str, Any]]:
     if "test_only" not in metrics:
         raise DnakitError(f"{evaluation.folder} was made by an older version: delete this folder and run again")
     return {task: metrics[task] | metrics["test_only"][task] for task in ("thesis", "fair")}
-
-
-def _indexed(rows: list[dict[str, Any]], *names: str) -> pd.DataFrame:
-    return pd.DataFrame(rows).set_index(list(names)) if rows else pd.DataFrame()
