@@ -166,7 +166,7 @@ def import_(folder: Annotated[Path, typer.Argument(help="A folder that dnakit ex
 def classify(
     reads: Annotated[str, typer.Argument(help="FASTQ or FASTA, compressed or not; - for standard input.")],
     reference: Annotated[
-        str, typer.Option(help="A reference by name, or a file of 12S records.")
+        str, typer.Option(help="A reference by name (mitohelper is downloaded), or a file of 12S records.")
     ] = "mitohelper-2025-11",
     taxonomy: Annotated[str | None, typer.Option(help="QIIME taxonomy of such a file.")] = None,
     method: Annotated[str, typer.Option(help="search, or k-mers (no alignment).")] = "search",

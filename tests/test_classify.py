@@ -212,6 +212,11 @@ def test_the_command_reads_standard_input_and_fails_with_2(fastq):
     assert done.stderr.count("\n") == 1
 
 
+def test_a_taxonomy_without_records_of_ones_own_is_one_line(tmp_path):
+    with pytest.raises(DnakitError, match="give their file with --reference, not 'simulated'"):
+        reference("simulated", str(tmp_path / "taxa.tsv"))
+
+
 def test_names_never_replace_the_reads(tmp_path, fastq):
     path = tmp_path / "reads.fq"
     path.write_text(fastq[0])

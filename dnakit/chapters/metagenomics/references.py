@@ -66,10 +66,12 @@ def reference(name: str, taxa: str | None = None) -> Reference:
     Raises
     ------
     DnakitError
-        Neither; the message lists the names.
+        Neither, and the message lists the names; or a taxonomy table for a named reference.
     """
     if name in REFERENCES and taxa is None:
         return REFERENCES[name]
+    if name in REFERENCES:
+        raise DnakitError(f"--taxonomy is of your own records: give their file with --reference, not '{name}'")
     if not Path(name).expanduser().is_file():
         known = ", ".join(REFERENCES)
         raise DnakitError(
