@@ -253,10 +253,19 @@ def test_logistic_regression_is_scikit_learns_on_the_known_labels():
         assert weights[-1, column].item() == pytest.approx(model.intercept_[0], abs=1e-3)
 
 
-def test_gapped_words_find_planted_motifs_on_a_chromosome_they_have_not_seen(simulated):
+def test_gapped_words_find_planted_motifs_on_a_chromosome_they_have_not_seen(simulated, tmp_path):
     found = parts(simulated, "chromosomes")
-    table = scores.by_feature(simulated.labels[found["test"]], gapped.predict(simulated, found), simulated.features)
+    predicted = gapped.predict(simulated, tmp_path, found)
+    table = scores.by_feature(simulated.labels[found["test"]], predicted, simulated.features)
     assert table[table.kind == "TF"].auroc.mean() > 0.55
+    model = gapped.GappedModel.load(tmp_path)
+    logits = model.logits(simulated.sequences(found["test"]))
+    assert 1 / (1 + np.exp(-logits)) == pytest.approx(predicted, abs=1e-4), "the kept weights are those of the scores"
+
+
+def test_weights_that_were_not_kept_are_one_line(tmp_path):
+    with pytest.raises(DnakitError, match=r"has no weights\.npz: delete its folder"):
+        gapped.GappedModel.load(tmp_path)
 
 
 def test_the_nearest_bins_know_labels_that_only_depend_on_position(simulated):

@@ -2,11 +2,15 @@
 
 Gapped k-mers are what the SVMs read that came before networks on this task (gkm-SVM, Ghandi et al. 2014). All features
 are fitted at once, as one linear layer under the loss of the known labels, until it changes no more (L-BFGS).
+
+The logit is a sum over the words of a window, so that it says exactly what each base is worth (`GappedModel`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,11 +22,13 @@ from torch.nn import functional as F
 from dnakit import metrics
 from dnakit.chapters.chromatin.profiles import Profiles, labelled
 from dnakit.data import bases
+from dnakit.project import DnakitError
 
 NAME = "gapped 7-mers"
 LENGTH, READ = 7, 5  # bases of a word, and how many of them are read
 PENALTIES = (10.0, 3.0, 1.0, 0.3)  # of the squared weights; validation chooses
 STEPS = 15  # at most, of L-BFGS under one penalty
+WEIGHTS = "weights.npz"  # in the folder of a run
 
 
 def counts(sequences: Sequence[bytes]) -> np.ndarray:
@@ -61,26 +67,74 @@ def _gapped() -> csr_matrix:
     return csr_matrix((np.ones(len(rows), np.float32), (rows, np.concatenate(columns))), shape=(len(words), width))
 
 
-def predictors(profiles: Profiles) -> dict[str, Callable[[Mapping[str, np.ndarray]], np.ndarray]]:
-    """`predict` by the name of the method."""
-    return {NAME: partial(predict, profiles)}
+class GappedModel(NamedTuple):
+    """A fitted regression, for counts as they are.
+
+    Attributes
+    ----------
+    weights : np.ndarray of float32, shape (10,752, features)
+    constants : np.ndarray of float32, shape (features,)
+    """
+
+    weights: np.ndarray
+    constants: np.ndarray
+
+    @classmethod
+    def of_standardized(cls, weights: Tensor, mean: np.ndarray, scale: np.ndarray) -> "GappedModel":
+        """From the weights of standardized counts, whose last row is the constant."""
+        plain = weights[:-1].numpy() / scale[:, None]
+        return cls(plain, weights[-1].numpy() - mean @ plain)
+
+    def logits(self, sequences: Sequence[bytes]) -> np.ndarray:
+        """Float32, shape (sequences, features)."""
+        return counts(sequences) @ self.weights + self.constants
+
+    def word_logits(self, column: int) -> np.ndarray:
+        """What each word of seven bases adds to a feature's logit; float32, shape (4^7,)."""
+        return _gapped() @ self.weights[:, column]
+
+    def save(self, folder: Path) -> None:
+        """Write the weights."""
+        np.savez(folder / WEIGHTS, weights=self.weights, constants=self.constants)
+
+    @classmethod
+    def load(cls, folder: Path) -> "GappedModel":
+        """What `save` wrote.
+
+        Raises
+        ------
+        DnakitError
+            If the run was made before weights were kept.
+        """
+        if not (folder / WEIGHTS).exists():
+            raise DnakitError(
+                f"the run {folder.name} has no {WEIGHTS}: delete its folder in the store and make it anew"
+            )
+        with np.load(folder / WEIGHTS) as kept:
+            return cls(kept["weights"], kept["constants"])
 
 
-def predict(profiles: Profiles, parts: Mapping[str, np.ndarray]) -> np.ndarray:
+def predictors(folder: Path, profiles: Profiles) -> dict[str, Callable[[Mapping[str, np.ndarray]], np.ndarray]]:
+    """`predict` by the name of the method; the weights are kept in `folder`."""
+    return {NAME: partial(predict, profiles, folder)}
+
+
+def predict(profiles: Profiles, folder: Path, parts: Mapping[str, np.ndarray]) -> np.ndarray:
     """Probabilities of the test rows, float32, shape (rows, features)."""
     found = {part: counts(profiles.sequences(rows)) for part, rows in parts.items()}
     mean, scale = found["train"].mean(0), found["train"].std(0) + 1e-3
     inputs = {part: torch.from_numpy((each - mean) / scale) for part, each in found.items()}
     labels = profiles.labels[parts["train"]]
-    best, quality = np.zeros((0, 0), np.float32), -1.0
+    best, quality = torch.zeros(0), -1.0
     weights = torch.zeros(inputs["train"].shape[1] + 1, labels.shape[1])  # the last row is the constant
     weights[-1] = torch.from_numpy(_base_logits(labels))
     for penalty in PENALTIES:
         weights = fitted(inputs["train"], torch.from_numpy(labels), weights, penalty)
         reached = _mean_auroc(profiles.labels[parts["validation"]], _logits(inputs["validation"], weights).numpy())
         if reached > quality:
-            best, quality = torch.sigmoid(_logits(inputs["test"], weights)).numpy(), reached
-    return best
+            best, quality = weights, reached
+    GappedModel.of_standardized(best, mean, scale).save(folder)
+    return torch.sigmoid(_logits(inputs["test"], best)).numpy()
 
 
 def fitted(inputs: Tensor, labels: Tensor, start: Tensor, penalty: float) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +68,11 @@ class GappedKmers(SimpleMethods):
         return f"gapped k-mers, profiles of {self.organism.species}, split {self.split}"
 
     def compute(self, folder: Path) -> Outcome:
-        """See `dnakit.chapters.chromatin.gapped`; it writes what `SimpleMethods` writes."""
+        """See `dnakit.chapters.chromatin.gapped`; it writes what `SimpleMethods` writes, and ``weights.npz``."""
         from dnakit.chapters.chromatin.gapped import predictors
         from dnakit.chapters.chromatin.measuring import simple_methods
 
-        return simple_methods(self, folder, predictors)
+        return simple_methods(self, folder, partial(predictors, folder))
 
 
 @dataclass(frozen=True)
