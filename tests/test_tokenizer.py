@@ -93,6 +93,14 @@ def test_ids_do_not_depend_on_what_was_encoded_before(tokenizers, monkeypatch, s
         assert table.encode(sequence).tolist() == tokenizer(sequence.decode(), add_special_tokens=False).input_ids
 
 
+def test_words_of_reads_that_are_forgotten_are_learned_again(tokenizers, monkeypatch):
+    monkeypatch.setattr("dnakit.tokens.encoding_table.MOST_WRITTEN", 30)
+    table, reads = EncodingTable(tokenizers[9], 9), [random_dna(length, length) for length in range(100, 150)]
+    for read in [*reads, *reads]:
+        assert table.encode(read).tolist() == tokenizers[9](read.decode(), add_special_tokens=False).input_ids
+        assert len(table.written) <= 30
+
+
 def test_a_table_of_other_words_than_the_tokenizer_s(tokenizers):
     """What a word of four letters, as at the end of a sequence, becomes."""
     found = EncodingTable(tokenizers[9], 4).lookup(np.arange(4**4))

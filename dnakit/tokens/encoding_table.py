@@ -5,6 +5,7 @@ its words. A word's number has the base 4 and the digits A = 0, C = 1, G = 2, T 
 """
 
 import itertools
+import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,8 @@ PIECE_WORDS = 1 << 12  # words handled at a time: what is computed of them fits 
 SHORT = 1_000  # letters of a sequence that is faster encoded with others than alone
 TOGETHER = 256  # sequences encoded together
 MOST_OTHERS = 100_000  # encodings kept of words with unknown letters, and of words shorter than k
+ALONE = 400  # letters of a sequence whose words are found one by one: a call of numpy costs as much as 20 words
+MOST_WRITTEN = 1 << 19  # words kept as they are written, at most about 90 MB
 
 _CODE_OF_LETTER = CODES.tobytes()
 _LETTER_OF_CODE = bytes.maketrans(bytes(range(5)), ALPHABET + b"N")
@@ -49,6 +52,8 @@ class EncodingTable:
         self.full = False  # then a word's row in `tokens` is its number, and `row` is empty
         self.others: dict[bytes, np.ndarray] = {}  # words with unknown letters, and words shorter than k
         self.shorter: dict[int, EncodingTable] = {}  # tables of words shorter than k
+        self.written: dict[bytes, bytes] = {}  # token ids of words of short sequences, both as they lie in memory
+        self.formats: dict[int, str] = {}  # of `struct`, which cuts a sequence into words, by its length
 
     def lookup(self, numbers: np.ndarray) -> np.ndarray:
         """Token ids of words by number, filled up with zeros, shape (*numbers.shape, most tokens of a word)."""
@@ -61,8 +66,16 @@ class EncodingTable:
 
     def encode(self, letters: bytes) -> np.ndarray:
         """Token ids of letters of either case, the first of which begins a word; int32."""
+        length = len(letters)
+        if length <= ALONE:
+            words = struct.unpack(self.formats.get(length) or self._format(length), letters)
+            try:
+                return np.frombuffer(bytearray().join(map(self.written.__getitem__, words)), np.int32)
+            except KeyError:
+                self._write(words)
+                return self.encode(letters)
         step = PIECE_WORDS * self.k
-        if len(letters) <= step:
+        if length <= step:
             return self._encode(letters.translate(_CODE_OF_LETTER))
         return np.concatenate([self.encode(letters[start : start + step]) for start in range(0, len(letters), step)])
 
@@ -84,6 +97,19 @@ class EncodingTable:
         ids = flat[places]
         bounds = [0, *np.searchsorted(places, ends * tokens.shape[1]).tolist()]
         return [ids[start:end] for start, end in itertools.pairwise(bounds)]
+
+    def _format(self, length: int) -> str:
+        """How `struct` cuts a sequence of so many letters into words, of which the last may be shorter."""
+        whole, tail = divmod(length, self.k)
+        self.formats[length] = f"={f'{self.k}s' * whole}{f'{tail}s' if tail else ''}"
+        return self.formats[length]
+
+    def _write(self, words: tuple[bytes, ...]) -> None:
+        """Keep the token ids of these words as they are written."""
+        if len(self.written) + len(words) > MOST_WRITTEN:
+            self.written.clear()
+        unknown = list(set(words) - self.written.keys())
+        self.written |= zip(unknown, map(np.ndarray.tobytes, self.encode_together(unknown)), strict=True)
 
     def _encode(self, codes: bytes) -> np.ndarray:
         """Token ids of the letters of these codes."""
