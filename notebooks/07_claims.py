@@ -24,7 +24,7 @@
 # %% tags=["remove-cell"]
 from IPython.display import Markdown, display
 
-from dnakit.chapters.chapter import open_chapter
+from dnakit.chapters.chapter import open_chapter, run_names
 from dnakit.report import ledger, places
 from dnakit.report.claims_table import claims_table, main_table
 from dnakit.report.display import figure, glue, prose, table
@@ -38,7 +38,7 @@ profile = "smoke"  # a name only: all profiles show the recorded numbers
 
 # %% tags=["remove-cell"]
 chapter = open_chapter("07_claims", globals())
-claims = ledger.claims()
+claims = ledger.claims(run_names())
 totals, counts = ledger.totals(claims), ledger.counts(claims)
 
 # %% [markdown]
@@ -85,7 +85,7 @@ main
 # | **stands** | The interval agrees with the prediction. |
 #
 # A claim with several tests stands where all of them hold. It does not stand where one of them fails. Where a number has no
-# interval, the number itself decides; "= 0.8875" then means within 2% of it. Some claims are sentences about the thesis's own
+# interval, the number itself decides; "= 0.8875 ± 1%" then says how near it has to be. Some claims are sentences about the thesis's own
 # tables. They are decided by the printed numbers, which are as certain as their last digit: the thesis prints no intervals.
 #
 # What an interval counts, stands beside it: `n` is the number of promoters, species or samples. Intervals over repeats are

@@ -25,7 +25,7 @@
 # %% tags=["remove-cell"]
 from IPython.display import display
 
-from dnakit.chapters.chapter import open_chapter
+from dnakit.chapters.chapter import open_chapter, run_names
 from dnakit.report import benchmark
 from dnakit.report.display import table
 
@@ -37,7 +37,7 @@ profile = "smoke"  # a name only: all profiles show the recorded results
 
 # %% tags=["remove-cell"]
 chapter = open_chapter("09_benchmark", globals())
-tasks, results = benchmark.tasks(), benchmark.results()
+tasks, results = benchmark.tasks(), benchmark.results(run_names())
 
 # %% [markdown]
 # ## The tasks

@@ -2,19 +2,15 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
-from dnakit.chapters.chapter import chapter_of
-from dnakit.data import sources
-from dnakit.models import device
-from dnakit.notebooks.parameters import names
+from dnakit.chapters.chapter import run_names
 from dnakit.project import DnakitError
 from dnakit.report import benchmark
 from dnakit.report.finished import recorded
-from dnakit.report.measured import run_name
 
+RUNS = run_names()
 HEADER = "task,method,kind,measure,interval,value,low,high,source\n"
 
 
@@ -22,7 +18,7 @@ def test_a_line_that_anyone_adds_stands_in_the_table_by_its_value(tmp_path):
     path = tmp_path / "benchmark.csv"
     path.write_text(HEADER + "12s-known,mine,model,,,0.75,0.7,0.8,a paper\n12s-known,worse,simple,,,0.5,,,a page\n")
     task = next(task for task in benchmark.tasks() if task.id == "12s-known")
-    table = benchmark.result_table(task, [*benchmark.results(), *benchmark.results(path)])
+    table = benchmark.result_table(task, [*benchmark.results(RUNS), *benchmark.results(RUNS, path)])
     assert table.loc["mine", "right names"] == "0.750"
     assert table.loc["mine", "95% interval"] == "0.700 to 0.800"
     values = [float(value) for value in table["right names"] if value != benchmark.NOT_RECORDED]
@@ -41,20 +37,23 @@ def test_a_line_that_anyone_adds_stands_in_the_table_by_its_value(tmp_path):
         ("12s-known,mine,model,,,much,,,a paper", "value"),
         ("12s-known,mine,magic,,,0.75,,,a paper", "kind"),
         ("12s-known,mine,model", "one value for each of task"),
+        ("12s-known,mine,model,04_metagenomics/fair-serch:a,,,,,", "did you mean 'fair-search'"),
+        ("12s-known,mine,model,04_metagenomic/fair-search:a,,,,,", "did you mean '04_metagenomics'"),
     ],
 )
 def test_a_wrong_line_is_named_in_one_line(tmp_path, line, wrong):
     path = tmp_path / "benchmark.csv"
     path.write_text(f"{HEADER}12s-known,first,model,,,0.75,,,a paper\n{line}\n")
     with pytest.raises(DnakitError, match=r"benchmark\.csv, line 3") as caught:
-        benchmark.results(path)
+        benchmark.results(RUNS, path)
     assert wrong in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_recorded_results_are_numbers_of_their_runs():
-    found = {(result.task, result.method): result.found for result in benchmark.results()}
-    assert len(found) == len(benchmark.results())
+    results = benchmark.results(RUNS)
+    found = {(result.task, result.method): result.found for result in results}
+    assert len(found) == len(results)
     share = found["12s-known", "vsearch"]
     table = recorded("04_metagenomics")["fair-vsearch"].frame("accuracy.csv")
     row = table[(table.level == "known") & (table.form == "gene") & (table["rank"] == "species")].iloc[0]
@@ -64,15 +63,11 @@ def test_recorded_results_are_numbers_of_their_runs():
     assert sum(each is not None for each in found.values()) > 40
 
 
-def test_runs_of_results_are_runs_of_their_chapters(monkeypatch):
-    monkeypatch.setattr(device, "bf16", lambda precision: precision != "fp32")
-    monkeypatch.setattr(sources, "fetch", lambda name: Path(str(name)))
-    monkeypatch.setattr(sources, "digest", lambda path: f"digest of {path}")
-    known = {notebook: set(chapter_of(notebook, "laptop").runs) for notebook in names()}
-    for result in benchmark.results():
-        if result.measure:
-            notebook, name = run_name(result.measure)
-            assert name in known[notebook], result.measure
+def test_a_number_that_a_recorded_run_lacks_is_named_with_its_line(tmp_path):
+    path = tmp_path / "benchmark.csv"
+    path.write_text(f"{HEADER}12s-known,mine,model,04_metagenomics/fair-search:reads_per_second.amplicons,,,,,\n")
+    with pytest.raises(DnakitError, match=r"benchmark\.csv, line 2: .* did you mean 'reads_per_second.amplicon'"):
+        _ = benchmark.results(RUNS, path)[0].found
 
 
 def test_the_name_of_a_split_changes_with_its_data_and_with_nothing_else(tmp_path, monkeypatch):

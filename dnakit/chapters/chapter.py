@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dnakit import processes
 from dnakit.data.sources import names_by_digest
 from dnakit.models.device import refuse_emulation, resolved
-from dnakit.notebooks.parameters import names, settings
+from dnakit.notebooks.parameters import PROFILES, names, settings
 from dnakit.project import checked
 from dnakit.report.finished import Finished, recorded
 from dnakit.run import Run
@@ -120,6 +120,11 @@ def chapter_of(notebook: str, profile: str, overrides: Mapping[str, Any] | None 
         If there is no such notebook, profile or parameter, or a value does not fit.
     """
     return open_chapter(notebook, settings(notebook, profile, overrides))
+
+
+def run_names() -> dict[str, set[str]]:
+    """Of each notebook the names of its runs in any profile, finished or not; no data are read."""
+    return {name: {run for profile in PROFILES for run in chapter_of(name, profile).runs} for name in names()}
 
 
 def notebook_of(run: Run) -> str:

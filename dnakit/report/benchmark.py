@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from dnakit.project import DnakitError, did_you_mean, root
 from dnakit.report.finished import FinishedRun, provenance_names
 from dnakit.report.intervals import Interval
 from dnakit.report.ledger import digits
-from dnakit.report.lines import read_lines
-from dnakit.report.measured import Measured, measured, runs_of
+from dnakit.report.lines import Line, read_lines
+from dnakit.report.measured import INTERVALS, Measured, RunNames, check, measured, runs_of
 
 NOT_RECORDED = "not recorded yet"
 KINDS = ("ceiling", "simple", "program", "model")  # in the order of a table where nothing is measured
 DIGEST = 12  # hexadecimal digits of a split's name
 
 
-class Task(BaseModel):
+class Task(Line):
     """A task: a line of ``data/benchmark_tasks.csv``.
 
     Attributes
@@ -43,7 +43,6 @@ class Task(BaseModel):
         between: their digest is the name of the split.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     id: str = Field(pattern=r"^[a-z0-9-]+$")
     title: str
     question: str
@@ -66,7 +65,7 @@ class Task(BaseModel):
         """
         found = list(runs_of(self.split_run).values())
         if not found:
-            raise DnakitError(f"benchmark_tasks.csv ({self.id}): the run {self.split_run} is not recorded")
+            raise DnakitError(f"{self.where}: the run {self.split_run} is not recorded")
         return found[0]
 
     @property
@@ -82,7 +81,7 @@ class Task(BaseModel):
         return provenance_names([self.run])
 
 
-class Result(BaseModel):
+class Result(Line):
     """How well a method does on a task: a line of ``data/benchmark.csv``.
 
     Attributes
@@ -101,12 +100,11 @@ class Result(BaseModel):
         Where the method is described; needed with `value`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     task: str
     method: str = Field(min_length=1)
     kind: Literal["ceiling", "simple", "program", "model"]
     measure: str = ""
-    interval: str = Field("", pattern=r"^(|± [\d.]+|recorded|seeds|of \S+)$")
+    interval: str = Field("", pattern=INTERVALS)
     value: float | None = None
     low: float | None = None
     high: float | None = None
@@ -128,18 +126,25 @@ class Result(BaseModel):
     def found(self) -> Measured | None:
         """Its number; None where it is not recorded yet."""
         if self.value is None:
-            return measured(self.measure, self.interval)
+            with self.named():
+                return measured(self.measure, self.interval)
         low, high = (self.value if end is None else end for end in (self.low, self.high))
         return Measured(self.value, Interval(low, high))
 
 
 def tasks() -> list[Task]:
     """All tasks, in the order of the file."""
-    return [task for _, task in read_lines(Task, root() / "data" / "benchmark_tasks.csv")]
+    return list(read_lines(Task, root() / "data" / "benchmark_tasks.csv"))
 
 
-def results(path: Path | None = None) -> list[Result]:
+def results(runs: RunNames, path: Path | None = None) -> list[Result]:
     """All results, in the order of the file.
+
+    Parameters
+    ----------
+    runs
+        The runs that chapters have. A result of one that is not recorded is open; of one that no chapter has, an error.
+    path : Path, optional
 
     Raises
     ------
@@ -148,10 +153,13 @@ def results(path: Path | None = None) -> list[Result]:
     """
     path = path or root() / "data" / "benchmark.csv"
     found, known = [], [task.id for task in tasks()]
-    for where, result in read_lines(Result, path):
-        if result.task not in known:
-            near = did_you_mean(result.task, known)
-            raise DnakitError(f"{where}: there is no task {result.task!r}{near}; known: {', '.join(known)}")
+    for result in read_lines(Result, path):
+        with result.named():
+            if result.task not in known:
+                near = did_you_mean(result.task, known)
+                raise DnakitError(f"there is no task {result.task!r}{near}; known: {', '.join(known)}")
+            if result.measure:
+                check(result.measure, runs)
         found.append(result)
     return found
 

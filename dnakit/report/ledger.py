@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from dnakit.report import rules
 from dnakit.report.finished import provenance_names
-from dnakit.report.measured import Measured
-from dnakit.report.rules import DECIDED, VERDICTS, Outcome
+from dnakit.report.measured import Measured, RunNames
+from dnakit.report.rules import CLOSE, VERDICTS, Outcome
 from dnakit.report.thesis import thesis_table
 
 COLOURS = dict(  # readable in black and white: from dark to light, hatched where a number exists and decides nothing
@@ -86,10 +86,10 @@ class Claim:
         return next((each.rule.cell for each in self.shown if each.rule.cell), "")
 
 
-def claims() -> list[Claim]:
-    """All claims, in the order of the thesis's chapters."""
+def claims(known: RunNames) -> list[Claim]:
+    """All claims, in the order of the thesis's chapters; `known` are the runs that chapters have (`rules.rules`)."""
     tests: dict[str, list[Outcome]] = {}
-    for rule in rules.rules():
+    for rule in rules.rules(known):
         tests.setdefault(rule.id, []).append(rules.outcome(rule))
     return [_claim(row, tuple(tests.get(row["id"], ()))) for row in thesis_table("claims").to_dict("records")]  # type: ignore[arg-type]
 
@@ -123,10 +123,14 @@ def digits(value: float) -> str:
 
 
 def predicted(outcome: Outcome) -> str:
-    """What the claim predicts of the number, such as ``> 0``; of a control, what would explain the claim."""
+    """What the claim predicts of the number, such as ``> 0``; of a control, what would explain the claim.
+
+    Behind ``=`` stands how far a number without an interval may be away, such as ``= 0.85 ± 1%``.
+    """
     rule = outcome.rule
     predicts = rule.control_predicts or rule.predicts if outcome.is_control else rule.predicts
-    return rules.predicted(predicts, rule.id)
+    allowed = f" ± {CLOSE:.0%}" if predicts.startswith("=") and outcome.found and outcome.found.certain else ""
+    return rules.predicted(predicts, rule.id) + allowed
 
 
 def data(outcome: Outcome) -> str:
@@ -152,22 +156,6 @@ def explained(outcome: Outcome) -> str:
 
 
 # ---- tables and the picture
-
-
-def ledger(chapter: str) -> pd.DataFrame:
-    """Of a chapter the sentences, and the numbers that are decided: claim, thesis's value, ours, measure, verdict."""
-    rows = [
-        {
-            "claim": claim.text,
-            "thesis": claim.value,
-            "this book": "; ".join(filter(None, (number(each.found) for each in claim.shown))),
-            "measure": "; ".join(dict.fromkeys(explained(each) for each in claim.shown)),
-            "verdict": claim.verdict,
-        }
-        for claim in claims()
-        if claim.chapter == chapter and (claim.kind == "finding" or claim.verdict in DECIDED)
-    ]
-    return pd.DataFrame(rows, columns=["claim", "thesis", "this book", "measure", "verdict"]).set_index("claim")
 
 
 def main_claims(chosen: list[Claim]) -> list[tuple[Claim, str]]:

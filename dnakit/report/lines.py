@@ -2,15 +2,41 @@
 
 import csv
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from dnakit.project import DnakitError, Model, checked
+from pydantic import BaseModel, ConfigDict
+
+from dnakit.project import DnakitError, checked
 
 
-def read_lines(model: type[Model], path: Path) -> Iterator[tuple[str, Model]]:
-    """Each line as a model, with the words that name it in an error, such as ``verdicts.csv, line 3``.
+class Line(BaseModel):
+    """A line of a file.
 
-    An empty value is the model's default.
+    Attributes
+    ----------
+    where
+        Names it in an error, such as ``verdicts.csv, line 3``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    where: str
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Put the name of the line in front of an error that its values cause."""
+        try:
+            yield
+        except DnakitError as error:
+            raise DnakitError(f"{self.where}: {error}") from None
+
+
+AnyLine = TypeVar("AnyLine", bound=Line)
+
+
+def read_lines(model: type[AnyLine], path: Path) -> Iterator[AnyLine]:
+    """Each line as a model; an empty value is the model's default.
 
     Raises
     ------
@@ -23,4 +49,4 @@ def read_lines(model: type[Model], path: Path) -> Iterator[tuple[str, Model]]:
             where = f"{path.name}, line {lines.line_num}"
             if None in line or None in line.values():
                 raise DnakitError(f"{where}: a line needs one value for each of {', '.join(lines.fieldnames or ())}")
-            yield where, checked(model, {name: value for name, value in line.items() if value}, where)
+            yield checked(model, {name: value for name, value in line.items() if value} | {"where": where}, where)

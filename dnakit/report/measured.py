@@ -8,11 +8,16 @@ star in the name of the run stands for seeds or repeats, and round brackets for 
 """
 
 import re
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
+from typing import Any
 
-from dnakit.project import DnakitError
+from dnakit.project import DnakitError, did_you_mean
 from dnakit.report.finished import FinishedRun, recorded
 from dnakit.report.intervals import Interval, difference, of_seeds, wilson
+
+RunNames = Mapping[str, Set[str]]  # of each notebook the names of its runs, recorded or not
+INTERVALS = r"^(|recorded|seeds|of \S+)$"  # see `measured`
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,31 @@ def run_name(address: str) -> tuple[str, str]:
 def runs_of(address: str) -> dict[str, FinishedRun]:
     """The recorded runs that an address names, by what its star stands for; none where nothing is recorded."""
     notebook, name = run_name(address)
-    pattern = re.compile(re.escape(name).replace(r"\*", "(.*)").replace(r"\(", "(?:").replace(r"\)", ")?"))
-    runs = recorded(notebook)
+    pattern, runs = _pattern(name), recorded(notebook)
     found = {each: pattern.fullmatch(each) for each in runs}
     return {(match[1] or "") if pattern.groups else "": runs[each] for each, match in found.items() if match}
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    return re.compile(re.escape(name).replace(r"\*", "(.*)").replace(r"\(", "(?:").replace(r"\)", ")?"))
+
+
+def check(address: str, known: RunNames) -> None:
+    """Refuse an address of a run that no chapter has: it could never be recorded.
+
+    Raises
+    ------
+    DnakitError
+        Says what it lacks, and a name that is near.
+    """
+    notebook, name = run_name(address)
+    if notebook not in known:
+        raise DnakitError(f"there is no notebook {notebook!r}{did_you_mean(notebook, known)}")
+    if not any(_pattern(name).fullmatch(each) for each in known[notebook]):
+        plain = re.sub(r"\(.*\)|\*", "", name)
+        raise DnakitError(f"no profile of {notebook} has a run {name!r}{did_you_mean(plain, known[notebook])}")
+    if not address.partition(":")[2]:
+        raise DnakitError(f"{address!r} names no number of the run: write {address}:test.accuracy, for example")
 
 
 def measured(address: str, interval: str = "") -> Measured | None:
@@ -73,10 +99,10 @@ def measured(address: str, interval: str = "") -> Measured | None:
     ----------
     address : str
     interval : str
-        How far the number can be trusted. Empty: not known. ``± 0.01``: so far. ``recorded``: the two ends stand
-        beside it, ``auroc_interval`` beside ``auroc_mean``, in a file the columns ``low`` and ``high``. ``of 55``, or
-        ``of record.windows.test``: it is a share of so many independent things. ``seeds``: of the mean over the runs
-        that the star stands for.
+        How far the number can be trusted. Empty: not known. ``recorded``: the two ends stand beside it,
+        ``auroc_interval`` beside ``auroc_mean``, in a file the columns ``low`` and ``high``. ``of 55``, or ``of
+        record.windows.test``: it is a share of so many independent things. ``seeds``: of the mean over the runs that
+        the star stands for.
 
     Raises
     ------
@@ -87,24 +113,13 @@ def measured(address: str, interval: str = "") -> Measured | None:
     if not runs:
         return None
     values = [number(run, place) for run in runs]
-    mean, kind, rest = sum(values) / len(values), *interval.partition(" ")[::2]
-    if kind == "recorded":
+    mean = sum(values) / len(values)
+    if interval == "recorded":
         return Measured(mean, _recorded(runs[0], place), runs)
-    if kind == "seeds":
+    if interval == "seeds":
         return Measured(mean, of_seeds(values), runs)
-    if kind == "of" and not rest.isdigit():
-        rest = str(_count(rest, runs[0], place))
-    limits, count = around(mean, f"{kind} {rest}")
-    return Measured(mean, limits, runs, count)
-
-
-def around(value: float, interval: str) -> tuple[Interval, int]:
-    """The interval of a number by ``± X`` or ``of COUNT``, and the count; the number alone for anything else."""
-    kind, _, rest = interval.partition(" ")
-    if kind == "of":
-        return wilson(value, int(rest)), int(rest)
-    width = float(rest) if kind == "±" else 0.0
-    return Interval(value - width, value + width), 0
+    count = _count(interval.removeprefix("of "), runs[0], place) if interval else 0
+    return Measured(mean, wilson(mean, count) if count else Interval(mean, mean), runs, count)
 
 
 def paired(address: str, other: str) -> Measured | None:
@@ -127,13 +142,36 @@ def number(run: FinishedRun, place: str) -> float:
     DnakitError
         If there is none.
     """
-    if "|" in place:
-        value = _in_file(run, *place.split("|"))
-    else:
-        value = run.value(place if place.startswith("record.") else f"metrics.{place}")
+    value = _in_file(run, *place.split("|")) if "|" in place else run.value(_path(place))
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise DnakitError(f"the recorded run {run.name} has no number {place}")
+        raise DnakitError(f"the recorded run {run.name} has no number {place}{_near(run, place)}")
     return float(value)
+
+
+def _path(place: str) -> str:
+    """As `FinishedRun.value` takes it."""
+    return place if place.startswith(("record.", "metrics.")) else f"metrics.{place}"
+
+
+def _near(run: FinishedRun, place: str) -> str:
+    """The end of an error: a place of the run with a name that is near, or the columns of the file."""
+    file, bar, _ = place.partition("|")
+    if not bar:
+        facts = {"": run.metrics, "metrics.": run.metrics, "record.": run.record}
+        return did_you_mean(place, [f"{start}{path}" for start, found in facts.items() for path in _paths(found)])
+    files = {path.name for path in run.folder.glob("*.csv")}
+    if file not in files:
+        return did_you_mean(file, files)
+    return f": {file} has the columns {', '.join(run.frame(file).columns)}"
+
+
+def _paths(found: Any) -> Iterator[str]:
+    """The paths of all numbers in nested mappings."""
+    for name, value in found.items():
+        if isinstance(value, Mapping):
+            yield from (f"{name}.{path}" for path in _paths(value))
+        elif isinstance(value, int | float):
+            yield name
 
 
 def _recorded(run: FinishedRun, place: str) -> Interval:
@@ -142,7 +180,10 @@ def _recorded(run: FinishedRun, place: str) -> Interval:
         file, _, query = place.split("|")
         low, high = (number(run, f"{file}|{end}|{query}") for end in Interval._fields)
         return Interval(low, high)
-    return Interval(*run.value(f"metrics.{place.removesuffix('_mean')}_interval"))
+    found = run.value(f"{_path(place).removesuffix('_mean')}_interval")
+    if found is None:
+        raise DnakitError(f"the recorded run {run.name} has no interval beside {place}")
+    return Interval(*found)
 
 
 def _in_file(run: FinishedRun, file: str, expression: str, query: str = "") -> float | None:
@@ -157,5 +198,7 @@ def _in_file(run: FinishedRun, file: str, expression: str, query: str = "") -> f
 
 
 def _count(text: str, run: FinishedRun, place: str) -> int:
-    """The count that ``of`` names: the rows of the file, or a place of the run."""
-    return len(run.frame(place.partition("|")[0])) if text == "rows" else run.value(text)
+    """The count that ``of`` names: itself, the rows of the file, or a place of the run."""
+    if text.isdigit():
+        return int(text)
+    return len(run.frame(place.partition("|")[0])) if text == "rows" else int(number(run, text))

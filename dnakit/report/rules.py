@@ -8,25 +8,28 @@ typed: it follows from the numbers by these rules, in this order.
 3. A training that saw less than half of the samples of the thesis's decides nothing about the end of such a training:
    ``not decided at this size``.
 4. The 95% interval of the number agrees with the prediction (``stands``), contradicts it (``does not stand``), or
-   covers both (``not decided at this size``). Without an interval the number itself decides. The thesis prints no
-   intervals: its own numbers are taken to be as uncertain as their last digit.
+   covers both (``not decided at this size``). Without an interval the number itself decides; it equals a value from
+   which it differs by less than 1% of that value (`CLOSE`). The thesis prints no intervals: its own numbers are taken
+   to be as uncertain as their last digit.
 5. A control lacks what the claim is about, such as training, context or biology. Where it gives what the claim predicts
    and the number does not contradict it, the claim ``stands, but means something else``.
 """
 
+import math
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from dnakit.project import DnakitError, did_you_mean, root
-from dnakit.report.lines import read_lines
-from dnakit.report.measured import Measured, around, measured, paired, run_name, runs_of
+from dnakit.report.intervals import Interval, wilson
+from dnakit.report.lines import Line, read_lines
+from dnakit.report.measured import INTERVALS, Measured, RunNames, check, measured, paired, run_name, runs_of
 from dnakit.report.thesis import thesis_table
 
 STANDS = "stands"
@@ -40,11 +43,12 @@ VERDICTS = (STANDS, OTHERWISE, REFUTED, TOO_SMALL, NOT_RUN, NO_DATA, NO_NUMBER)
 DECIDED = VERDICTS[:3]
 
 ENOUGH = 0.5  # of the samples that the thesis's training saw
-CLOSE = 0.02  # share of the thesis's value by which a number without an interval may differ
+CLOSE = 0.01  # share of a value by which a number without an interval may differ from it, and is the same
+PRINTED = "claim:"  # before the name of a claim: the number that the thesis prints
 PREDICTION = re.compile(r"(?P<sign>[<>=]|within) (?P<factor>[\d.]+(?= thesis))? ?(?P<target>thesis|-?[\d.]+|claim:\S+)")
 
 
-class Rule(BaseModel):
+class Rule(Line):
     """One test of a claim: a line of ``data/verdicts.csv``.
 
     Attributes
@@ -70,12 +74,11 @@ class Rule(BaseModel):
         What the number is, or what is missing.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     id: str
     predicts: str = ""
     measure: str = ""
     minus: str = ""
-    interval: str = Field("", pattern=r"^(|± [\d.]+|recorded|seeds|of \S+)$")
+    interval: str = Field("", pattern=INTERVALS)
     size: int = Field(0, ge=0)
     control: str = ""
     control_predicts: str = ""
@@ -93,7 +96,21 @@ class Rule(BaseModel):
     @property
     def addresses(self) -> list[str]:
         """The recorded numbers that it needs."""
-        return [each for each in (self.measure, self.minus) if each and not each.startswith("claim:")]
+        return [each for each in (self.measure, self.minus) if each and not each.startswith(PRINTED)]
+
+    def check(self, claims: Set[str], known: RunNames) -> None:
+        """Refuse names that nothing has: of a claim, a run, or a claim whose number the thesis prints."""
+        if self.id not in claims:
+            raise DnakitError(f"there is no claim {self.id!r}{did_you_mean(self.id, claims)}")
+        for address in filter(None, [*self.addresses, self.control]):
+            check(address, known)
+        for text in (self.measure, self.minus):
+            if text.startswith(PRINTED):
+                _named(text, self.id)
+        for predicts in filter(None, [self.predicts, self.control_predicts]):
+            predicted(predicts, self.id)
+        if not self.open and not (self.predicts and self.measure):
+            raise DnakitError("give 'predicts' and 'measure', or in 'open' why there is no number")
 
 
 @dataclass(frozen=True)
@@ -122,18 +139,24 @@ class Outcome:
         return self.verdict == OTHERWISE
 
 
-def rules(path: Path | None = None) -> list[Rule]:
+def rules(known: RunNames, path: Path | None = None) -> list[Rule]:
     """All tests, in the order of the file.
+
+    Parameters
+    ----------
+    known
+        The runs that chapters have. One that is not recorded leaves a claim open; one that no chapter has is an error.
+    path : Path, optional
 
     Raises
     ------
     DnakitError
         Names the line that is wrong.
     """
-    found, known = [], set(thesis_table("claims")["id"])
-    for where, rule in read_lines(Rule, path or root() / "data" / "verdicts.csv"):
-        if rule.id not in known:
-            raise DnakitError(f"{where}: there is no claim {rule.id!r}{did_you_mean(rule.id, known)}")
+    found, claims = [], set(thesis_table("claims")["id"])
+    for rule in read_lines(Rule, path or root() / "data" / "verdicts.csv"):
+        with rule.named():
+            rule.check(claims, known)
         found.append(rule)
     return found
 
@@ -156,14 +179,26 @@ def printed_number(claim: str) -> float:
     try:
         return float(printed()[claim])
     except (KeyError, ValueError):
-        raise DnakitError(f"verdicts.csv: the thesis prints no number for the claim {claim!r}") from None
+        near = did_you_mean(claim, printed())
+        raise DnakitError(f"the thesis prints no number for a claim {claim!r}{near}") from None
 
 
 # ---- one test
 
 
 def outcome(rule: Rule) -> Outcome:
-    """What a test gives now."""
+    """What a test gives now.
+
+    Raises
+    ------
+    DnakitError
+        If a recorded run lacks the number; it names the line.
+    """
+    with rule.named():
+        return _outcome(rule)
+
+
+def _outcome(rule: Rule) -> Outcome:
     if rule.open:
         return _controlled(rule, Outcome(rule, rule.open))
     missing = tuple("/".join(run_name(each)) for each in rule.addresses if not runs_of(each))
@@ -189,18 +224,18 @@ def _found(rule: Rule) -> Measured | None:
 
 
 def _number(address: str, interval: str) -> Measured | None:
-    return (
-        _printed(address.removeprefix("claim:"), interval)
-        if address.startswith("claim:")
-        else measured(address, interval)
-    )
+    if address.startswith(PRINTED):
+        return _printed(address.removeprefix(PRINTED), interval)
+    return measured(address, interval)
 
 
 def _printed(claim: str, interval: str) -> Measured:
     """A number that the thesis prints, as uncertain as its last digit where no interval is given."""
-    value, decimals = printed_number(claim), len(printed()[claim].partition(".")[2])
-    limits, count = around(value, interval or f"± {0.5 * 10**-decimals}")
-    return Measured(value, limits, (), count)
+    value, count = printed_number(claim), interval.removeprefix("of ")
+    if count.isdigit():
+        return Measured(value, wilson(value, int(count)), (), int(count))
+    half = 0.5 * 10.0 ** -len(printed()[claim].partition(".")[2])
+    return Measured(value, Interval(value - half, value + half))
 
 
 def too_small(rule: Rule, found: Measured) -> bool:
@@ -212,13 +247,15 @@ def holds(predicts: str, claim: str, found: Measured) -> bool | None:
     """Whether a number agrees with a prediction; None where its interval covers both answers."""
     parts = PREDICTION.fullmatch(predicts)
     if parts is None:
-        raise DnakitError(f"verdicts.csv ({claim}): a number needs a prediction")
+        raise DnakitError("a number needs a prediction")
     target, (low, high) = _target(parts, claim), found.interval
     if parts["sign"] == "within":
         return _between(-target < low and high < target, high < -target or low > target)
     if parts["sign"] == "=":
-        around = CLOSE * abs(target) if found.certain else 0.0
-        return low - around <= target <= high + around
+        if math.isinf(low):  # one seed: every value agrees
+            return None
+        allowed = CLOSE * abs(target) if found.certain else 0.0
+        return low - allowed <= target <= high + allowed
     beyond = {">": operator.gt, "<": operator.lt}[parts["sign"]]
     return _between(beyond(low, target) and beyond(high, target), not (beyond(low, target) or beyond(high, target)))
 
@@ -243,7 +280,7 @@ def predicted(predicts: str, claim: str) -> str:
 def _named(text: str, claim: str) -> float:
     if text == "thesis":
         return printed_number(claim)
-    return printed_number(text.removeprefix("claim:")) if text.startswith("claim:") else float(text)
+    return printed_number(text.removeprefix(PRINTED)) if text.startswith(PRINTED) else float(text)
 
 
 def _controlled(rule: Rule, found: Outcome) -> Outcome:
