@@ -2,15 +2,19 @@
 
 import json
 import re
+import tracemalloc
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
+from torch.utils.data import default_collate
 
 from dnakit import training
 from dnakit.chapters.chapter import open_chapter
@@ -18,6 +22,7 @@ from dnakit.chapters.chromatin import control_results, training_results
 from dnakit.chapters.chromatin.comparisons import Difference, Predictions, differences
 from dnakit.chapters.chromatin.comparisons import _summary as summary_of_differences
 from dnakit.chapters.chromatin.fine_tuning import load_model, weighted_loss
+from dnakit.chapters.chromatin.gapped import GappedModel, counts
 from dnakit.chapters.chromatin.motifs import attributions, shares, words_with
 from dnakit.chapters.chromatin.mutagenesis import (
     FLANK,
@@ -30,7 +35,8 @@ from dnakit.chapters.chromatin.mutagenesis import (
     summary,
 )
 from dnakit.chapters.chromatin.networks import Convolutional, ProfileModel, load, score
-from dnakit.chapters.chromatin.samples import BaseInputs, Samples, TokenInputs
+from dnakit.chapters.chromatin.profiles import Batch, Profiles, _write
+from dnakit.chapters.chromatin.samples import BaseInputs, Labels, Samples, TokenInputs, Windows
 from dnakit.chapters.chromatin.summary import Summary
 from dnakit.data import bases
 from dnakit.data.peaks import Feature
@@ -152,7 +158,7 @@ def test_padding_changes_no_logit(tokenizer):
     """So that an input of 1,024 tokens is one of 256 where both hold the whole window."""
     torch.manual_seed(0)
     model = build.build("longformer", "multilabel", len(tokenizer), num_labels=3, max_tokens=512, **TINY).eval()
-    batch = TokenInputs(windows(2), tokenizer, 512)[np.arange(2)]
+    batch = default_collate(list(TokenInputs(windows(2), tokenizer, 512)))
     more = {name: F.pad(each, (0, 160), value=PAD if name == "input_ids" else 0) for name, each in batch.items()}
     with torch.no_grad():
         assert torch.allclose(model(**batch).logits, model(**more).logits, atol=1e-6)
@@ -169,7 +175,7 @@ def test_a_model_for_more_tokens_with_the_same_weights_gives_the_same_logits(tok
     for name, value in short.items():
         long[name][: len(value)] = value
     models[1_024].load_state_dict(long)
-    batch = TokenInputs(windows(2), tokenizer, 256)[np.arange(2)]
+    batch = default_collate(list(TokenInputs(windows(2), tokenizer, 256)))
     assert batch["attention_mask"].sum(1).max() < 256, "the windows fit"
     for tokens, model in models.items():
         more = {
@@ -203,6 +209,46 @@ def test_labels_stay_with_their_inputs():
     assert all(
         expected[item["codes"].numpy().tobytes()] == int(item["labels"]) for item in map(samples.__getitem__, range(30))
     )
+
+
+def rows_on_disk(folder, count):
+    """A table of so many windows of 1,000 bases with 50 features."""
+    rng = np.random.default_rng(0)
+    batches = (
+        Batch(
+            ["chr1"] * 500,
+            np.arange(start, start + 500),
+            [bases.letters(each) for each in rng.integers(0, 4, (500, 1_000))],
+            rng.integers(0, 2, (500, 50), np.int8),
+        )
+        for start in range(0, count, 500)
+    )
+    folder.mkdir()
+    found = _write(folder, 50, batches)
+    pd.DataFrame({"feature": range(50), "kind": "TF", "bins": found}).to_csv(folder / "features.csv", index=False)
+    return Profiles(folder)
+
+
+@pytest.mark.parametrize("reads", ["tokens", "bases"])
+def test_memory_of_samples_does_not_grow_with_rows(reads, tokenizer, tmp_path):
+    """Of numpy and Python as tracemalloc counts, and of Arrow as its pool does; the numbers of rows are let pass."""
+
+    def inputs(found):
+        return BaseInputs(found) if reads == "bases" else TokenInputs(found, tokenizer, 512)
+
+    taken = {}
+    inputs(windows(600, 1_000))[0]  # the tokenizer has its table
+    for count in (500, 5_000):
+        profiles = rows_on_disk(tmp_path / f"{count}", count)
+        arrow = pyarrow.total_allocated_bytes()
+        tracemalloc.start()
+        rows = np.arange(count)
+        samples = Samples(inputs(Windows(profiles, rows)), Labels(profiles, rows), 0, 1, redraw=True)
+        assert sum(int(samples[n]["labels"].sum()) for n in range(200)) > 0
+        taken[count] = tracemalloc.get_traced_memory()[0] + pyarrow.total_allocated_bytes() - arrow
+        tracemalloc.stop()
+    numbers = 3 * 8 * (5_000 - 500)  # of the rows, of their permutation, and of a copy of either
+    assert taken[5_000] - taken[500] < numbers, "a window alone has 1,000 bytes"
 
 
 # ---- trainings
@@ -351,7 +397,7 @@ def test_mutagenesis_finds_the_bases_that_a_network_reads_on_either_strand():
     model = ProfileModel(CountsMotif(word), 1.0)
     found = importance(model, window, np.arange(440, 470), 0, "fp32")
     assert found.tolist() == [0] * 10 + [1] * len(word) + [0] * (20 - len(word))
-    table = averaged(model, [Site(window, 450)] * 3, 0, len(word), "fp32")
+    table = averaged(partial(importance, model, column=0, precision="fp32"), [Site(window, 450)] * 3, len(word))
     assert summary(table, len(word)) == {"inside": 1.0, "beside": 0.0}
     assert table.groupby("place")["share"].sum().tolist() == [1.0] * (len(word) + 2 * FLANK)
 
@@ -389,7 +435,7 @@ class Scans(Convolutional):
 def test_attributions_are_mutagenesis_where_a_network_is_linear():
     window = windows(1)[0]
     network = Scans(window)
-    found = attributions(network, torch.from_numpy(bases.codes(window))[None], 0)[0]
+    found = attributions(network, [window], 0)[0]
     codes = network(torch.from_numpy(bases.codes(window))[None]).logits
     places = np.arange(0, 400, 37)
     assert found[places] == pytest.approx(importance(ProfileModel(network, 1.0), window, places, 0, "fp32"), abs=1e-4)
@@ -398,9 +444,8 @@ def test_attributions_are_mutagenesis_where_a_network_is_linear():
 
 def test_unknown_bases_are_of_no_importance():
     network = Convolutional("cnn", 2, 1_000, 0.02)
-    codes = torch.randint(0, 4, (1, 1_000), dtype=torch.uint8)
-    codes[0, 300:400] = 4
-    found = attributions(network, codes, 1)[0]
+    window = windows(1, 1_000)[0]
+    found = attributions(network, [window[:300] + b"N" * 100 + window[400:]], 1)[0]
     assert (found[300:400] == 0).all()
     assert (found[:300] != 0).any()
 
@@ -409,7 +454,8 @@ def test_unknown_bases_are_of_no_importance():
 def test_a_network_that_reads_a_motif_has_it_in_its_most_important_word(strand):
     word = b"TTACCCG"
     held = [window[:180] + strand(word) + window[187:] for window in windows(30, seed=4)]
-    right, wrong = (shares(Scans(each), held, "Reb1", 0) for each in (strand(word), b"GATTACAGATT"))
+    networks = Scans(strand(word)), Scans(b"GATTACAGATT")
+    right, wrong = (shares(partial(attributions, each, column=0), held, "Reb1") for each in networks)
     assert right["with_motif"] == right["top"] == 1
     assert right["interval"][0] > 0.8
     assert wrong["top"] < 0.2
@@ -433,12 +479,52 @@ def test_a_factor_is_found_by_its_whole_name():
 
 def test_what_a_network_looks_at_is_a_run_of_its_training(chapter, danq):
     named = {name: run for name, run in chapter.runs.items() if name.startswith("motifs")}
-    assert {run.training.name for run in named.values()} == {"cnn-chromosomes", "danq-chromosomes"}
-    outcome = replace(named["motifs-danq-chromosomes"], training=chapter.runs["danq-random"]).compute(danq)
+    assert {run.model.name for run in named.values()} == {"gapped-chromosomes", "cnn-chromosomes", "danq-chromosomes"}
+    outcome = replace(named["motifs-danq-chromosomes"], model=chapter.runs["danq-random"]).compute(danq)
     found = outcome.metrics["motifs"]["CTCF"]
     assert found["feature"] == "cell1.CTCF"
     assert found["with_motif"] > 0.9 > 0.1 > found["shuffled"]["with_motif"]
     assert 0 <= found["top"] <= 1
+
+
+# ---- what gapped k-mers look at
+
+
+def reads(word):
+    """Gapped k-mers that count the word, and give other words less the fewer gapped words they share with it."""
+    weights = np.ones((counts([word]).shape[1], 2), np.float32)
+    weights[:, 1] = counts([word])[0]
+    return GappedModel(weights, np.array([1.0, -2.0], np.float32))
+
+
+def test_importance_of_a_base_is_what_the_logit_loses_when_it_changes():
+    model = GappedModel(np.random.default_rng(0).normal(size=(10_752, 2)).astype(np.float32), np.zeros(2, np.float32))
+    window = windows(1, 60, seed=7)[0]
+    window = window[:20] + b"N" + window[21:]
+    for place, found in enumerate(model.importance([window], 1)[0]):
+        others = [window[:place] + bytes([each]) + window[place + 1 :] for each in b"ACGT" if each != window[place]]
+        logits = model.logits([window, *others])[:, 1]
+        expected = 0 if place == 20 else logits[0] - logits[1:].mean()
+        assert found == pytest.approx(expected, abs=1e-3), place
+
+
+@pytest.mark.parametrize("strand", [bytes, bases.reverse_complement])
+def test_gapped_words_of_a_motif_are_its_most_important_ten_bases(strand):
+    word = b"TTACCCG"
+    held = [window[:180] + strand(word) + window[187:] for window in windows(30, seed=4)]
+    right = shares(partial(reads(word).importance, column=1), held, "Reb1")
+    wrong = shares(partial(reads(word).importance, column=0), held, "Reb1")
+    assert right["top"] > 0.8 > 0.2 > wrong["top"]
+
+
+def test_gapped_words_are_looked_into_as_networks_are(chapter, tmp_path):
+    shown, shared = (chapter.runs[f"{name}-gapped"] for name in ("mutagenesis", "motifs"))
+    assert shown.needs() == shared.needs() == [chapter.runs["gapped-chromosomes"]]
+    found = shown.compute(tmp_path).metrics["motifs"]["CTCF"]
+    assert found["inside"] > found["beside"]
+    table = pd.read_csv(tmp_path / "importance.csv")
+    assert set(table.motif) == {"CTCF", "Reb1"}
+    assert shared.compute(tmp_path).metrics["motifs"]["CTCF"]["windows"] > 10
 
 
 # ---- differences between trainings

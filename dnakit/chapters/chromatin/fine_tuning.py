@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import default_collate
 
 from dnakit import store, training
 from dnakit.chapters.chromatin import networks, scores
 from dnakit.chapters.chromatin.measuring import evaluated, keep_predictions, parts_of
 from dnakit.chapters.chromatin.networks import ProfileModel
 from dnakit.chapters.chromatin.profiles import Profiles, labelled, prepare
-from dnakit.chapters.chromatin.samples import BaseInputs, Inputs, Samples, TokenInputs
+from dnakit.chapters.chromatin.samples import BaseInputs, Inputs, Labels, Samples, TokenInputs, Windows
 from dnakit.chapters.chromatin.summary import Summary
 from dnakit.chapters.pretraining import starts
 from dnakit.data.bases import reverse_complement
@@ -72,11 +73,11 @@ def load_model(run: "Training", folder: Path) -> ProfileModel:
     return ProfileModel(network, run.experiment.positive_weight)
 
 
-def inputs_of(run: "Training", sequences: Sequence[bytes]) -> Inputs:
+def inputs_of(run: "Training", windows: Sequence[bytes]) -> Inputs:
     """The inputs of a run's network."""
     if run.start is None:
-        return BaseInputs(sequences)
-    return TokenInputs(sequences, _tokenizer(starts.model_folder(run.start)), run.experiment.tokens)
+        return BaseInputs(windows)
+    return TokenInputs(windows, _tokenizer(starts.model_folder(run.start)), run.experiment.tokens)
 
 
 @lru_cache(maxsize=2)
@@ -90,8 +91,8 @@ def samples_of(run: "Training", profiles: Profiles, parts: dict[str, np.ndarray]
     for part, count in (("train", chapter.epoch_samples), ("validation", chapter.evaluation_samples)):
         rows = parts[part]
         seed = 2 * (chapter.seed + run.experiment.repeat) + (_TRAIN if part == "train" else _VALIDATION)
-        inputs = inputs_of(run, profiles.sequences(rows))
-        found[part] = Samples(inputs, profiles.labels[rows], count, seed, redraw=part == "train")
+        inputs = inputs_of(run, Windows(profiles, rows))
+        found[part] = Samples(inputs, Labels(profiles, rows), count, seed, redraw=part == "train")
     return found
 
 
@@ -100,7 +101,7 @@ def predict(model: ProfileModel, inputs: Inputs, batch_size: int, precision: str
     found, at = [], device.ready(model)  # type: ignore[arg-type]
     with torch.no_grad(), device.autocast(at, precision):
         for start in range(0, len(inputs), batch_size):
-            batch = inputs[np.arange(start, min(start + batch_size, len(inputs)))]
+            batch = default_collate([inputs[n] for n in range(start, min(start + batch_size, len(inputs)))])
             logits = model(**{name: each.to(at) for name, each in batch.items()}).logits
             found.append(torch.sigmoid(logits).float().cpu().numpy())
     return np.concatenate(found)
@@ -109,16 +110,16 @@ def predict(model: ProfileModel, inputs: Inputs, batch_size: int, precision: str
 def _test(run: "Training", folder: Path, profiles: Profiles, rows: np.ndarray) -> dict[str, Any]:
     """Score the test rows: as they are, on the other strand, and both averaged."""
     chapter, model = run.parameters, load_model(run, folder)
-    forward = profiles.sequences(rows)
-    strands = [forward, [reverse_complement(each) for each in forward]]
+    strands = Windows(profiles, rows), Windows(profiles, rows, reverse_complement)
     one, other = (predict(model, inputs_of(run, each), chapter.batch_size, chapter.precision) for each in strands)
+    labels = profiles.labels_of(rows)
     table, found = evaluated(profiles, rows, one, chapter.seed)
     table.to_csv(folder / "features.csv", index=False, float_format="%.6g")
-    scores.thresholds(profiles.labels[rows], one).to_csv(folder / "thresholds.csv", index=False, float_format="%.6g")
+    scores.thresholds(labels, one).to_csv(folder / "thresholds.csv", index=False, float_format="%.6g")
     keep_predictions(folder, profiles, rows, {"probabilities": one})
     _, both = evaluated(profiles, rows, (one + other) / 2, chapter.seed)
     strand = {"mean_difference": float(np.abs(one - other).mean()), "both": both}
-    loss = weighted_loss(profiles.labels[rows], one, run.experiment.positive_weight)
+    loss = weighted_loss(labels, one, run.experiment.positive_weight)
     return {"test": {**found, "loss": loss}, "strands": strand}
 
 

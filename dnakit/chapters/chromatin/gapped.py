@@ -93,6 +93,35 @@ class GappedModel(NamedTuple):
         """What each word of seven bases adds to a feature's logit; float32, shape (4^7,)."""
         return _gapped() @ self.weights[:, column]
 
+    def importance(self, windows: Sequence[bytes], column: int) -> np.ndarray:
+        """How far a feature's logit falls, on average over the three other bases at each place.
+
+        It is exact: a base is part of seven words at most, and the logit is a sum over words.
+
+        Parameters
+        ----------
+        windows : sequence of bytes
+            Of one length.
+        column : int
+            Of the feature.
+
+        Returns
+        -------
+        np.ndarray
+            Float64, shape (windows, bases); a word with an unknown base is worth nothing.
+        """
+        worth = self.word_logits(column).astype(float)
+        codes = bases.codes(b"".join(windows)).reshape(len(windows), -1).astype(np.int64)
+        numbers = bases.kmer_numbers(sliding_window_view(codes.astype(np.uint8), LENGTH, axis=1)).astype(np.int64)
+        known, numbers = numbers >= 0, numbers.clip(0)
+        found = np.zeros(codes.shape)
+        for place in range(LENGTH):  # of the base in a word
+            at = slice(place, place + numbers.shape[1])
+            base, digit = codes[:, at] % 4, 4 ** (LENGTH - 1 - place)
+            others = [worth[numbers + ((base + turn) % 4 - base) * digit] for turn in (1, 2, 3)]
+            found[:, at] += known * (worth[numbers] - np.mean(others, axis=0))
+        return found
+
     def save(self, folder: Path) -> None:
         """Write the weights."""
         np.savez(folder / WEIGHTS, weights=self.weights, constants=self.constants)

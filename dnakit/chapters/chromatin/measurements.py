@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from dnakit.chapters.chromatin.organisms import Organism
-from dnakit.chapters.chromatin.parameters import WINDOW, Parameters
+from dnakit.chapters.chromatin.parameters import MOTIFS, WINDOW, Parameters
 from dnakit.chapters.chromatin.trainings import Training, wide_name
 from dnakit.chapters.pretraining.starts import start_of
 from dnakit.run import Outcome, Run
@@ -29,6 +29,7 @@ class SimpleMethods(Run):
     """
 
     recipe = "chromatin simple methods 1"
+    window: ClassVar[int] = WINDOW
 
     parameters: Parameters
     organism: Organism
@@ -119,37 +120,37 @@ class TokenCounts(Run):
 
 
 @dataclass(frozen=True)
-class OfNetwork(Run):
-    """A measurement of one trained network.
+class OfModel(Run):
+    """A measurement of one trained network, or of one regression on gapped k-mers.
 
     Attributes
     ----------
-    training
-        Of the network.
+    model
+        The run that made it.
     """
 
     parameters: Parameters
-    training: Training
+    model: Training | GappedKmers
 
     def needs(self) -> Sequence[Run]:
-        """The training."""
-        return [self.training]
+        """The run that made the model."""
+        return [self.model]
 
 
 @dataclass(frozen=True)
-class Mutagenesis(OfNetwork):
-    """What a trained convolutional network loses when single bases of known motifs change."""
+class Mutagenesis(OfModel):
+    """What a model loses when single bases of known motifs change."""
 
     recipe = "chromatin mutagenesis 2"
 
     @property
     def title(self) -> str:
         """What is measured, in words."""
-        return f"in-silico mutagenesis of {self.training.title}"
+        return f"in-silico mutagenesis of {self.model.title}"
 
     def inputs(self) -> Mapping[str, Any]:
-        """The training, and how many sites."""
-        return {"training": self.training.key, "sites": self.parameters.pictured}
+        """The model, the motifs, and how many sites."""
+        return {"training": self.model.key, "sites": self.parameters.pictured, "motifs": MOTIFS}
 
     def compute(self, folder: Path) -> Outcome:
         """See `dnakit.chapters.chromatin.mutagenesis`."""
@@ -159,19 +160,19 @@ class Mutagenesis(OfNetwork):
 
 
 @dataclass(frozen=True)
-class MotifShares(OfNetwork):
-    """In how many windows of bound factors a trained convolutional network looks at the factor's motif."""
+class MotifShares(OfModel):
+    """In how many windows of bound factors a model looks at the factor's motif."""
 
     recipe = "chromatin motif shares 2"
 
     @property
     def title(self) -> str:
         """What is measured, in words."""
-        return f"windows whose most important ten bases hold a motif, {self.training.title}"
+        return f"windows whose most important ten bases hold a motif, {self.model.title}"
 
     def inputs(self) -> Mapping[str, Any]:
-        """The training, and the seed that shuffles."""
-        return {"training": self.training.key, "seed": self.parameters.seed}
+        """The model, the motifs, and the seed that shuffles."""
+        return {"training": self.model.key, "seed": self.parameters.seed, "motifs": MOTIFS}
 
     def compute(self, folder: Path) -> Outcome:
         """See `dnakit.chapters.chromatin.motifs`."""

@@ -59,7 +59,7 @@ def keep_predictions(folder: Path, profiles: Profiles, rows: np.ndarray, predict
     arrays: dict[str, Any] = {
         "chromosome": profiles.chromosomes[rows].astype(str),
         "start": profiles.starts[rows],
-        "labels": profiles.labels[rows],
+        "labels": profiles.labels_of(rows),
         "features": np.array([feature.name for feature in profiles.features]),
     }
     np.savez_compressed(folder / "predictions.npz", **arrays, **predictions)
@@ -74,7 +74,7 @@ def parts_of(profiles: Profiles, organism: Organism, how: str, seed: int) -> dic
 def evaluated(profiles: Profiles, rows: np.ndarray, predicted: np.ndarray, seed: int) -> tuple[pd.DataFrame, Any]:
     """`scores.evaluate` of predictions for these rows."""
     blocks = scores.blocks_of(profiles.chromosomes[rows], profiles.starts[rows])
-    return scores.evaluate(profiles.labels[rows], predicted, profiles.features, blocks, seed)
+    return scores.evaluate(profiles.labels_of(rows), predicted, profiles.features, blocks, seed)
 
 
 def neighbours(profiles: Profiles, parts: dict[str, np.ndarray]) -> float:

@@ -1,11 +1,14 @@
-"""Whether a network looks at a motif: the most important ten bases of a window where a factor is bound.
+"""Whether a model looks at a motif: the most important ten bases of a window where a factor is bound.
 
-The importance of a base is estimated for all bases of a window at once, from the gradient of the factor's logit: how
-far the logit would fall on average if the base were one of the three others and the network were linear (the first
-order of in-silico mutagenesis, `dnakit.chapters.chromatin.mutagenesis`). Controls are the same windows with their bases
-in a random order, and ten bases at a random place.
+The importance of a base is how far the factor's logit would fall on average if the base were one of the three others.
+Of gapped k-mers it is exact (`dnakit.chapters.chromatin.gapped.GappedModel`). Of a network it is estimated for all
+bases of a window at once, from the gradient of the logit, as if the network were linear: the first order of in-silico
+mutagenesis (`dnakit.chapters.chromatin.mutagenesis`). Controls are the same windows with their bases in a random order,
+and ten bases at a random place.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,17 +16,17 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
 from dnakit.chapters.chromatin.fine_tuning import load_model
-from dnakit.chapters.chromatin.measuring import parts_of
-from dnakit.chapters.chromatin.mutagenesis import features_of, pattern
+from dnakit.chapters.chromatin.gapped import GappedModel
+from dnakit.chapters.chromatin.mutagenesis import features_of, pattern, tested
 from dnakit.chapters.chromatin.networks import Convolutional
-from dnakit.chapters.chromatin.profiles import prepare
+from dnakit.chapters.chromatin.trainings import Training
 from dnakit.data import bases
 from dnakit.data.bases import reverse_complement
 from dnakit.models import device
 from dnakit.run import Outcome
 
 if TYPE_CHECKING:
-    from dnakit.chapters.chromatin.measurements import MotifShares
+    from dnakit.chapters.chromatin.measurements import GappedKmers, MotifShares
 
 WORD = 10  # bases
 SHARED = 7  # bases of a word that lie in a motif which it is said to hold: the shortest motif has as many
@@ -33,12 +36,9 @@ BATCH = 32
 
 def motif_shares(run: "MotifShares") -> Outcome:
     """By motif: windows, how many hold it, how many have it in their most important word, and the controls."""
-    training, chapter = run.training, run.parameters
-    profiles = prepare(training.organism, training.experiment.window, chapter.rows)
-    rows = parts_of(profiles, training.organism, training.experiment.split, chapter.seed)["test"]
-    network = load_model(training, training.folder()).network
-    assert isinstance(network, Convolutional)
-    rng = np.random.default_rng([chapter.seed, 0])
+    profiles, rows = tested(run.model)
+    importance_in = importances_in(run.model)
+    rng = np.random.default_rng([run.parameters.seed, 0])
     metrics: dict[str, Any] = {}
     for motif, column in features_of(profiles):
         bound = rows[profiles.labels[rows, column] == 1][:MOST]
@@ -46,12 +46,21 @@ def motif_shares(run: "MotifShares") -> Outcome:
             windows = profiles.sequences(bound)
             found = {"feature": profiles.features[column].name, "windows": len(windows)}
             mixed = [rng.permutation(np.frombuffer(each, np.uint8)).tobytes() for each in windows]
-            metrics[motif] = found | shares(network, windows, motif, column)
-            metrics[motif]["shuffled"] = shares(network, mixed, motif, column)
-    return Outcome({"motifs": metrics}, training.organism.record() | {"network": training.name})
+            look = partial(importance_in, column=column)
+            metrics[motif] = found | shares(look, windows, motif) | {"shuffled": shares(look, mixed, motif)}
+    return Outcome({"motifs": metrics}, run.model.organism.record() | {"model": run.model.name})
 
 
-def shares(network: Convolutional, windows: list[bytes], motif: str, column: int) -> dict[str, Any]:
+def importances_in(model: "Training | GappedKmers") -> Callable[..., np.ndarray]:
+    """A function that gives the importance of all bases of ``windows`` for a feature's ``column``."""
+    if not isinstance(model, Training):
+        return GappedModel.load(model.folder()).importance
+    network = load_model(model, model.folder()).network
+    assert isinstance(network, Convolutional)
+    return partial(attributions, network)
+
+
+def shares(importance_in: Callable[[list[bytes]], np.ndarray], windows: list[bytes], motif: str) -> dict[str, Any]:
     """Of the windows: how many hold the motif, how many in their most important word, and in a word at random.
 
     ``interval`` is the 95% interval (Wilson) of ``top``.
@@ -59,8 +68,8 @@ def shares(network: Convolutional, windows: list[bytes], motif: str, column: int
     from scipy.stats import binomtest
 
     held = np.array([words_with(motif, window) for window in windows])
-    codes = torch.from_numpy(bases.codes(b"".join(windows)).reshape(len(windows), -1))
-    found = np.concatenate([attributions(network, part, column) for part in codes.split(BATCH)])
+    parts = [windows[start : start + BATCH] for start in range(0, len(windows), BATCH)]
+    found = np.concatenate([importance_in(part) for part in parts])
     best = sliding_window_view(found, WORD, axis=1).sum(-1).argmax(1)
     top = held[np.arange(len(held)), best]
     low, high = binomtest(int(top.sum()), len(top)).proportion_ci(method="wilson")
@@ -82,17 +91,19 @@ def words_with(motif: str, window: bytes) -> np.ndarray:
     return sliding_window_view(inside, WORD).sum(1) >= SHARED
 
 
-def attributions(network: Convolutional, codes: torch.Tensor, column: int) -> np.ndarray:
+def attributions(network: Convolutional, windows: list[bytes], column: int) -> np.ndarray:
     """How far a feature's logit would fall if a base were another one; float, shape (windows, bases), 0 where unknown.
 
     Parameters
     ----------
     network : Convolutional
         In evaluation mode.
-    codes : Tensor of uint8, shape (windows, bases)
+    windows : list of bytes
+        Of one length.
     column : int
         Of the feature.
     """
+    codes = torch.from_numpy(bases.codes(b"".join(windows)).reshape(len(windows), -1))
     where = device.ready(network)  # type: ignore[arg-type]
     channels = network.channels(codes.to(where)).requires_grad_()
     with torch.backends.cudnn.flags(enabled=False):  # its LSTM has no gradient in evaluation mode

@@ -1,12 +1,13 @@
-"""In-silico mutagenesis: what a trained network loses when one base of a binding site is another one.
+"""In-silico mutagenesis: what a model's logit loses when one base of a binding site is another one.
 
 Known motifs are looked for in the middle of test windows whose feature is positive. Each base around them is replaced
-by the three others in turn; how far the feature's logit falls on average is the base's importance.
+by the three others in turn; how far the feature's logit falls on average is the base's importance. A network predicts
+each changed window; of gapped k-mers the words that change are known (`GappedModel.importance`). Both are exact.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,10 +16,12 @@ import pandas as pd
 import torch
 
 from dnakit.chapters.chromatin.fine_tuning import load_model
+from dnakit.chapters.chromatin.gapped import GappedModel
 from dnakit.chapters.chromatin.measuring import parts_of
 from dnakit.chapters.chromatin.networks import ProfileModel
 from dnakit.chapters.chromatin.parameters import MOTIFS
 from dnakit.chapters.chromatin.profiles import Profiles, prepare
+from dnakit.chapters.chromatin.trainings import Training
 from dnakit.data import bases
 from dnakit.data.bases import reverse_complement
 from dnakit.data.peaks import BIN
@@ -26,7 +29,7 @@ from dnakit.models import device
 from dnakit.run import Outcome
 
 if TYPE_CHECKING:
-    from dnakit.chapters.chromatin.measurements import Mutagenesis
+    from dnakit.chapters.chromatin.measurements import GappedKmers, Mutagenesis
 
 _IUPAC = {"R": "[AG]", "Y": "[CT]", "S": "[CG]", "K": "[GT]", "N": "[ACGT]"}
 FLANK = 10  # bases shown on either side of a motif
@@ -41,22 +44,35 @@ class Site(NamedTuple):
 
 def mutagenesis(run: "Mutagenesis", folder: Path) -> Outcome:
     """Importance by motif, place and base: ``importance.csv``; metrics by motif."""
-    training, chapter = run.training, run.parameters
-    profiles = prepare(training.organism, training.experiment.window, chapter.rows)
-    rows = parts_of(profiles, training.organism, training.experiment.split, chapter.seed)["test"]
-    model = load_model(training, training.folder())
+    profiles, rows = tested(run.model)
+    importance_at = importance_in(run.model)
     tables: list[pd.DataFrame] = []
     metrics: dict[str, Any] = {}
     for motif, column in features_of(profiles):
-        sites = list(sites_of(profiles, rows, motif, column))[: chapter.pictured]
+        sites = list(sites_of(profiles, rows, motif, column))[: run.parameters.pictured]
         if sites:
-            table = averaged(model, sites, column, len(MOTIFS[motif]), chapter.precision)
+            table = averaged(partial(importance_at, column=column), sites, len(MOTIFS[motif]))
             tables.append(table.assign(motif=motif, feature=profiles.features[column].name))
             metrics[motif] = summary(table, len(MOTIFS[motif])) | {"sites": len(sites)}
     columns = ["motif", "feature", "place", "base", "share", "importance"]
     found = pd.concat(tables) if tables else pd.DataFrame(columns=columns)
     found.to_csv(folder / "importance.csv", index=False, float_format="%.6g")
-    return Outcome({"motifs": metrics}, training.organism.record() | {"network": training.name})
+    return Outcome({"motifs": metrics}, run.model.organism.record() | {"model": run.model.name})
+
+
+def tested(model: "Training | GappedKmers") -> tuple[Profiles, np.ndarray]:
+    """The profiles that a model predicts, and its test rows."""
+    chapter = model.parameters
+    profiles = prepare(model.organism, model.window, chapter.rows)
+    return profiles, parts_of(profiles, model.organism, model.split, chapter.seed)["test"]
+
+
+def importance_in(model: "Training | GappedKmers") -> Callable[..., np.ndarray]:
+    """A function that gives the importance of a ``window`` at ``places`` for a feature's ``column``."""
+    if isinstance(model, Training):
+        return partial(importance, load_model(model, model.folder()), precision=model.parameters.precision)
+    gapped = GappedModel.load(model.folder())
+    return lambda window, places, column: gapped.importance([window], column)[0, places]
 
 
 def features_of(profiles: Profiles) -> Iterator[tuple[str, int]]:
@@ -83,11 +99,11 @@ def pattern(motif: str) -> re.Pattern[bytes]:
     return re.compile("".join(_IUPAC.get(letter, letter) for letter in MOTIFS[motif]).encode())
 
 
-def averaged(model: ProfileModel, sites: Sequence[Site], column: int, length: int, precision: str) -> pd.DataFrame:
+def averaged(importance_at: Callable[..., np.ndarray], sites: Sequence[Site], length: int) -> pd.DataFrame:
     """By place and base: how many sites have the base there, and its mean importance times that share."""
     places = np.arange(-FLANK, length + FLANK)
     codes = np.array([bases.codes(site.window)[site.start + places] for site in sites])
-    found = np.array([importance(model, site.window, site.start + places, column, precision) for site in sites])
+    found = np.array([importance_at(site.window, site.start + places) for site in sites])
     rows = [
         {
             "place": int(place),

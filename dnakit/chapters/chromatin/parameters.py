@@ -8,8 +8,9 @@ from dnakit.chapters.chapter import TrainingChapterParameters
 from dnakit.chapters.chromatin.organisms import ORGANISMS, Organism, organism, own
 
 WINDOW = 1_000  # bp, DeepSEA's
-# IUPAC consensus of the core of known motifs, by the name of the factor
-MOTIFS = {"CTCF": "CCASYAGRKGGC", "Reb1": "TTACCCG", "Abf1": "TCAYNNNNNACG", "Cbf1": "TCACGTG"}
+# IUPAC consensus of the core of known motifs, by the name of the factor: first of man, then of yeast
+MOTIFS = {"CTCF": "CCASYAGRKGGC", "CEBPB": "TTGCRYAA", "JUND": "TGASTCA", "FOXA2": "TRTTTAC", "MAX": "CCACGTG"}
+MOTIFS |= {"Reb1": "TTACCCG", "Abf1": "TCAYNNNNNACG", "Cbf1": "TCACGTG"}
 
 
 class Parameters(TrainingChapterParameters):

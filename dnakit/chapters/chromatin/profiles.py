@@ -26,6 +26,7 @@ from dnakit.data.peaks import BIN, UNLABELLED, Feature
 from dnakit.project import DnakitError
 
 if TYPE_CHECKING:
+    import pyarrow
     from datasets import Dataset
 
 RECIPE = "chromatin profiles 1"  # raise it when the same parameters come to mean other rows
@@ -74,23 +75,33 @@ class Profiles:
     @cached_property
     def labels(self) -> np.ndarray:
         """int8, shape (rows, features)."""
-        column = self.rows.data.column("labels")
-        every = np.concatenate([chunk.flatten().to_numpy() for chunk in column.chunks])
-        return every.reshape(len(self.rows), -1)[:, self._kept]
+        return self.labels_of(np.arange(len(self)))
 
     @cached_property
     def chromosomes(self) -> np.ndarray:
-        """str, shape (rows,)."""
-        return self.rows.data.column("chromosome").to_numpy()
+        """str, shape (rows,); rows share the objects of their names."""
+        column = self._column("chromosome").combine_chunks().dictionary_encode()
+        return column.dictionary.to_numpy(zero_copy_only=False)[column.indices.to_numpy()]
 
     @cached_property
     def starts(self) -> np.ndarray:
         """int64, shape (rows,)."""
-        return self.rows.data.column("start").to_numpy()
+        return self._column("start").to_numpy()
+
+    def labels_of(self, rows: np.ndarray) -> np.ndarray:
+        """The labels of these rows, int8, shape (rows, features)."""
+        found = np.empty((len(rows), len(self.features)), np.int8)
+        for number, row in enumerate(rows.tolist()):
+            found[number] = self._labels[row].values.to_numpy()[self._kept]
+        return found
+
+    def window(self, row: int) -> bytes:
+        """The window of a row."""
+        return self._sequences[int(row)].as_buffer().to_pybytes()
 
     def sequences(self, rows: np.ndarray) -> list[bytes]:
         """The windows of these rows."""
-        return [text.encode() for text in self.rows.data.column("sequence").take(rows).to_pylist()]
+        return list(map(self.window, rows))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -101,11 +112,22 @@ class Profiles:
         path = self.folder / NOTES
         return store.read_json(path) if path.exists() else {}
 
+    def _column(self, name: str) -> "pyarrow.ChunkedArray":
+        return self.rows.data.column(name)
+
+    @cached_property
+    def _sequences(self) -> "pyarrow.ChunkedArray":
+        return self._column("sequence")
+
+    @cached_property
+    def _labels(self) -> "pyarrow.ChunkedArray":
+        return self._column("labels")
+
     @cached_property
     def _table(self) -> pd.DataFrame:
         return pd.read_csv(self.folder / "features.csv", keep_default_na=False)
 
-    @property
+    @cached_property
     def _kept(self) -> np.ndarray:
         return (self._table["bins"] >= self.fewest).to_numpy()
 

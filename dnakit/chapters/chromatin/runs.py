@@ -1,6 +1,6 @@
 """The runs of chapter 5: simple methods under each split, tokens of an input, trainings, and what these look at."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 
 from dnakit.chapters.chromatin.measurements import (
     Comparisons,
@@ -38,16 +38,17 @@ def runs(parameters: Parameters) -> list[Run]:
         *trained,
         Comparisons(parameters, "comparisons", of_one),
         *published,
-        *_looked_into(parameters, trained),
+        *_looked_into(parameters, {each.name: each for each in (*simple, *trained)}),
     ]
 
 
-def _looked_into(parameters: Parameters, trained: Sequence[Training]) -> Iterator[Run]:
-    """What convolutional networks look at that were trained with chromosomes held out."""
-    named = {each.name: each for each in trained}
-    yield Mutagenesis(parameters, "mutagenesis", named[f"{DANQ}-chromosomes"])
-    for ending in filter(None, parameters.sets()):
-        yield Mutagenesis(parameters, f"mutagenesis{ending}", named[f"{CNN}-chromosomes{ending}"])
-    for name, training in named.items():
+def _looked_into(parameters: Parameters, models: Mapping[str, Training | SimpleMethods]) -> Iterator[Run]:
+    """What gapped k-mers and convolutional networks look at that have not seen the test chromosomes."""
+    for ending in parameters.sets():
+        gapped, network = models[f"gapped-chromosomes{ending}"], CNN if ending else DANQ
+        yield Mutagenesis(parameters, f"mutagenesis-gapped{ending}", gapped)
+        yield MotifShares(parameters, f"motifs-gapped{ending}", gapped)
+        yield Mutagenesis(parameters, f"mutagenesis{ending}", models[f"{network}-chromosomes{ending}"])
+    for name, model in models.items():
         if name.startswith((f"{CNN}-chromosomes", f"{DANQ}-chromosomes")):
-            yield MotifShares(parameters, f"motifs-{name}", training)
+            yield MotifShares(parameters, f"motifs-{name}", model)

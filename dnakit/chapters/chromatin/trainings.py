@@ -110,6 +110,16 @@ class Training(Run):
             network = f"{network.capitalize()}, {each.initialization} start, {each.tokens} tokens"
         return f"{network}, {each.window:,} bp, profiles of {self.organism.species}, split {each.split}"
 
+    @property
+    def split(self) -> str:
+        """How its rows are split."""
+        return self.experiment.split
+
+    @property
+    def window(self) -> int:
+        """Bases of its input."""
+        return self.experiment.window
+
     @cached_property
     def settings(self) -> dict[str, Any]:
         """What, besides data and pretraining, decides the result."""
