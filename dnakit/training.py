@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dnakit import processes, store
 from dnakit.models.device import bf16, in_words, keep_memory
+from dnakit.project import published_folder
 from dnakit.run import ATTEMPTS, about_attempts, environment
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from dnakit.trainer import Summary
 
 
+LAST = "last"  # in the folder of a finished training: the checkpoint that a longer one goes on from
 WARM_UP, DECAY = 0.03, 0.2  # shares of all steps in which a rate rises from zero, and in which it falls to zero
 
 
@@ -58,6 +61,7 @@ def train(
     parameters: TrainingParameters,
     summarise: Summary,
     folder: Path,
+    keep_last: bool = False,
 ) -> dict[str, Any]:
     """Train a model, or go on with the training whose checkpoints lie in `folder`.
 
@@ -79,6 +83,8 @@ def train(
         Turns ``counts``, summed over a data set, into metrics by name.
     folder : Path
         Gets ``history.csv`` (one row an epoch: train, and all but test) and ``model/`` (safetensors).
+    keep_last : bool
+        Whether the last checkpoint stays in `folder`, for `go_on`. It is twice as large as the model.
 
     Returns
     -------
@@ -109,6 +115,8 @@ def train(
     else:
         model.save_pretrained(folder / "model")
         processes.agreed(folder / "model")
+        if keep_last:
+            _keep_last(folder)
         shutil.rmtree(folder / "checkpoints")
     return results | {"seconds": round(counting.progress.seconds, 1)}
 
@@ -131,6 +139,34 @@ def last_checkpoint(folder: Path) -> str | None:
             pass
         shutil.rmtree(checkpoint)
     return None
+
+
+def _keep_last(folder: Path) -> None:
+    """Keep the last checkpoint beside the model, with whose weights it shares the disk."""
+    checkpoint, last = Path(str(last_checkpoint(folder))), folder / LAST
+    shutil.rmtree(last, ignore_errors=True)  # of an attempt that was killed here
+    os.link(folder / "model" / "model.safetensors", checkpoint / "same")
+    os.replace(checkpoint / "same", checkpoint / "model.safetensors")
+    checkpoint.rename(last)
+
+
+def go_on(folder: Path, shorter: Path) -> None:
+    """Let the training in `folder` begin where a finished one ended that is the same but for fewer epochs.
+
+    With a constant rate the result is that of an undisturbed training, bit for bit. A training that has begun already
+    stays as it is.
+
+    Parameters
+    ----------
+    folder, shorter : Path
+        Of the two trainings; that of the finished one holds its last checkpoint.
+    """
+    if (folder / "checkpoints").exists() or processes.number():
+        return
+    step = store.read_json(shorter / LAST / "trainer_state.json")["global_step"]
+    store.write_json(folder / ATTEMPTS, store.read_json(shorter / "run.json").get("attempts", []))
+    with published_folder(folder / "checkpoints") as part:
+        shutil.copytree(shorter / LAST, part / f"checkpoint-{step}")
 
 
 def attempts_of(folder: Path) -> list[dict[str, Any]]:

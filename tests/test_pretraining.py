@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dnakit import metrics
+from dnakit import metrics, store, training
 from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.pretraining import budgets, figures, pretrain, results, starts
 from dnakit.chapters.pretraining.parameters import NINE_MER
@@ -62,6 +62,15 @@ def test_sizes_are_part_of_a_key_only_where_they_are_not_the_thesis_s():
     run = smoke(hidden_size=0, intermediate_size=0).runs[NINE_MER]
     assert not {"hidden_size", "intermediate_size"} & set(run.inputs())
     assert smoke(hidden_size=32).runs[NINE_MER].inputs()["hidden_size"] == 32
+
+
+def test_a_longer_run_finds_the_longest_shorter_one_that_is_the_same_otherwise(monkeypatch, tmp_path):
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path))
+    longest = smoke(epochs=5).runs[NINE_MER]
+    for changes in ({"epochs": 2}, {"epochs": 3}, {"epochs": 6}, {"epochs": 4, "seed": 2}):
+        (store.path_of("runs", smoke(**changes).runs[NINE_MER].key) / training.LAST).mkdir(parents=True)
+    assert longest.shorter() == store.path_of("runs", smoke(epochs=3).runs[NINE_MER].key)
+    assert smoke(epochs=2).runs[NINE_MER].shorter() is None
 
 
 def test_every_row_of_table_5_1_is_trained_once_in_every_profile():

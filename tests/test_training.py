@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import tiny_training
 import torch
 from safetensors.torch import load_file
 
@@ -79,6 +80,26 @@ def test_kill_9_and_again_gives_the_same_weights_history_and_metrics(
         name: each for name, each in expected.items() if name != "seconds"
     }
     assert sorted(each.name for each in tmp_path.iterdir()) == ["attempts.json", "history.csv", "model"]
+
+
+def test_a_longer_training_goes_on_where_a_shorter_one_ended(tmp_path: Path) -> None:
+    samples = {"train": tiny_training.Samples(0, 100), "validation": tiny_training.Samples(1, 40)}
+
+    def train(name: str, epochs: int) -> Path:
+        values = tiny_training.parameters(16, epochs)
+        training.train(tiny_training.model, samples, values, tiny_training.summarise, tmp_path / name, keep_last=True)
+        return tmp_path / name
+
+    shorter, longer, straight = train("shorter", 1), tmp_path / "longer", train("straight", 3)
+    (shorter / "run.json").write_text(json.dumps(about_attempts(training.attempts_of(shorter))))
+    longer.mkdir()
+    training.go_on(longer, shorter)
+    train("longer", 3)
+    assert [each["step"] for each in training.attempts_of(longer)] == [0, 7]
+    one, other = (load_file(each / "model" / "model.safetensors") for each in (longer, straight))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert (longer / "history.csv").read_text() == (straight / "history.csv").read_text()
+    assert sorted(each.name for each in longer.iterdir()) == ["attempts.json", "history.csv", "last", "model"]
 
 
 def test_the_history_has_an_epoch_a_row_and_ends_in_the_metrics(undisturbed: tuple[Path, dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel
 from torch.utils.data import Dataset
+from transformers import PreTrainedModel
 
 from dnakit import trainer, training
 from dnakit.models.build import build, load
@@ -40,8 +41,10 @@ class Samples(Dataset):
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-def parameters(batch_size: int) -> training.TrainingParameters:
-    return training.TrainingParameters(epochs=2, batch_size=batch_size, learning_rate=1e-3, precision="fp32", seed=1)
+def parameters(batch_size: int, epochs: int = 2) -> training.TrainingParameters:
+    return training.TrainingParameters(
+        epochs=epochs, batch_size=batch_size, learning_rate=1e-3, precision="fp32", seed=1
+    )
 
 
 class Values(BaseModel):
@@ -83,6 +86,10 @@ def summarise(counts: np.ndarray) -> dict[str, float]:
     return {"loss": counts[0] / counts[1], "accuracy": counts[2] / counts[1]}
 
 
+def model() -> PreTrainedModel:
+    return build("longformer", "mlm", 50, **SIZES)
+
+
 def main() -> None:
     torch.set_num_threads(1)
     trainer.CHECKPOINT_SECONDS = 0.2
@@ -92,7 +99,6 @@ def main() -> None:
         print(Tiny(Values(samples=many, batch_size=batch_size, dropout=bool(dropout)), "tiny").folder())
         return
     samples = {part: Samples(number, 800 if part == "train" else 40) for number, part in enumerate(others)}
-    model = lambda: build("longformer", "mlm", 50, **SIZES)  # noqa: E731
     print(json.dumps(training.train(model, samples, parameters(16), summarise, Path(first))))
 
 

@@ -24,10 +24,17 @@ EXAMPLE_TOKENS = slice(100, 130)  # and which of their tokens
 
 
 def pretrain(run: "PretrainingRun", folder: Path) -> Outcome:
-    """Train a run's model in `folder`: ``model/``, ``history.csv`` (one row an epoch) and ``examples.csv``."""
+    """Train a run's model in `folder`: ``model/``, ``history.csv`` (one row an epoch) and ``examples.csv``.
+
+    It begins where a shorter one in the store ended that is the same otherwise: with a constant rate nothing depends on
+    how many epochs follow.
+    """
     chapter, corpus = run.parameters, prepare(run.corpus)
     samples, settings = samples_of(run, corpus), run.settings
     chosen = {name: settings[name] for name in training.TrainingParameters.model_fields if name in settings}
+    shorter = run.shorter()
+    if shorter:
+        training.go_on(folder, shorter)
     results = training.train(
         lambda: initial_weights.build(
             settings["architecture"], settings["head"], corpus.tokenizer, chapter.initial_weights, **run.sizes
@@ -36,6 +43,7 @@ def pretrain(run: "PretrainingRun", folder: Path) -> Outcome:
         training.TrainingParameters(**chosen),
         summarise,
         folder,
+        keep_last=True,
     )
     seconds = results.pop("seconds")
     for part in results:

@@ -6,9 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dnakit import store
 from dnakit.chapters.pretraining.parameters import Parameters, parts_of
 from dnakit.run import Outcome, Run
 from dnakit.tokens.parameters import CorpusParameters, corpus_key
+from dnakit.training import LAST
 
 LANGUAGES = {"mitochondria": "", "nuclear": "-nuclear"}  # and how the names of their models end
 
@@ -75,6 +77,14 @@ class PretrainingRun(Run):
     def inputs(self) -> Mapping[str, Any]:
         """Settings, and the key of the corpus."""
         return self.settings | {"corpus": corpus_key(self.corpus)}
+
+    def shorter(self) -> Path | None:
+        """The finished run in the store that goes farthest of those that are this one but for fewer epochs."""
+        for epochs in range(self.settings["epochs"] - 1, 0, -1):
+            folder = store.path_of("runs", store.key(self.recipe, self.inputs() | {"epochs": epochs}))
+            if (folder / LAST).exists():
+                return folder
+        return None
 
     def compute(self, folder: Path) -> Outcome:
         """Train it: see `dnakit.chapters.pretraining.pretrain`."""
