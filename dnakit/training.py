@@ -110,15 +110,20 @@ def train(
     evaluated = [part for part in (*watched, "test") if part in samples]
     results: dict[str, Any] = {part: trainer.evaluate(counting, samples[part]) for part in evaluated}
     counting.progress.history().to_csv(folder / "history.csv", index=False, float_format="%.6g")
+    _save(model, folder, keep_last)
+    return results | {"seconds": round(counting.progress.seconds, 1)}
+
+
+def _save(model: PreTrainedModel, folder: Path, keep_last: bool) -> None:
+    """Write the trained model, and keep none of the checkpoints or the last one."""
     if processes.number():  # transformers lets the first process alone save a model
         shutil.copytree(processes.agreed(Path()), folder / "model")
-    else:
-        model.save_pretrained(folder / "model")
-        processes.agreed(folder / "model")
-        if keep_last:
-            _keep_last(folder)
-        shutil.rmtree(folder / "checkpoints")
-    return results | {"seconds": round(counting.progress.seconds, 1)}
+        return
+    model.save_pretrained(folder / "model")
+    processes.agreed(folder / "model")
+    if keep_last:
+        _keep_last(folder)
+    shutil.rmtree(folder / "checkpoints")
 
 
 def last_checkpoint(folder: Path) -> str | None:
