@@ -70,12 +70,19 @@ def test_wide_adds_a_column_for_each_rank_and_a_threshold_cuts_off(tmp_path, fas
     assert deep >= sum(line.count(";") for line in lines)
 
 
+def test_two_reads_of_one_name_are_refused_and_nothing_is_written(tmp_path):
+    reads = "".join(f">r{number}\nACGT\n" for number in [*range(300), 7])
+    with pytest.raises(DnakitError, match="reads 8 and 301 are both named 'r7': give each read a name of its own"):
+        named(tmp_path, reads.encode())
+    assert [path.name for path in tmp_path.iterdir()] == ["reads"]
+
+
 def test_an_empty_file_gives_the_header(tmp_path):
     assert named(tmp_path, b"") == [HEADER]
 
 
 def test_processes_give_the_same_in_the_same_order(tmp_path, fastq):
-    reads = (fastq[0] * 30).encode()
+    reads = "".join(fastq[0].replace("@", f"@{copy}-") for copy in range(30)).encode()
     assert named(tmp_path, reads) == named(tmp_path, reads, jobs=2)
 
 

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import sys
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from dnakit.data import reads
 from dnakit.data.bases import reverse_complement
-from dnakit.data.reads import MIFISH_U, Read, between_primers, read_reads, trimmed_length
+from dnakit.data.reads import MIFISH_U, Names, Read, between_primers, read_reads, trimmed_length
 from dnakit.project import DnakitError
 
 FASTQ = b"@one 1:N:0\nACGTNACG\n+\nFFFFFFFF\n@two\nacgu\n+two\nFFFF\n"
@@ -143,3 +144,45 @@ def test_qualities_are_the_letters_that_stand_for_numbers(tmp_path, quality, rig
     else:
         with pytest.raises(DnakitError, match="read 1 has a quality that is none of the letters ! to ~"):
             list(read_reads(path))
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("content", [FASTQ, FASTA])
+def test_headers_may_hold_any_letters_and_keep_them(tmp_path, compress, encoding, content):
+    path = tmp_path / "r.txt"
+    path.write_bytes(compress(content.decode().replace("one ", "M\u00fcnchen-\u00b5 caf\u00e9 ").encode(encoding)))
+    assert list(read_reads(path)) == [Read("M\u00fcnchen-\u00b5", b"ACGTNACG"), EXPECTED[1]]
+
+
+@pytest.mark.parametrize("letter", ["\u00fc", "\u0410", "\uff21", "\u00a0"])  # u umlaut, Cyrillic and wide A, a blank
+def test_sequences_hold_nucleotides_alone(tmp_path, letter):
+    path = tmp_path / "r.fa"
+    path.write_text(f">a\nACG{letter}T\n", encoding="utf-8")
+    with pytest.raises(DnakitError, match=re.escape(f"read 1 holds {letter!r}")):
+        list(read_reads(path))
+    path.write_text(f"@a\nACG{letter}T\n+\nFFFFF\n", encoding="utf-8")
+    with pytest.raises(DnakitError, match=r"r\.fa: "):
+        list(read_reads(path))
+
+
+@given(st.lists(st.integers(0, 40), max_size=40), st.integers(1, 7))
+def test_a_name_that_occurs_again_is_found_with_both_its_reads(numbers, batch):
+    names, seen, complaint = Names(), {}, None
+    for number, name in enumerate(numbers, start=1):
+        if name in seen:
+            complaint = complaint or number
+        seen.setdefault(name, number)
+    try:
+        for start in range(0, len(numbers), batch):
+            names.add([f"r{name}" for name in numbers[start : start + batch]])
+    except DnakitError as error:
+        assert complaint is not None
+        words = str(error).split()
+        first, second = int(words[1]), int(words[3])
+        assert first < second
+        assert numbers[first - 1] == numbers[second - 1]
+        assert words[7] == f"'r{numbers[first - 1]}':"
+        assert (second - 1) // batch == (complaint - 1) // batch  # in the batch of the first one that occurs again
+    else:
+        assert complaint is None

@@ -19,6 +19,7 @@ from typing import IO, Any, TextIO
 
 from dnakit.project import DnakitError
 
+AS_LATIN1 = "dnakit.latin1"  # how bytes that are not UTF-8 are decoded
 _BLOCK = 1 << 20
 _LONGEST_HEADER = 10_000  # letters of a line that names columns
 _MOST_BYTES, _MOST_TIMES = 100_000_000, 100  # beyond both, what a compressed file unpacks to is no sequence data
@@ -37,7 +38,7 @@ def _as_latin1(error: UnicodeError) -> tuple[str, int]:
     return error.object[error.start : error.end].decode("latin-1"), error.end
 
 
-codecs.register_error("dnakit.latin1", _as_latin1)
+codecs.register_error(AS_LATIN1, _as_latin1)
 
 
 @contextmanager
@@ -139,7 +140,7 @@ def as_text(stream: io.BufferedReader, where: str) -> TextIO:
         The bytes are an archive or UTF-16 text.
     """
     refuse_no_text(stream, where)
-    return io.TextIOWrapper(stream, encoding="utf-8-sig", errors="dnakit.latin1")
+    return io.TextIOWrapper(stream, encoding="utf-8-sig", errors=AS_LATIN1)
 
 
 def refuse_no_text(stream: io.BufferedReader, where: str) -> None:

@@ -7,9 +7,10 @@ letters that are no base become N.
 
 import io
 import lzma
+import re
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dnakit.data.bases import reverse_complement
-from dnakit.data.files import Forward, decompressed, refuse_no_text
+from dnakit.data.files import AS_LATIN1, Forward, decompressed, refuse_no_text
 from dnakit.project import DnakitError
 
 STANDARD_INPUT = "-"
@@ -26,6 +27,8 @@ PHRED = 33  # offset of the letters
 _BLOCK = 1 << 20
 _NORMAL = bytes.maketrans(b"acgtuUryswkmbdhvnRYSWKMBDHV.", b"ACGTTTNNNNNNNNNNNNNNNNNNNNNN")
 _BOM = b"\xef\xbb\xbf"
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_ESCAPED = re.compile(rb"\x1a([89a-f][0-9a-f])")
 
 
 class Read(NamedTuple):
@@ -34,7 +37,7 @@ class Read(NamedTuple):
     Attributes
     ----------
     name : str
-        The header's first word.
+        The header's first word: UTF-8, or Latin-1 where it is not.
     sequence : bytes
         ``ACGT`` and N, upper case; may be empty.
     """
@@ -65,7 +68,7 @@ def read_reads(source: str | Path) -> Iterator[Read]:
         if not stream.peek(1):
             return
         number = 0
-        with dnaio.open(stream) as records:
+        with dnaio.open(io.BufferedReader(_Ascii(stream), _BLOCK)) as records:
             for number, record in enumerate(records, start=1):
                 yield _read(record, number, f"{where}: read {number}")
         if not number:  # lines that begin with # are comments of FASTA, and of other formats
@@ -79,7 +82,7 @@ def _read(record: Any, number: int, where: str) -> Read:
             raise DnakitError(f"{where} has a quality that is none of the letters ! to ~")
         letters = letters[: trimmed_length(qualities)]
     words = record.name.split(None, 1)
-    return Read(words[0] if words else f"read-{number}", nucleotides(letters, where))
+    return Read(_text(words[0]) if words else f"read-{number}", nucleotides(_text(letters), where))
 
 
 def _opened(source: str | Path, where: str) -> io.BufferedReader:
@@ -116,6 +119,24 @@ class _NewLines(Forward):
         length = super().readinto(buffer)
         buffer[:length] = bytes(buffer[:length]).replace(b"\r", b"\n")
         return length
+
+
+class _Ascii(Forward):
+    """The same bytes, each that is not ASCII written in ASCII: dnaio takes nothing else, not even in headers."""
+
+    def readinto(self, buffer: Any) -> int:
+        """Read on, a third of what fits: a byte may become three."""
+        piece = self._content.read(len(buffer) // 3)
+        piece = piece if piece.isascii() else _NOT_ASCII.sub(lambda found: b"\x1a" + found[0].hex().encode(), piece)
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def _text(ascii: str) -> str:
+    """What stood in the file before `_Ascii`."""
+    if "\x1a" not in ascii:
+        return ascii
+    return _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), ascii.encode()).decode("utf-8", AS_LATIN1)
 
 
 @contextmanager
@@ -164,6 +185,45 @@ def trimmed_length(qualities: str, least: int = QUALITY) -> int:
     sums = np.cumsum(values[::-1])
     lowest = int(sums.argmin())
     return len(values) - lowest - 1 if sums[lowest] < 0 else len(values)
+
+
+class Names:
+    """The names of the reads so far, in 16 bytes each: a read is looked up by its name in what comes out of here."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._known: list[np.ndarray] = []  # hashes in order, and which reads have them; each larger than all after it
+
+    def add(self, names: Sequence[str]) -> None:
+        """Note the names of the next reads.
+
+        Raises
+        ------
+        DnakitError
+            A name occurred before.
+        """
+        numbers = np.arange(self._count, self._count + len(names))
+        new = _ordered(np.array([[hash(name) for name in names], numbers]))
+        within = np.flatnonzero(new[0, 1:] == new[0, :-1])[:1]
+        pairs = [(new[1, at], new[1, at + 1]) for at in within]
+        for known in self._known:
+            at = np.searchsorted(known[0], new[0]).clip(max=known.shape[1] - 1)
+            again = np.flatnonzero(known[0, at] == new[0])[:1]
+            pairs += [(known[1, at[which]], new[1, which]) for which in again]
+        if pairs:
+            first, second = pairs[0]
+            raise DnakitError(
+                f"reads {first + 1} and {second + 1} are both named '{names[second - self._count]}': give each read a "
+                "name of its own (mates of pairs: one file at a time)"
+            )
+        self._count += len(names)
+        self._known.append(new)
+        while len(self._known) > 1 and self._known[-2].shape[1] <= self._known[-1].shape[1]:
+            self._known[-2:] = [_ordered(np.hstack(self._known[-2:]))]
+
+
+def _ordered(columns: np.ndarray) -> np.ndarray:
+    return columns[:, np.argsort(columns[0], kind="stable")]
 
 
 # ---- amplicons: what lies between two primers

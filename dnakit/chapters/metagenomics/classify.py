@@ -15,7 +15,7 @@ from dnakit.chapters.metagenomics import classifier
 from dnakit.chapters.metagenomics.classifier import METHODS, Answer, Classifier, Method
 from dnakit.chapters.metagenomics.references import Reference, reference
 from dnakit.data.barcodes import RANKS
-from dnakit.data.reads import Read, read_reads
+from dnakit.data.reads import Names, Read, read_reads
 from dnakit.project import DnakitError, did_you_mean, published
 
 UNASSIGNED = "Unassigned"
@@ -55,7 +55,8 @@ def classify(
     Parameters
     ----------
     reads : str
-        FASTQ or FASTA, compressed or not, or ``-`` for standard input.
+        FASTQ or FASTA, compressed or not, or ``-`` for standard input. Each read has a name of its own, because the
+        answers are joined to the reads by it, as in QIIME 2.
     known : str
         A reference by name, or a file of one.
     taxa : str, optional
@@ -76,8 +77,8 @@ def classify(
     Raises
     ------
     DnakitError
-        Input that is no reads, one file given for two things, an unknown reference or method, or a number that does
-        not fit.
+        Input that is no reads, two reads of one name, one file given for two things, an unknown reference or method,
+        or a number that does not fit.
     """
     _check(method, min_confidence, report)
     _refuse_one_file_for_two(reads, output, report)
@@ -156,8 +157,9 @@ def _answers(reads: Iterable[Read], found: Reference, method: Method, jobs: int)
 
 
 def _batches(reads: Iterable[Read]) -> Iterator[list[Read]]:
-    stream = iter(reads)
+    stream, names = iter(reads), Names()
     while batch := list(islice(stream, classifier.BATCH)):
+        names.add([read.name for read in batch])
         yield batch
 
 
