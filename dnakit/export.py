@@ -21,6 +21,7 @@ from dnakit.run import Run
 
 MANIFEST = "dnakit.json"
 RECORD = "run"  # the subfolder with the small files of the run
+ROUNDED = "bfloat16"  # what configuration and record say of rounded weights
 NEEDED = {"config.json", "model.safetensors", f"{RECORD}/run.json", f"{RECORD}/metrics.json"}
 
 
@@ -52,7 +53,8 @@ def export_run(run: Run, notebook: str, profile: str, folder: Path, bf16: bool =
     folder
         A new or empty folder; it appears when it is whole.
     bf16
-        Write the weights as bfloat16, in half the space. The record then says so.
+        Write the weights as bfloat16, in half the space. The record then says so, and the folder is not imported: the
+        key is that of the weights as they were trained.
 
     Returns
     -------
@@ -100,7 +102,7 @@ def _halve(part: Path) -> None:
     rounded = {name: each.to(torch.bfloat16) if each.is_floating_point() else each for name, each in weights.items()}
     (part / "model.safetensors").write_bytes(save(rounded, {"format": "pt"}))
     for file, said in (("config.json", "dtype"), (f"{RECORD}/run.json", "weights")):
-        store.write_json(part / file, store.read_json(part / file) | {said: "bfloat16"})
+        store.write_json(part / file, store.read_json(part / file) | {said: ROUNDED})
 
 
 def _names(folder: Path) -> list[str]:
@@ -128,6 +130,7 @@ def card(run: Run, folder: Path, notebook: str, profile: str) -> str:
     }
     code = {f"code, {name}": value for name, value in record["environment"].items()}
     made = {"key": run.key, "recipe": run.recipe, "device": record.get("device", ""), **code}
+    rounded = record.get("weights") == ROUNDED
     sections = [
         f"---\n{yaml.safe_dump(_for_machines(config), sort_keys=False)}---\n",
         f"# {run.title}\n",
@@ -135,6 +138,7 @@ def card(run: Run, folder: Path, notebook: str, profile: str) -> str:
         "*Small transformers for bioinformatics tasks* (L. S. Lorello, University of Bologna, 2021).\n",
         "## How to load it\n",
         _how_to_load(config, (folder / "tokenizer.json").is_file()),
+        "" if rounded else "`dnakit import this/folder` puts the run into the store of dnakit.\n",
         "## Data\n",
         f"{record.get('source', 'see the record')} ({'simulated' if record.get('simulated') else 'real'} data).\n",
         *(f"* sha256 `{digest}`" for digest in str(record.get("source_sha256", "")).split()),
@@ -172,7 +176,7 @@ def _how_to_load(config: Mapping[str, Any], tokenizer: bool) -> str:
         text += f"This is the encoder alone; `dnakit.models.build.load(folder)` opens the head `{config['head']}` too. "
     if tokenizer:
         text += "The tokenizer takes DNA letters without blanks. "
-    return text + "`dnakit import this/folder` puts the run into the store of dnakit.\n"
+    return text
 
 
 def _numbers(metrics: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, float]]:
@@ -202,7 +206,8 @@ def import_run(folder: Path) -> Path:
     Raises
     ------
     DnakitError
-        If a file is missing or was changed, or the key is not that of the recipe and the inputs.
+        If a file is missing or was changed, the key is not that of the recipe and the inputs, or the weights are
+        rounded: what starts from a run of this key would give other numbers.
     """
     manifest = _manifest(folder)
     _check(folder, manifest)
@@ -251,9 +256,16 @@ def _check(folder: Path, manifest: Manifest) -> None:
             raise DnakitError(f"{folder} lacks {name}: copy the whole folder again")
         if _digest(folder / name) != digest:
             raise DnakitError(f"{folder / name} was changed after the export: copy the folder again")
-    recorded = json.loads((folder / RECORD / "run.json").read_text()).get("key")
-    if recorded != manifest.key:
-        raise DnakitError(f"{folder}: its record is of the run {recorded}, not {manifest.key}: export the run again")
+    record = json.loads((folder / RECORD / "run.json").read_text())
+    if record.get("key") != manifest.key:
+        raise DnakitError(
+            f"{folder}: its record is of the run {record.get('key')}, not {manifest.key}: export the run again"
+        )
+    if record.get("weights") == ROUNDED:
+        raise DnakitError(
+            f"{folder}: its weights are rounded to {ROUNDED}, and the store holds those of the training: export the "
+            "run again without --bf16, or open the folder where it is"
+        )
 
 
 def _unpack(folder: Path, manifest: Manifest, part: Path) -> None:

@@ -118,9 +118,19 @@ def test_bfloat16_takes_half_the_space_and_gives_nearly_the_same_model(exported,
     for name, weight in build.load(half).state_dict().items():
         assert weight.dtype == whole[name].dtype
         torch.testing.assert_close(weight, whole[name], rtol=2**-8, atol=0)
+    assert store.read_json(half / "run" / "run.json")["weights"] == "bfloat16"
+
+
+def test_rounded_weights_never_stand_in_the_store_for_those_of_the_training(exported, tmp_path, monkeypatch):
+    run, folder = exported
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path / "one"))
+    half = export_run(run, "02_pretraining", "smoke", tmp_path / "half", bf16=True)
     monkeypatch.setenv("DNAKIT_DATA", str(tmp_path / "two"))
-    import_run(half)
-    assert store.read_json(run.folder() / "run.json")["weights"] == "bfloat16"
+    with pytest.raises(DnakitError, match=r"rounded to bfloat16.* export the run again without --bf16"):
+        import_run(half)
+    assert not run.done
+    assert "dnakit import" in (folder / "README.md").read_text()
+    assert "dnakit import" not in (half / "README.md").read_text()
 
 
 def test_the_encoder_under_another_head_needs_nothing_either(tmp_path, monkeypatch):
