@@ -102,7 +102,9 @@ def execute(
     values = {}
     for notebook in selected:
         mine = {key: given[key] for key in given if key in declared(notebook)}
-        chapter_of(notebook, profile, mine)  # refuses a wrong value before a kernel starts
+        chapter = chapter_of(notebook, profile, mine)  # refuses a wrong value before a kernel starts,
+        if mine:  # and a file of the user's that is not there
+            _ = [run.key for run in chapter.runs.values()]
         values[notebook] = parameters.settings(notebook, profile, mine)
     for notebook in selected:
         target = (output or root() / "book" / "chapters") / f"{notebook}.ipynb"

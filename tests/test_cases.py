@@ -89,6 +89,21 @@ def test_files_count_from_where_the_user_stands_in_lists_and_before_an_at_and_a_
     assert cell == 'source = "mine.fa"\norganisms = ["other.fa@200", "mine.fa@7"]'
 
 
+@pytest.mark.parametrize(
+    ("notebook", "assignment"),
+    [("01_tokenization", "source=nofile.fa"), ("03_tss", "organisms=[simulated-a, nofile.fa@200]")],
+)
+def test_a_file_that_is_not_there_is_refused_before_a_kernel_starts(tmp_path, monkeypatch, notebook, assignment):
+    from dnakit import cli
+    from dnakit.notebooks import execute
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path))
+    monkeypatch.setattr(execute, "execute", lambda *_: pytest.fail("a kernel started"))
+    with pytest.raises(DnakitError, match=r"nofile\.fa"):
+        cli.execute("smoke", [notebook], [assignment], tmp_path)
+
+
 def test_a_value_stays_what_was_typed_whatever_files_lie_beside(folder):
     for name in ("chr1", "set", "random"):
         (folder / name).touch()
@@ -106,6 +121,11 @@ def test_a_file_may_have_any_name(folder, name):
     assert [record.name for record in read_fasta(sources.fetch(given["source"]))] == ["a"]
     write_json(folder / "run.json", sources.about([name]))
     assert read_json(folder / "run.json")["source"].encode()  # text that any page can hold
+
+
+def test_a_name_that_is_given_two_values_is_refused():
+    with pytest.raises(DnakitError, match="-p gives 'seed' twice"):
+        parameters.assigned(["seed=1", "seed=2"], ["01_tokenization"])
 
 
 def test_a_file_called_like_a_source_is_told_apart(folder):

@@ -220,6 +220,8 @@ def assigned(assignments: Iterable[str], notebooks: Iterable[str]) -> dict[str, 
         key, equals, text = assignment.partition("=")
         if not equals:
             raise DnakitError(f"-p takes KEY=VALUE, not {shortened(assignment)}")
+        if key in values:
+            raise DnakitError(f"-p gives {shortened(key)} twice; give it once")
         values[key] = _typed(assignment, text, defaults.get(key))
     return values
 
