@@ -8,10 +8,10 @@ imported once. On a cluster each run is a job with its own resources.
 """
 
 import os
+import sys
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from snakemake.exceptions import WorkflowError
 
 from dnakit.chapters.chapter import chapter_of
 from dnakit.notebooks.parameters import names
@@ -62,7 +62,7 @@ try:
     CHAPTERS = {notebook: chapter_of(notebook, PROFILE) for notebook in NOTEBOOKS}
     EDGES = {notebook: chapter.edges() for notebook, chapter in CHAPTERS.items()}
 except DnakitError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(f"dnakit: {error}")
 
 # One report at a time. Snakemake's own lock would outlive a kill -9; this one ends with the process that holds it.
 if workflow.is_main_process:
@@ -71,7 +71,7 @@ if workflow.is_main_process:
     try:
         LOCK.acquire(timeout=0)
     except Timeout:
-        raise WorkflowError("another make report or make test is at work in this folder: wait for it") from None
+        sys.exit("dnakit: another make report or make test is at work in this folder: wait for it")
 
 
 localrules:
