@@ -7,6 +7,7 @@ from dnakit.chapters.future_work import contexts, read_methods, reads
 from dnakit.chapters.future_work.parameters import CONTEXTS, SAMPLINGS
 from dnakit.data.bases import codes, letters, reverse_complement
 from dnakit.data.formats import BedRow
+from dnakit.project import DnakitError
 
 RNG = np.random.default_rng(5)
 
@@ -133,6 +134,8 @@ def test_a_promoter_lies_mostly_before_its_site_and_goes_before_coding(strand):
 def test_both_kinds_of_promoter_files_give_one_site():
     for strand, first, end in (("+", 70, 81), ("-", 60, 71)):
         wide = BedRow("x", 20, 90, None, None, strand, first, end)
+        with pytest.raises(DnakitError, match="the promoter x:20-90 does not say where its start site is"):
+            contexts.start_site(wide._replace(thick_start=None, thick_end=None))
         assert contexts.start_site(wide) == contexts.start_site(BedRow("x", 70, 71, None, None, strand, None, None))
 
 

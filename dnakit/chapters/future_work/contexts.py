@@ -122,7 +122,7 @@ def contexts(sequence: NDArray[np.uint8], promoters: list[BedRow], shortest: int
     sequence
         Codes of a chromosome.
     promoters
-        Of the chromosome; their thick part, or else their first base, is the start site.
+        Of the chromosome; the start site is the thick part's end, or a row of one base.
     shortest
         Bases of an open reading frame, from ATG to the stop, both included, that counts as coding.
     """
@@ -137,8 +137,19 @@ def contexts(sequence: NDArray[np.uint8], promoters: list[BedRow], shortest: int
 
 
 def start_site(row: BedRow) -> int:
-    """The base of a promoter's start site, as both kinds of EPDnew's files give it."""
+    """The base of a promoter's start site, as both kinds of EPDnew's files give it.
+
+    Raises
+    ------
+    DnakitError
+        A row of several bases without a thick part.
+    """
     if row.thick_start is None or row.thick_end is None:
+        if row.end - row.start != 1:
+            raise DnakitError(
+                f"the promoter {row.chrom}:{row.start}-{row.end} does not say where its start site is: give rows of "
+                "one base, or thickStart and thickEnd as EPDnew writes them"
+            )
         return row.start
     return row.thick_end - 1 if row.strand == "-" else row.thick_start
 
