@@ -200,16 +200,9 @@ def _own_file(name: str | Path) -> Path:
     if Path(named).is_dir():
         raise DnakitError(f"{name}: is a folder; give the path to a file, or one of the names in data/sources.yaml")
     raise DnakitError(
-        f"'{name}' is neither a file{_looked_in(named)} nor a source of data/sources.yaml (the path of a FASTA file "
-        "works too)" + did_you_mean(str(name), registry(), cutoff=0.5)
+        f"'{name}' is neither a source of data/sources.yaml nor a file (its path counts from "
+        f"{environment_path('DNAKIT_FROM') or Path.cwd()})" + did_you_mean(str(name), registry(), cutoff=0.5)
     )
-
-
-def _looked_in(named: str) -> str:
-    """The folder that a relative path counts from: that of a kernel is not the user's."""
-    if named.startswith(("~", "/")):
-        return ""
-    return f" in {environment_path('DNAKIT_FROM') or Path.cwd()}"
 
 
 def digest(path: str | Path) -> str:

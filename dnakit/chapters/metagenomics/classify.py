@@ -55,8 +55,7 @@ def classify(
     Parameters
     ----------
     reads : str
-        FASTQ or FASTA, compressed or not, or ``-`` for standard input. Each read has a name of its own, because the
-        answers are joined to the reads by it, as in QIIME 2.
+        FASTQ or FASTA, compressed or not, or ``-`` for standard input; answers are joined to reads by their names.
     known : str
         A reference by name, or a file of one.
     taxa : str, optional
@@ -77,8 +76,7 @@ def classify(
     Raises
     ------
     DnakitError
-        Input that is no reads, two reads of one name, one file given for two things, an unknown reference or method,
-        or a number that does not fit.
+        No reads, two of one name, one file for two things, an unknown reference or method, or an unfit number.
     """
     _check(method, min_confidence, report)
     _refuse_one_file_for_two(reads, output, report)
