@@ -24,9 +24,8 @@
 
 # %% tags=["remove-cell"]
 from dnakit.chapters.chapter import open_chapter
-from dnakit.chapters.chromatin import control_results, feature_results, results, training_results
-from dnakit.report.display import prose, show, table
-from dnakit.report.ledger import ledger
+from dnakit.chapters.chromatin import control_results, feature_results, results, takeaways, training_results
+from dnakit.report.display import prose, show
 
 # %% [markdown]
 # ## Parameters
@@ -77,7 +76,13 @@ seed = 1  # draws splits, samples and initial weights
 chapter = open_chapter("05_chromatin", globals())
 recorded, here = chapter.recorded(), chapter.here()
 real = here.only(lambda run: not run.record["simulated"])  # numbers of a simulated genome say nothing of biology
-drawn = real if "none-256" in recorded else here  # so figures show recorded runs, as soon as there are some
+drawn = real if "none-256" in recorded else here  # so tables and figures show recorded runs, as soon as there are some
+
+# The recorded runs behind a table, so that the line below it names those alone
+simple = recorded.only(lambda run: "methods" in run.metrics)
+trained = recorded.only(lambda run: "test" in run.metrics)
+rows_of_table = training_results.trained_as(recorded, network="longformer")
+looked_into = recorded.only(lambda run: "motifs" in run.metrics)
 
 # %% [markdown]
 # ## Neighbours
@@ -90,7 +95,7 @@ drawn = real if "none-256" in recorded else here  # so figures show recorded run
 # %% tags=["remove-input"]
 show(
     results.splits,
-    recorded,
+    simple,
     real,
     "Rows in each part, and the share of the test rows that have a training row within 1 kb.",
     formats={"neighbour in training": ".1%"},
@@ -112,7 +117,7 @@ show(
 # %% tags=["remove-input"]
 show(
     results.draw_simple_methods,
-    recorded,
+    simple,
     real,
     "Mean AUROC by kind of feature. Where labels copied from the nearest bins score high, the test measures position. "
     "Without neighbours in training they fall to chance or near it.",
@@ -120,26 +125,26 @@ show(
 
 # %% tags=["remove-input"]
 show(
-    results.simple_methods,
-    recorded,
+    results.simple_table,
+    simple,
     real,
-    "Mean AUROC, median AUROC and mean AUPRC, with 95% intervals of the means.",
-    formats=dict.fromkeys(["AUROC", "median AUROC", "AUPRC"], ".3f"),
+    "Mean AUROC and mean AUPRC with 95% intervals, and median AUROC, by kind of feature.",
+    formats={f"median {kind}": ".3f" for kind in results.KINDS},
 )
 
 # %% tags=["remove-input"]
-simple = results.simple_methods(recorded or here)
+scores = results.simple_methods(recorded or here)
 prose(
     "With the random split, labels of the nearest bins alone reach a mean AUROC of **{dnase:.3f}** for DNase, **{tf:.3f}** for "
     "transcription factors and **{histone:.3f}** for histone marks, without a look at the sequence. 6-mers reach "
     "{dnase_6:.3f}, {tf_6:.3f} and {histone_6:.3f}; with whole chromosomes held out {dnase_far:.3f}, {tf_far:.3f} and "
     "{histone_far:.3f}, where gapped 7-mers reach {dnase_gap:.3f}, {tf_gap:.3f} and {histone_gap:.3f}, and GC content alone has "
     "{dnase_gc:.3f}, {tf_gc:.3f} and {histone_gc:.3f}. The thesis's Table 5.4 has random splits alone.",
-    **results.by_kind(simple, "random", "nearest bins"),
-    **results.by_kind(simple, "random", "6-mers", "_6"),
-    **results.by_kind(simple, "by chromosome", "6-mers", "_far"),
-    **results.by_kind(simple, "by chromosome", "gapped 7-mers", "_gap"),
-    **results.by_kind(simple, "by chromosome", "GC content", "_gc"),
+    **results.by_kind(scores, "random", "nearest bins"),
+    **results.by_kind(scores, "random", "6-mers", "_6"),
+    **results.by_kind(scores, "by chromosome", "6-mers", "_far"),
+    **results.by_kind(scores, "by chromosome", "gapped 7-mers", "_gap"),
+    **results.by_kind(scores, "by chromosome", "GC content", "_gc"),
 )
 
 # %% [markdown]
@@ -153,9 +158,9 @@ prose(
 # %% tags=["remove-input"]
 show(
     results.flattened,
-    recorded,
+    simple,
     real,
-    "Three readings of one set of predictions: the area of the answers at 0.5, the area of all probabilities as one list, "
+    "Three readings of one set of predictions, with the random split: the area of the answers at 0.5, the area of all probabilities as one list, "
     "and the mean over features.",
     formats=dict.fromkeys(["precision", "recall", "AUC, thresholded", "AUC, flattened", "mean AUROC"], ".3f"),
 )
@@ -170,7 +175,7 @@ show(
 # %% tags=["remove-input"]
 show(
     results.tokens,
-    recorded,
+    recorded.only(lambda run: run.name == "tokens"),
     real,
     "Tokens of windows around bins, and the share of the windows that fit into inputs of 256, 512 and 1,024 tokens.",
     formats=dict.fromkeys(["fit 256", "fit 512", "fit 1024"], ".1%") | {"median": ",.0f"},
@@ -201,8 +206,8 @@ prose(
 # %% tags=["remove-input"]
 show(
     training_results.table_5_4,
-    recorded,
-    here,
+    rows_of_table,
+    drawn,
     "Scores on the test rows, means over the repeats. AUC all is the area of the answers at 0.5; the other AUCs are means "
     "over the features of a kind.",
     number="5.4",
@@ -214,7 +219,7 @@ show(
 # %% tags=["remove-input"]
 show(
     training_results.figure_5_14,
-    recorded,
+    rows_of_table,
     drawn,
     "Loss by epoch on training and validation rows.",
     number="5.14",
@@ -223,7 +228,7 @@ show(
 # %% tags=["remove-input"]
 show(
     training_results.figure_5_15,
-    recorded,
+    rows_of_table,
     drawn,
     "Mean AUROC of the validation rows by epoch; diamonds are the thesis's final values. An area is computed from a "
     "histogram of the logits.",
@@ -238,7 +243,7 @@ show(
 # %% tags=["remove-input"]
 show(
     training_results.spread,
-    recorded,
+    rows_of_table,
     drawn,
     "Mean AUROC by kind over the repeats of each row, with the 95% interval of the mean over seeds where there are several.",
     formats=dict.fromkeys(["DNase", "TF", "histone"], ".3f"),
@@ -250,31 +255,30 @@ show(
 # several seeds, that of other seeds. Where it holds zero, the difference is not decided.
 
 # %% tags=["remove-input"]
-show(
-    control_results.differences,
-    recorded,
-    here,
-    "Differences of mean AUROC between two trainings on the same test rows, with 95% intervals.",
-)
+if "comparisons" in recorded or real:
+    show(
+        control_results.differences,
+        recorded.only(lambda run: run.name == "comparisons"),
+        real,
+        "Differences of mean AUROC between two trainings on the same test rows, with 95% intervals.",
+    )
 
 # %% [markdown]
 # ## Without neighbours
 #
 # The same Longformer, DeepSEA's convolutional network and DanQ {cite}`quang2016danq` in their published shapes, and the
-# simple methods, all on the same rows. What a network keeps when whole chromosomes are held out is what it reads from the
-# sequence. *Samples seen* are training bins times epochs; the simple methods see each training bin once. *Minutes* are of
-# one core, training with validation, beside whatever else the machine did.
+# best simple method, all on the same rows. What a network keeps when whole chromosomes are held out is what it reads from
+# the sequence. GC content (the table above) is the least that it should reach. *Samples seen* are training bins times
+# epochs; a simple method sees each training bin once. *Minutes* are of one core, training with validation, beside whatever
+# else the machine did.
 
 # %% tags=["remove-input"]
 show(
     control_results.networks,
-    recorded,
+    recorded.only(lambda run: run.name in trained or run.name.startswith("gapped")),
     drawn,
-    "Mean AUROC and AUPRC by split.",
-    formats=dict.fromkeys(
-        [f"{measure} {kind}" for measure in ("AUROC", "AUPRC") for kind in ("DNase", "TF", "histone")], ".3f"
-    )
-    | {"minutes": ".1f"},
+    "Mean AUROC with 95% intervals, and mean AUPRC, by split.",
+    formats={f"AUPRC {kind}": ".3f" for kind in results.KINDS} | {"minutes": ".1f"},
 )
 
 # %% [markdown]
@@ -288,37 +292,39 @@ show(
 # %% tags=["remove-input"]
 show(
     feature_results.draw_published,
-    recorded,
+    recorded.only(lambda run: run.name in feature_results.BESIDE),
     real,
-    "AUROC of each feature with whole chromosomes held out, beside the published AUROC of DeepSEA. Dotted: equal.",
+    "AUROC of each feature with whole chromosomes held out, beside the published AUROC of DeepSEA. Dotted: equal. Line at "
+    "0.5: by guessing.",
 )
 
 # %% tags=["remove-input"]
 by_feature = feature_results.published_scores(best)
 prose(
-    "For CTCF, whose motif is long and its own, DeepSEA's published area is **{published:.3f}** on average; 6-mers here reach "
-    "**{here:.3f}**. For TAF1, which binds at promoters, it is {taf1_published:.3f} and {taf1_here:.3f}: much of that is the "
+    "For CTCF, whose motif is long and its own, DeepSEA's published area is **{published:.3f}** on average; gapped 7-mers here "
+    "reach **{here:.3f}**. For TAF1, which binds at promoters, it is {taf1_published:.3f} and {taf1_here:.3f}: much of that is the "
     "composition of promoters. How well a method does on profiles such as CTCF tells whether it has learned motifs.",
-    **feature_results.of_target(by_feature, "CTCF", "6-mers"),
-    **{f"taf1_{name}": value for name, value in feature_results.of_target(by_feature, "TAF1", "6-mers").items()},
+    **feature_results.of_target(by_feature, "CTCF", "gapped 7-mers"),
+    **{f"taf1_{name}": value for name, value in feature_results.of_target(by_feature, "TAF1", "gapped 7-mers").items()},
 )
 
 # %% [markdown]
 # ## Longer inputs: padding, and real context
 #
-# With 1,000 bp, an input of 512 or 1,024 tokens is the input of 256 tokens with more padding. This book cuts padding that
-# no input needs, so that these trainings read the very same numbers (*longest input* in the table). They differ in the
-# number of position vectors, most of which are never used, and therefore in the random numbers that follow. With windows of 2,000 bp and
-# more the model sees real context. There, whole chromosomes are held out: the wider the windows, the more bases do
-# neighbours share.
+# Does a longer input help? With 1,000 bp there is nothing to make it longer with. This book cuts padding that no input
+# needs (*longest input* in the table: the tokens of the longest window, rounded up to a multiple of 32). Real context
+# needs more bases. With windows of 2,000 bp and more the model sees it. There, whole chromosomes are held out: the wider
+# the windows, the more bases do neighbours share.
+
+# %% tags=["remove-input"]
+prose(takeaways.padding(best))
 
 # %% tags=["remove-input"]
 show(
     control_results.lengths,
-    recorded,
+    trained.only(lambda run: run.name.startswith("none")),
     drawn,
-    "Mean AUROC by length of the input. Longest input: the tokens that the longest window needs, rounded up to a multiple of 32.",
-    formats=dict.fromkeys(["DNase", "TF", "histone"], ".3f"),
+    "Mean AUROC by length of the input, with the 95% interval of the mean over seeds where there are several.",
 )
 
 # %% [markdown]
@@ -331,7 +337,7 @@ show(
 # %% tags=["remove-input"]
 show(
     control_results.weights,
-    recorded,
+    trained.only(lambda run: run.name in ("none-256", "none-256-weight-1")),
     drawn,
     "The same training with positives weighted by 8 and by 1. A calibrated model's mean probability is the share of "
     "positive labels.",
@@ -351,7 +357,7 @@ show(
 # %% tags=["remove-input"]
 show(
     control_results.draw_weights,
-    recorded,
+    trained.only(lambda run: run.name in ("none-256", "none-256-weight-1")),
     drawn,
     "Left: precision and recall over thresholds, with a ring at 0.5. Right: of the labels that got a probability, the share that "
     "is positive. With a weight of 8 the ring moves along the same curve, and probabilities are too high.",
@@ -365,7 +371,7 @@ show(
 # %% tags=["remove-input"]
 show(
     control_results.strands,
-    recorded,
+    trained.only(lambda run: "repeat" not in run.name),
     drawn,
     "How far the probabilities of the two strands differ on average, and mean AUROC of one strand and of both averaged.",
     formats={"mean difference": ".4f"}
@@ -373,35 +379,39 @@ show(
 )
 
 # %% [markdown]
-# ## What a network looks at
+# ## What a model looks at
 #
-# Known motifs are looked for in the test bins where their factor is bound. Each base in and around a motif is replaced by
-# the three others. How far the predicted logit falls is the importance of the base. The networks are DeepSEA's and DanQ on
-# the human profiles and DeepSEA's on yeast, trained with whole chromosomes held out; what is recorded says which. One that
-# has learned a motif shows its letters; one that has not shows noise.
+# Does a model find the motifs that are known? They are looked for in the test bins where their factor is bound, with whole
+# chromosomes held out. Each base in and around a motif is replaced by the three others. How far the predicted logit falls
+# is the importance of the base. A model that has learned a motif shows its letters; one that has not shows noise. First
+# stands the best model, gapped 7-mers. Its logit is a sum over the words of a window, and a base is part of seven of them,
+# so that its importance is known without a prediction. The networks are DanQ on the human profiles and DeepSEA's on
+# yeast.
 
 # %% tags=["remove-input"]
 show(
     feature_results.draw_mutagenesis,
-    recorded,
-    real if "mutagenesis" in recorded else here,
+    looked_into.only(lambda run: run.name.startswith("mutagenesis")),
+    real if looked_into else here,
     "Mean importance of each base around a motif: how far the logit falls when it changes. Below each panel stands the known "
-    "motif.",
+    "motif. N is any base, Y is C or T, R is A or G, S is C or G, K is G or T.",
 )
 
 # %% [markdown]
-# That looks only where a motif is. The next table asks the other way round: where does a network look? In all test windows
+# That looks only where a motif is. The next table asks the other way round: where does a model look? In all test windows
 # where a factor is bound, the ten neighbouring bases of the highest importance are taken, wherever in the 1,000 bp they
-# lie. They *hold the motif* if they share seven bases or more with a match of it on either strand. Importance is estimated
-# for all bases at once from the gradient of the logit. Two controls: ten bases at a random place of the same windows, and
-# the same windows with their bases in a random order.
+# lie. They *hold the motif* if they share seven bases or more with a match of it on either strand. For gapped 7-mers
+# importance is exact; for networks it is estimated for all bases at once from the gradient of the logit. Two controls:
+# ten bases at a random place of the same windows, and the same windows with their bases in a random order. No model can
+# find a motif in more windows than have it, so *with motif* is the most that *top ten bases* can reach.
 
 # %% tags=["remove-input"]
 show(
     feature_results.motifs,
-    recorded,
-    here,
-    "Shares of windows: those with the motif anywhere, and those whose most important ten bases hold it.",
+    looked_into.only(lambda run: run.name.startswith("motifs")),
+    real if looked_into else here,
+    "Shares of windows: those with the motif anywhere, and those whose most important ten bases hold it, with the 95% "
+    "interval (Wilson).",
     formats=dict.fromkeys(["with motif", "top ten bases", "ten bases at random", "top ten bases, shuffled"], ".1%"),
 )
 
@@ -411,7 +421,7 @@ show(
 # %% tags=["remove-input"]
 show(
     control_results.costs,
-    recorded,
+    trained,
     drawn,
     "Samples that each training saw, minutes of training with validation (of all repeats together), and milliseconds per "
     "sample.",
@@ -419,11 +429,11 @@ show(
 )
 
 # %% [markdown]
-# ## The claims of this chapter
+# ## What to take away
 
 # %% tags=["remove-input"]
-table(
-    ledger("05_chromatin"),
-    "What the thesis says about chromatin profiles, and what was measured here.",
-    provenance=recorded,
-)
+prose(takeaways.takeaways(best))
+
+# %% [markdown]
+# What the thesis says of chromatin profiles stands claim by claim, beside the number that decides it here, on the page
+# [of all claims](07_claims.ipynb).

@@ -18,7 +18,7 @@ from torch.utils.data import default_collate
 
 from dnakit import training
 from dnakit.chapters.chapter import open_chapter
-from dnakit.chapters.chromatin import control_results, training_results
+from dnakit.chapters.chromatin import control_results, takeaways, training_results
 from dnakit.chapters.chromatin.comparisons import Difference, Predictions, differences
 from dnakit.chapters.chromatin.comparisons import _summary as summary_of_differences
 from dnakit.chapters.chromatin.fine_tuning import load_model, weighted_loss
@@ -347,7 +347,10 @@ def test_table_5_4_has_a_row_for_each_of_the_thesiss_and_dashes_before_training(
     assert set(table.index) < set(printed.index)
     assert table.isna().all(axis=None)
     assert training_results.figure_5_15(done) is None
-    assert control_results.networks(done).loc[("Simulated P", "random", "DanQ"), "AUROC histone"] > 0.6
+    found = control_results.networks(done).loc[("Simulated P", "random", "DanQ"), "AUROC histone"]
+    mean, low, high = map(float, re.findall(r"[.\d]+", found))
+    assert low < mean < high
+    assert mean > 0.6
 
 
 def test_rows_are_called_in_words(danq):
@@ -374,6 +377,28 @@ def test_differences_are_in_words_and_in_order(tmp_path):
     ]
     assert table["TF"].tolist() == ["+0.012 [-0.100, +0.200]"] * 3
     assert table["DNase"].tolist() == ["–"] * 3
+
+
+def test_lengths_are_means_over_seeds_and_differences_are_said_as_they_are(tmp_path):
+    made = {"network": "longformer", "initialization": "none", "split": "random", "window": 1_000, "tokens": 512}
+    for repeat, area in enumerate((0.6, 0.7, 0.8)):
+        (tmp_path / f"{repeat}").mkdir()
+        kinds = {"TF": {"auroc_mean": area}}
+        record = {"parameters": made | {"positive_weight": 8.0, "repeat": repeat}, "input_length": 256}
+        (tmp_path / f"{repeat}" / "metrics.json").write_text(json.dumps({"test": {"kinds": kinds}}))
+        (tmp_path / f"{repeat}" / "run.json").write_text(json.dumps(record))
+    done = Finished("recorded", "laptop", {f"none-{n}": tmp_path / f"{n}" for n in range(3)})
+    half = 4.3027 * 0.1 / np.sqrt(3)
+    row = control_results.lengths(done).loc["random", 1_000, 512]
+    assert row["TF"] == f"0.700 [{0.7 - half:.3f}, {0.7 + half:.3f}]"
+    assert (row["trainings"], row["DNase"]) == (3, "–")
+    assert takeaways.seeds(done, takeaways.PADDED) == ""
+    differ = {"kinds": {"TF": {"auroc": 0.01, "auroc_interval": [-0.1, 0.2]}}, "repeats": 3}
+    (tmp_path / "metrics.json").write_text(json.dumps({"pairs": {"tokens-512": differ}}))
+    done = Finished("recorded", "laptop", {"comparisons": tmp_path})
+    expected = "512 tokens less 256 (3 seeds each) TF +0.010 [-0.100, +0.200]"
+    assert takeaways.seeds(done, takeaways.PADDED) == expected
+    assert takeaways.undecided(done, takeaways.PADDED) == (1, 1)
 
 
 # ---- mutagenesis

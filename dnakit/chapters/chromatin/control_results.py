@@ -7,14 +7,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from dnakit.chapters.chromatin.results import KINDS, SPLITS, in_order, methods_of
+from dnakit.chapters.chromatin.results import KINDS, SPLITS, in_order, with_interval
 from dnakit.chapters.chromatin.training_results import parameter, trained_as
 from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.intervals import of_seeds
 from dnakit.report.style import GREY
 from dnakit.report.tables import MISSING, indexed
 
 NETWORKS = {"longformer": "Longformer", "cnn": "DeepSEA's network", "danq": "DanQ"}
 PRETRAINED = {"nuclear": "pretrained on hg38", "mitochondria": "pretrained on mitochondria", "none": "not pretrained"}
+BEST = "gapped 7-mers"  # of the simple methods
 WEIGHTS = {"8": "#D55E00", "1": "#0072B2"}  # colours of the two weights of positives
 DIFFERENCES = {  # in words, and the split, of the pairs in the run ``comparisons``
     "pretraining-nuclear": ("pretrained on hg38 less not pretrained", "random"),
@@ -58,10 +60,11 @@ def _described(run: FinishedRun) -> dict[str, str]:
 
 
 def networks(done: Finished) -> pd.DataFrame:
-    """Networks and simple methods on the same rows: mean AUROC and AUPRC by split and kind of feature."""
+    """Networks and the best simple method on the same rows: mean AUROC and AUPRC by split and kind of feature."""
     rows = []
-    for run in in_order(done.only(lambda run: "methods" in run.metrics)):
-        rows += [_scores(method, run, found, 1, found["seconds"]) for method, found in methods_of(run)]
+    for run in in_order(done.only(lambda run: BEST in run.metrics.get("methods", {}))):
+        found = run.metrics["methods"][BEST]
+        rows.append(_scores(BEST, run, found, 1, found["seconds"]))
     for run in _trainings(done).values():
         if _compared(run):
             rows.append(
@@ -84,8 +87,9 @@ def _scores(method: str, run: FinishedRun, found: dict[str, Any], epochs: int, s
     row = {"organism": run.record["species"], "split": SPLITS[run.record["split"]], "method": method}
     row |= {"samples seen": run.record["samples"]["train"] * epochs, "minutes": seconds / 60}
     for kind in KINDS:
-        each = found["kinds"].get(kind, {})
-        row |= {f"AUROC {kind}": each.get("auroc_mean"), f"AUPRC {kind}": each.get("auprc_mean")}
+        each = found["kinds"].get(kind)
+        row[f"AUROC {kind}"] = with_interval(each, "auroc") if each else MISSING
+        row[f"AUPRC {kind}"] = each["auprc_mean"] if each else None
     return row
 
 
@@ -119,16 +123,30 @@ def _signed(found: dict[str, Any] | None) -> str:
 
 
 def lengths(done: Finished) -> pd.DataFrame:
-    """Longer inputs: padding alone, with a random split, and real context, with chromosomes held out."""
-    rows = []
+    """Longer inputs: padding alone, with a random split, and real context, with chromosomes held out.
+
+    Means over trainings that differ in the seed alone, with the 95% interval of the mean where there are several.
+    """
+    rows: dict[tuple[str, int, int], list[FinishedRun]] = {}
     for run in trained_as(done, split=None, window=None, initialization="none").values():
         split, window, tokens = (parameter(run, name) for name in ("split", "window", "tokens"))
-        if split != "apart" and parameter(run, "repeat") == 0:
-            row = {"split": SPLITS[split], "bases": window, "input tokens": tokens}
-            row["longest input"] = run.record["input_length"]
-            rows.append(row | {kind: run.value(f"metrics.test.kinds.{kind}.auroc_mean") for kind in KINDS})
-    found = indexed(rows, "split", "bases", "input tokens")
+        if split != "apart":
+            rows.setdefault((SPLITS[split], window, tokens), []).append(run)
+    found = indexed([_length(*key, runs) for key, runs in rows.items()], "split", "bases", "input tokens")
     return found if found.empty else found.sort_index(ascending=[False, True, True])
+
+
+def _length(split: str, bases: int, tokens: int, runs: list[FinishedRun]) -> dict[str, Any]:
+    row: dict[str, Any] = {"split": split, "bases": bases, "input tokens": tokens}
+    row |= {"longest input": runs[0].record["input_length"], "trainings": len(runs)}
+    for kind in KINDS:
+        values = [run.value(f"metrics.test.kinds.{kind}.auroc_mean") for run in runs]
+        known = [value for value in values if value is not None]
+        row[kind] = f"{sum(known) / len(known):.3f}" if known else MISSING
+        if len(known) > 1:
+            low, high = of_seeds(known)
+            row[kind] += f" [{low:.3f}, {high:.3f}]"
+    return row
 
 
 # ---- the weight of positives
@@ -158,7 +176,7 @@ def draw_weights(done: Finished) -> Figure | None:
     found = _by_weight(done)
     if not found:
         return None
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.6), layout="tight")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 2.9), layout="tight")
     for weight, run in found:
         table, style = run.frame("thresholds.csv"), {"color": WEIGHTS.get(weight), "label": f"weight {weight}"}
         left.plot(table["recall"], table["precision"], marker=".", **style)

@@ -1,4 +1,4 @@
-"""What networks look at, and their scores of single features beside published ones, read from finished runs."""
+"""What models look at, and their scores of single features beside published ones, read from finished runs."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from dnakit.chapters.chromatin.control_results import NETWORKS, network
+from dnakit.chapters.chromatin.control_results import BEST, NETWORKS, network
 from dnakit.chapters.chromatin.parameters import MOTIFS
 from dnakit.chapters.chromatin.results import KINDS
 from dnakit.report.finished import Finished, FinishedRun
@@ -15,10 +15,13 @@ from dnakit.report.style import GREY
 from dnakit.report.tables import indexed
 
 AROUND = 5  # bases that are drawn on either side of a motif
+ACROSS = 4  # logos side by side
+LOOKED = NETWORKS | {"gapped": BEST}  # what is looked into, by the name of its run
 FEWEST_POSITIVES = 10  # in the test rows, for an area to be worth showing
 KIND_COLOURS = dict(zip(KINDS, ("#0072B2", "#D55E00", "#009E73"), strict=True))
 OURS = ["nuclear-256-chromosomes", "cnn-chromosomes", "danq-chromosomes"]  # beside the published scores
-LINEAR = ("simple-chromosomes", "6-mers")  # a run and one of its methods, likewise
+LINEAR = ("gapped-chromosomes", BEST)  # a run and one of its methods, likewise
+BESIDE = ("published", LINEAR[0], *OURS)  # the runs behind the comparison
 
 
 # ---- published scores
@@ -65,63 +68,75 @@ def draw_published(done: Finished) -> sns.FacetGrid | None:
         col="method",
         hue_order=kinds,
         palette=KIND_COLOURS,
-        height=2.9,
-        aspect=1.1,
-        s=22,
+        height=2.2,
+        aspect=1.05,
+        s=14,
     )
-    grid.set_axis_labels("published AUROC (DeepSEA)", "AUROC here")
+    grid.set_axis_labels("published AUROC", "AUROC here")
     for method, axes in grid.axes_dict.items():
         each = found[found["method"] == method]
         rank = each["auroc"].corr(each["published"], method="spearman")
-        axes.set_title(f"{method}\n{len(each)} features, rank correlation {rank:.2f}", fontsize=9)
+        axes.set_title(f"{method}, {len(each)} features\nrank correlation {rank:.2f}", fontsize=8)
         axes.axline((0.9, 0.9), slope=1, color=GREY, linestyle=":")
         axes.axhline(0.5, color=GREY, linewidth=1)
     return grid
 
 
-# ---- what networks look at
+# ---- what models look at
+
+
+def _looked(done: Finished, kind: str) -> list[FinishedRun]:
+    """The measurements of a kind, of gapped k-mers first."""
+    chosen = [run for run in done.values() if run.name.startswith(kind)]
+    return sorted(chosen, key=lambda run: not run.record["model"].startswith("gapped"))
+
+
+def _model(run: FinishedRun) -> str:
+    return LOOKED[run.record["model"].split("-")[0]]
 
 
 def motifs(done: Finished) -> pd.DataFrame:
     """Windows of bound factors whose most important ten bases hold the motif, beside shuffled windows and chance."""
     rows: list[dict[str, Any]] = []
-    for run in done.values():
-        if run.name.startswith("motifs"):
-            kind = NETWORKS[run.record["network"].split("-")[0]]
-            for motif, found in run.metrics["motifs"].items():
-                low, high = found["interval"]
-                row = {"network": f"{kind}, {run.record['species']}", "motif": motif, "windows": found["windows"]}
-                row |= {"with motif": found["with_motif"], "top ten bases": found["top"]}
-                row |= {"95%": f"{low:.1%} to {high:.1%}", "ten bases at random": found["random"]}
-                rows.append(row | {"top ten bases, shuffled": found["shuffled"]["top"]})
-    return indexed(rows, "network", "motif")
+    for run in _looked(done, "motifs"):
+        for motif, found in run.metrics["motifs"].items():
+            low, high = found["interval"]
+            row = {"motif": motif, "method": _model(run), "windows": found["windows"]}
+            row |= {"with motif": found["with_motif"], "top ten bases": found["top"]}
+            row |= {"95%": f"{low:.1%} to {high:.1%}", "ten bases at random": found["random"]}
+            rows.append(row | {"top ten bases, shuffled": found["shuffled"]["top"]})
+    rows.sort(key=lambda row: list(MOTIFS).index(row["motif"]))
+    return indexed(rows, "motif", "method")
 
 
 def draw_mutagenesis(done: Finished) -> Figure | None:
     """Importance of the bases around each known motif as a logo, above the letters of the motif."""
     import logomaker
 
-    sites = _sites(done)
-    if not sites:
+    panels = _panels(done)
+    if not panels:
         return None
-    figure, axes = plt.subplots(1, len(sites), figsize=(3.2 * len(sites), 2.3), squeeze=False, layout="tight")
-    for axis, (motif, count, rows) in zip(axes[0], sites, strict=True):
+    rows = -(-len(panels) // ACROSS)
+    figure, axes = plt.subplots(rows, ACROSS, figsize=(2.3 * ACROSS, 1.55 * rows), squeeze=False, layout="tight")
+    for axis in axes.flat[len(panels) :]:
+        axis.remove()
+    for axis, (title, motif, table) in zip(axes.flat, panels, strict=False):
         letters = MOTIFS[motif]
-        shown = rows[rows["place"].between(-AROUND, len(letters) - 1 + AROUND)]
+        shown = table[table["place"].between(-AROUND, len(letters) - 1 + AROUND)]
         logomaker.Logo(shown.pivot(index="place", columns="base", values="importance"), ax=axis, color_scheme="classic")
-        axis.set_xticks(range(len(letters)), list(letters))
+        axis.set_xticks(range(len(letters)), list(letters), fontsize=8)
+        axis.tick_params(axis="y", labelsize=8)
         axis.grid(False)
-        axis.set_title(f"{rows.feature.iloc[0]}, {count} sites", fontsize=10)
-    axes[0, 0].set_ylabel("importance")
+        axis.set_title(title, fontsize=9)
     return figure
 
 
-def _sites(done: Finished) -> list[tuple[str, int, pd.DataFrame]]:
-    """Each motif, how many sites there are, and the importance of the bases around it."""
+def _panels(done: Finished) -> list[tuple[str, str, pd.DataFrame]]:
+    """The title of each panel, its motif, and the importance of the bases around the motif."""
     found = []
-    for run in done.values():
-        if run.name.startswith("mutagenesis"):
-            table = run.frame("importance.csv")
-            for motif in table.motif.unique():
-                found.append((motif, run.value(f"metrics.motifs.{motif}.sites"), table[table.motif == motif]))
+    for run in _looked(done, "mutagenesis"):
+        table = run.frame("importance.csv")
+        for motif in table.motif.unique():
+            sites = run.value(f"metrics.motifs.{motif}.sites")
+            found.append((f"{motif}, {_model(run)}\n{sites} sites", motif, table[table.motif == motif]))
     return found

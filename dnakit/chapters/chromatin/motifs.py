@@ -107,9 +107,7 @@ def attributions(network: Convolutional, windows: list[bytes], column: int) -> n
     where = device.ready(network)  # type: ignore[arg-type]
     channels = network.channels(codes.to(where)).requires_grad_()
     with torch.backends.cudnn.flags(enabled=False):  # its LSTM has no gradient in evaluation mode
-        network.logits(channels)[:, column].sum().backward()
-    gradient = channels.grad
-    assert gradient is not None
+        (gradient,) = torch.autograd.grad(network.logits(channels)[:, column].sum(), channels)
     known = channels.detach()
     here = (gradient * known).sum(1)
     others = (gradient.sum(1) - here) / 3

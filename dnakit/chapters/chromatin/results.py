@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.style import GREY
+from dnakit.report.tables import MISSING, indexed
 
 KINDS = ["DNase", "TF", "histone"]  # in the thesis's order
 SPLITS = {"random": "random", "apart": "random, 1 kb apart", "chromosomes": "by chromosome"}
@@ -86,6 +87,28 @@ def simple_methods(done: Finished) -> pd.DataFrame:
     )
 
 
+def with_interval(found: dict[str, Any], measure: str) -> str:
+    """The mean of a measure over the features of a kind, and its 95% interval."""
+    low, high = found[f"{measure}_interval"]
+    return f"{found[f'{measure}_mean']:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def simple_table(done: Finished) -> pd.DataFrame:
+    """A row for each organism, split and method: by kind mean AUROC and AUPRC with 95% intervals, and median AUROC."""
+    rows = []
+    for run in in_order(_simple(done)):
+        for method, found in methods_of(run):
+            row: dict[str, Any] = {"organism": run.record["species"], "split": SPLITS[run.record["split"]]}
+            row["method"] = method
+            for kind in _kinds(found["kinds"]):
+                each = found["kinds"][kind]
+                row |= {f"AUROC {kind}": with_interval(each, "auroc"), f"median {kind}": each["auroc_median"]}
+                row[f"AUPRC {kind}"] = with_interval(each, "auprc")
+            rows.append(row)
+    frame = indexed(rows, "organism", "split", "method")
+    return frame.fillna({name: MISSING for name in frame if not str(name).startswith("median")})
+
+
 def by_kind(scores: pd.DataFrame, split: str, method: str, ending: str = "") -> dict[str, float]:
     """From `simple_methods` the mean AUROC of each kind for the first organism, by the kind's name and an ending."""
     index = scores.index.to_frame()
@@ -102,7 +125,7 @@ def draw_simple_methods(done: Finished) -> Figure | None:
     found["group"] = found["organism"] + ": " + found["kind"]
     ends = found["auroc_interval"].tolist()
     found = found.assign(low=[low for low, _ in ends], high=[high for _, high in ends])
-    grid = sns.FacetGrid(found, col="group", hue="method", palette=COLOURS, height=2.9, aspect=0.85)
+    grid = sns.FacetGrid(found, col="group", hue="method", palette=COLOURS, height=2.4, aspect=0.85)
     grid.map_dataframe(_with_intervals)
     grid.refline(y=0.5, color=GREY)
     grid.set_titles("{col_name}").set_axis_labels("", "mean AUROC").add_legend(title="")
@@ -126,16 +149,18 @@ def _with_intervals(data: pd.DataFrame, color: str, label: str, **_: Any) -> Non
 
 
 def flattened(done: Finished) -> pd.DataFrame:
-    """Readings of the thesis's "AUC all": the area of thresholded answers, of flattened probabilities, and the mean."""
+    """Readings of the thesis's "AUC all": the area of thresholded answers, of flattened probabilities, and the mean.
+
+    With the thesis's split, at random.
+    """
     rows = []
-    for run in in_order(_simple(done)):
+    for run in in_order(_simple(done).only(lambda run: run.record["split"] == "random")):
         for method, found in methods_of(run):
             features = sum(each["features"] for each in found["kinds"].values())
             mean = sum(each["features"] * each["auroc_mean"] for each in found["kinds"].values()) / max(1, features)
             rows.append(
                 {
                     "organism": run.record["species"],
-                    "split": SPLITS[run.record["split"]],
                     "method": method,
                     "precision": found["precision"],
                     "recall": found["recall"],
@@ -145,7 +170,7 @@ def flattened(done: Finished) -> pd.DataFrame:
                 }
             )
     frame = pd.DataFrame(rows)
-    return frame if frame.empty else frame.set_index(["organism", "split", "method"]).astype(float)
+    return frame if frame.empty else frame.set_index(["organism", "method"]).astype(float)
 
 
 # ---- tokens

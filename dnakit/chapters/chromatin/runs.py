@@ -1,6 +1,7 @@
 """The runs of chapter 5: simple methods under each split, tokens of an input, trainings, and what these look at."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from dnakit.chapters.chromatin.measurements import (
     Comparisons,
@@ -18,32 +19,39 @@ from dnakit.run import Run
 __all__ = ["Experiment", "Parameters", "Training", "runs"]
 
 SPLITS = ("random", "apart", "chromosomes")
+Method = TypeVar("Method", bound=SimpleMethods)
 
 
 def runs(parameters: Parameters) -> list[Run]:
     """All runs of the chapter."""
-    simple = [
-        kind(parameters, f"{name}-{split}{ending}", organism, split)
-        for name, kind in (("simple", SimpleMethods), ("gapped", GappedKmers))
-        for ending, organism in parameters.sets().items()
-        for split in SPLITS
-    ]
+    simple, gapped = _on_splits(SimpleMethods, "simple", parameters), _on_splits(GappedKmers, "gapped", parameters)
     trained = trainings(parameters)
     of_one = tuple(each for each in trained if each.organism == parameters.data())
     published = [PublishedScores(parameters, "published")] if parameters.published else []
     tokens = TokenCounts(parameters, "tokens")
     return [
         *simple,
+        *gapped,
         tokens,
         *trained,
         Comparisons(parameters, "comparisons", of_one),
         *published,
-        *_looked_into(parameters, {each.name: each for each in (*simple, *trained)}),
+        *_looked_into(parameters, [*gapped, *trained]),
     ]
 
 
-def _looked_into(parameters: Parameters, models: Mapping[str, Training | SimpleMethods]) -> Iterator[Run]:
+def _on_splits(kind: type[Method], name: str, parameters: Parameters) -> list[Method]:
+    """A measurement under each split of each organism."""
+    return [
+        kind(parameters, f"{name}-{split}{ending}", organism, split)
+        for ending, organism in parameters.sets().items()
+        for split in SPLITS
+    ]
+
+
+def _looked_into(parameters: Parameters, made: Sequence[Training | GappedKmers]) -> Iterator[Run]:
     """What gapped k-mers and convolutional networks look at that have not seen the test chromosomes."""
+    models = {each.name: each for each in made}
     for ending in parameters.sets():
         gapped, network = models[f"gapped-chromosomes{ending}"], CNN if ending else DANQ
         yield Mutagenesis(parameters, f"mutagenesis-gapped{ending}", gapped)
