@@ -26,6 +26,30 @@ def test_a_line_that_anyone_adds_stands_in_the_table_by_its_value(tmp_path):
     assert table.index[-1] == "worse"
 
 
+def test_the_overview_has_the_best_of_each_kind(tmp_path):
+    path = tmp_path / "benchmark.csv"
+    lines = ["12s-known,better,model,,,0.999,,,a paper", "masked-bases,better,simple,,,0.5,,,a page"]
+    path.write_text(HEADER + "\n".join(lines) + "\n")
+    results, tasks = benchmark.results(RUNS), benchmark.tasks()
+    before = benchmark.overview(tasks, results)
+    after = benchmark.overview(tasks, [*results, *benchmark.results(RUNS, path)])
+    assert list(before.index) == [task.title for task in tasks]
+    changed = {(row, column) for row in before.index for column in before if before[column][row] != after[column][row]}
+    title = {task.id: task.title for task in tasks}
+    assert changed == {(title["12s-known"], "best model"), (title["masked-bases"], "best simple")}
+    assert after.loc[title["12s-known"], "best model"] == "better: 0.999"
+
+
+def test_no_recorded_method_is_surely_above_the_ceiling():
+    results = benchmark.results(RUNS)
+    found = {(result.task, result.kind): result.found for result in results if result.kind == "ceiling"}
+    assert len(found) == 3
+    for result in results:
+        ceiling = found.get((result.task, "ceiling"))
+        if ceiling is not None and result.found is not None:
+            assert result.found.interval.low <= ceiling.interval.high, result.method
+
+
 @pytest.mark.parametrize(
     ("line", "wrong"),
     [

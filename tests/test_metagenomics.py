@@ -7,6 +7,7 @@ import pytest
 
 from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.metagenomics import (
+    ceiling,
     classifier,
     confidence,
     copies,
@@ -246,9 +247,30 @@ def test_an_interval_holds_the_share_and_shrinks_with_the_groups(rng):
 
 def test_a_rank_is_scored_only_where_it_can_be_right(table):
     parts = tasks.split(table, 1)
-    rows = pd.DataFrame(scored(parts.test, parts.test[list(RANKS)].to_numpy(object), "gene", 1))
+    rows = pd.DataFrame(scored(parts.test, np.ones((len(parts.test), len(RANKS)), bool), "gene", 1))
     assert set(rows.loc[rows["level"] == "species", "rank"]) == {"genus", "family"}
     assert (rows["share"] == 1).all()
+
+
+def test_reads_that_lie_in_records_of_several_names_lower_the_ceiling():
+    genes = [b"ACGTTGCAAC", b"TTACGTTGCA", b"ACGTTGCAAC", b"GGGGGCCCCA"]
+    records = pd.DataFrame([ranks(name) for name in ("G a", "G b", "G b", "H c")]).assign(sequence=genes)
+    records.loc[3, "genus"] = "H"
+    reads = records.iloc[[0, 1, 3, 3]].assign(sequence=[b"ACGTTGCA", b"TTACG", reverse_complement(b"GGGGC"), b"C"])
+    found = pd.DataFrame(ceiling.chances(reads, records), columns=list(RANKS))
+    assert found["species"].tolist() == [0, 1, 1, 0]  # two records of G b hold the first, three of G the last
+    assert found["genus"].tolist() == [1, 1, 1, 0]
+    assert (found["family"] == 1).all()
+    twice = ceiling.chances(reads.head(1), records.head(2))[0]
+    assert twice[RANKS.index("species")] == 0.5
+
+
+def test_a_read_lies_in_its_record_on_either_strand(table):
+    for form in tasks.FORMS:
+        reads = tasks.shown(table, form, 1)
+        rows = ceiling.holding(reads["sequence"].tolist(), table["sequence"].tolist())
+        names = table["name"].to_numpy()
+        assert all(name in names[found] for name, found in zip(reads["name"], rows, strict=True))
 
 
 # ---- the thesis's samples and methods

@@ -19,6 +19,7 @@ from dnakit.report.intervals import Interval
 from dnakit.report.ledger import digits
 from dnakit.report.lines import Line, read_lines
 from dnakit.report.measured import INTERVALS, Measured, RunNames, check, measured, runs_of
+from dnakit.report.tables import MISSING
 
 NOT_RECORDED = "not recorded yet"
 KINDS = ("ceiling", "simple", "program", "model")  # in the order of a table where nothing is measured
@@ -190,14 +191,37 @@ def task_table() -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("task")
 
 
-def result_table(task: Task, among: Sequence[Result]) -> pd.DataFrame:
-    """The results of a task, the best first; those that are not recorded yet at the end."""
+def overview(chosen: Sequence[Task], among: Sequence[Result]) -> pd.DataFrame:
+    """A row for each task: of each kind the method with the best recorded result."""
+    rows = []
+    for task in chosen:
+        best = {result.kind: _in_short(result, found) for result, found in reversed(_ordered(task, among)) if found}
+        rows.append({"task": task.title, "metric": f"{task.metric} ({task.better} is better)"} | _by_kind(best))
+    return pd.DataFrame(rows).set_index("task")
+
+
+def _by_kind(best: dict[str, str]) -> dict[str, str]:
+    return {kind if kind == "ceiling" else f"best {kind}": best.get(kind, MISSING) for kind in KINDS}
+
+
+def _in_short(result: Result, found: Measured) -> str:
+    return f"{result.method}: {digits(found.value)}"
+
+
+def _ordered(task: Task, among: Sequence[Result]) -> list[tuple[Result, Measured | None]]:
+    """The results of a task with their numbers, the best first; those that are not recorded yet at the end."""
     mine = [(result, result.found) for result in among if result.task == task.id]
     sign = -1 if task.better == "higher" else 1
-    order = sorted(
+    return sorted(
         mine, key=lambda each: (each[1] is None, sign * each[1].value if each[1] else KINDS.index(each[0].kind))
     )
-    rows = [{"method": result.method, "kind": result.kind} | _cells(task, found) for result, found in order]
+
+
+def result_table(task: Task, among: Sequence[Result]) -> pd.DataFrame:
+    """The results of a task, the best first; those that are not recorded yet at the end."""
+    rows = [
+        {"method": result.method, "kind": result.kind} | _cells(task, found) for result, found in _ordered(task, among)
+    ]
     return pd.DataFrame(rows).set_index("method")
 
 

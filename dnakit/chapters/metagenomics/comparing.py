@@ -17,7 +17,7 @@ from dnakit.chapters.metagenomics.parameters import PROGRAMS
 from dnakit.data.barcodes import RANKS
 
 if TYPE_CHECKING:
-    from dnakit.chapters.metagenomics.measurements import OfCopies, OfFairTasks
+    from dnakit.chapters.metagenomics.measurements import FairCeiling, OfCopies, OfFairTasks
 
 TOP = 5
 SCORED = ("species", "genus", "family")
@@ -77,21 +77,27 @@ def best_labels(
 # ---- fair tasks
 
 
+def reference_and_asked(run: OfFairTasks | FairCeiling) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The records that a method searches, and those whose reads it is asked about."""
+    parts = tasks.split(tasks.plain(run.reference.table()), run.parameters.seed)
+    chosen = parts.test[parts.test["level"].isin(ASKED_LEVELS)]
+    return parts.reference, chosen.groupby("level").head(run.parameters.asked)
+
+
 def on_fair_tasks(run: OfFairTasks, folder: Path) -> dict[str, Any]:
     """Write ``accuracy.csv``; the metrics say how large the task is and how fast the method."""
     parameters, method = run.parameters, run.method
     if method in PROGRAMS and programs.version(method) == "not installed":
         return skipped(method)
-    parts = tasks.split(tasks.plain(run.reference.table()), parameters.seed)
-    asked = parts.test[parts.test["level"].isin(ASKED_LEVELS)].groupby("level").head(parameters.asked)
+    reference, asked = reference_and_asked(run)
     rows, speeds = [], {}
     for form in tasks.FORMS:
         reads = tasks.shown(asked, form, parameters.seed)
-        named, seconds = best_names(method, parts.reference, reads["sequence"].tolist(), folder)
+        named, seconds = best_names(method, reference, reads["sequence"].tolist(), folder)
         speeds[form] = len(reads) / max(seconds, 1e-9)
-        rows += scored(reads, named, form, parameters.seed)
+        rows += scored(reads, classifier.right_names(named, reads), form, parameters.seed)
     pd.DataFrame(rows).to_csv(folder / "accuracy.csv", index=False, float_format="%.5g")
-    return {"reference": len(parts.reference), "asked": len(asked), "reads_per_second": speeds}
+    return {"reference": len(reference), "asked": len(asked), "reads_per_second": speeds}
 
 
 def best_names(method: str, reference: pd.DataFrame, reads: Sequence[bytes], folder: Path) -> tuple[np.ndarray, float]:
@@ -116,9 +122,8 @@ def best_names(method: str, reference: pd.DataFrame, reads: Sequence[bytes], fol
     return np.where(best >= 0, names, ""), cpu_seconds() - before
 
 
-def scored(reads: pd.DataFrame, named: np.ndarray, form: str, seed: int) -> list[dict[str, Any]]:
-    """Shares of right names by level and rank; a rank is asked about only where its name is in the reference."""
-    right = classifier.right_names(named, reads)
+def scored(reads: pd.DataFrame, right: np.ndarray, form: str, seed: int) -> list[dict[str, Any]]:
+    """Shares of right names, ``(reads, ranks)``, by level and rank; asked about where the reference has the name."""
     rows = []
     for level in ASKED_LEVELS:
         chosen = (reads["level"] == level).to_numpy()

@@ -116,6 +116,28 @@ class OfFairTasks(Measurement):
 
 
 @dataclass(frozen=True)
+class FairCeiling(Measurement):
+    """What no method can pass on the fair tasks."""
+
+    recipe = "12S fair ceiling 1"
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return "reads of the fair tasks that lie in records of several names"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """The draw and digests of the data."""
+        return self.parameters.model_dump(include={"seed", "asked"}) | {"data": self.reference.digests()}
+
+    def compute(self, folder: Path) -> Outcome:
+        """See `dnakit.chapters.metagenomics.ceiling`; it writes what `OfFairTasks` writes."""
+        from dnakit.chapters.metagenomics.ceiling import on_fair_tasks
+
+        return Outcome(on_fair_tasks(self, folder), self.record({"task": "fair"}))
+
+
+@dataclass(frozen=True)
 class Confidence(Measurement):
     """Calibration of the classifier's confidence on records that neither its index nor its calibration saw."""
 
@@ -251,6 +273,7 @@ def measurements(parameters: Parameters) -> list[Run]:
             for method in (OF_COPIES + programs if share < 1 else ())
         ),
         *(OfFairTasks(parameters, f"fair-{method}") for method in FAIR + programs),
+        FairCeiling(parameters, "ceiling-fair"),
         Confidence(parameters, "confidence"),
         Strangers(parameters, "strangers"),
         *([Mock(parameters, "mock")] if parameters.mock else []),
