@@ -27,8 +27,7 @@
 # %% tags=["remove-cell"]
 from dnakit.chapters.appendix_b import results
 from dnakit.chapters.chapter import open_chapter
-from dnakit.report.display import prose, show, table
-from dnakit.report.ledger import ledger
+from dnakit.report.display import prose, show
 
 # %% [markdown]
 # ## Parameters
@@ -97,9 +96,9 @@ prose(
 # %% [markdown]
 # ## Pretraining
 #
-# Table B.1 counts all tokens, of which a model is shown 88% and has to copy them. A model that was trained on the selected
-# tokens alone (the laptop profile) never learned to copy: its accuracy over all tokens says nothing, and is left out. The
-# table after it counts the masked tokens alone.
+# Table B.1 counts all tokens, of which a model is shown 88% and has to copy them. A model that is trained on the selected
+# tokens alone (the laptop profile) is never asked to copy: its numbers here are low, and say nothing of the masked tokens.
+# The table after it counts the masked tokens alone.
 
 # %% tags=["remove-input"]
 show(
@@ -339,9 +338,6 @@ else:
     )
 text
 
-# %% tags=["remove-input"]
-table(
-    ledger("06_appendix_b"),
-    "What the thesis says about larger models, and what was measured here.",
-    provenance=recorded or "",
-)
+# %% [markdown]
+# What the thesis says of larger models stands claim by claim, beside the number that decides it here, on the page
+# [of all claims](07_claims.ipynb).

@@ -47,8 +47,8 @@ def _numbers(first: str, last: str) -> Iterator[str]:
 
 
 def anchor(heading: str) -> str:
-    """The heading's name in a link."""
-    return re.sub("[^a-z0-9]+", "-", heading.lower()).strip("-")
+    """The heading's name in a link, as docutils makes it: a number in front is no part of it."""
+    return re.sub("[^a-z0-9]+", "-", heading.lower()).lstrip("-0123456789").rstrip("-")
 
 
 def table_of_places() -> pd.DataFrame:

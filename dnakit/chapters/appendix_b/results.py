@@ -75,17 +75,13 @@ def published(number: str) -> pd.DataFrame:
 
 
 def table_b_1(done: Finished) -> pd.DataFrame:
-    """Accuracy and perplexity over all tokens, validation and test, of models that were trained on all tokens.
-
-    A model that was trained on the selected tokens alone has never learned to copy the others: no value.
-    """
+    """Accuracy and perplexity over all tokens, validation and test."""
     rows = []
     for model, run in of_task(done, "mlm").items():
-        every = run.value("record.parameters.mlm_loss") == "all"
         for split in ("validation", "test"):
             row: dict[str, Any] = {"model": model, "split": split}
             for name in ("accuracy", "perplexity"):
-                row[name] = run.value(f"metrics.{split}.{name}") if every else np.nan
+                row[name] = run.value(f"metrics.{split}.{name}")
             rows.append(row)
     return indexed(rows, "model", "split")
 
