@@ -85,7 +85,8 @@ main
 # | **stands** | The interval agrees with the prediction. |
 #
 # A claim with several tests stands where all of them hold. It does not stand where one of them fails. Where a number has no
-# interval, the number itself decides; "= 0.8875 ± 1%" then says how near it has to be. Some claims are sentences about the thesis's own
+# interval, the number itself decides. It equals a printed number that is less than 1% away: "= 0.8875 ± 1%". This is the only
+# tolerance, and no interval; an interval stands in square brackets. Some claims are sentences about the thesis's own
 # tables. They are decided by the printed numbers, which are as certain as their last digit: the thesis prints no intervals.
 #
 # What an interval counts, stands beside it: `n` is the number of promoters, species or samples. Intervals over repeats are
@@ -94,8 +95,9 @@ main
 # %% [markdown]
 # ## All claims
 #
-# Type words, choose a verdict, or click on the head of a column to sort. The link *cell* leads to the place in the book
-# where the number stands.
+# Type words, choose a verdict, or click on the head of a column to sort. Small print under a claim says what the number is,
+# and from which data; small print under the number says what the claim predicts of it. The link *cell* leads to the place in
+# the book where the number stands.
 
 # %% tags=["remove-input"]
 claims_table(

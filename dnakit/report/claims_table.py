@@ -8,7 +8,7 @@ from dnakit.report.display import Shown
 from dnakit.report.ledger import Claim
 from dnakit.report.rules import VERDICTS, Outcome
 
-COLUMNS = ("section", "claim", "thesis", "this book", "predicted", "data and size", "verdict")
+COLUMNS = ("section", "claim", "thesis", "this book", "verdict")  # few, so that the verdict is in sight
 
 
 def claims_table(claims: Sequence[Claim], caption: str) -> Shown:
@@ -63,20 +63,18 @@ def _row(claim: Claim) -> str:
     cells = [
         f'<td data-sort="{list(ledger.PARTS.values()).index(claim.part):02} {html.escape(claim.section)}">'
         f"{html.escape(claim.section)}</td>",
-        f'<td class="dnakit-long">{html.escape(claim.text)}{_what(claim)}</td>',
+        f'<td class="dnakit-long">{html.escape(claim.text)}{_small(_what(claim))}</td>',
         f'<td class="dnakit-number">{html.escape(claim.value)}</td>',
-        *(f"<td>{_lines(text)}</td>" for text in _numbers(claim)),
+        f"<td>{''.join(_test(each) for each in claim.shown if each.found)}</td>",
         f'<td data-sort="{VERDICTS.index(claim.verdict)}">{_verdict(claim)}</td>',
     ]
     part, kind = html.escape(claim.part), "number" if claim.kind == "number" else "sentence"
     return f'<tr id="{claim.id}" data-part="{part}" data-kind="{kind}">{"".join(cells)}</tr>'
 
 
-def _numbers(claim: Claim) -> tuple[list[str], list[str], list[str]]:
-    """What stands under "this book", "predicted" and "data and size": a line for each test."""
-    found = [each for each in claim.shown if each.found]
-    sizes = [", ".join(filter(None, (ledger.data(each), ledger.size(each)))) for each in found]
-    return [_number(each) for each in found], [ledger.predicted(each) for each in found], list(dict.fromkeys(sizes))
+def _test(outcome: Outcome) -> str:
+    """A number, and below it what it has to be for the claim to stand."""
+    return f"<div>{html.escape(_number(outcome))}</div>{_small(f'predicted: {ledger.predicted(outcome)}')}"
 
 
 def _number(outcome: Outcome) -> str:
@@ -84,12 +82,14 @@ def _number(outcome: Outcome) -> str:
     return f"{ledger.number(outcome.found)}{control}"
 
 
-def _lines(texts: Sequence[str]) -> str:
-    return "<br>".join(html.escape(text) for text in texts)
-
-
 def _what(claim: Claim) -> str:
-    text = "; ".join(dict.fromkeys(ledger.explained(each) for each in claim.shown))
+    """What the numbers are, and from which data."""
+    whats = dict.fromkeys(ledger.explained(each) for each in claim.shown)
+    sizes = [", ".join(filter(None, (ledger.data(each), ledger.size(each)))) for each in claim.shown if each.found]
+    return ". ".join(filter(None, ["; ".join(whats), "; ".join(dict.fromkeys(filter(None, sizes)))]))
+
+
+def _small(text: str) -> str:
     return f'<div class="dnakit-what">{html.escape(text)}</div>'
 
 
@@ -100,5 +100,5 @@ def _verdict(claim: Claim) -> str:
 
 
 def _line(claim: Claim) -> str:
-    numbers = "; ".join(_numbers(claim)[0])
+    numbers = "; ".join(_number(each) for each in claim.shown if each.found)
     return " | ".join([claim.section, claim.text, claim.value, numbers, claim.verdict])
