@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import typer
 from dnakit.notebooks import parameters
 from dnakit.notebooks.execute import CellError, shown
 from dnakit.notebooks.parameters import check, declared, folder, names, source
-from dnakit.project import DnakitError, did_you_mean, published, root
+from dnakit.project import DnakitError, absolute, did_you_mean, published, root
 
 if TYPE_CHECKING:
     from dnakit.chapters.chapter import Chapter
@@ -33,6 +34,11 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer has it from
 def _cores(jobs: int) -> int:
     """As many processes as asked for, and no more than there are cores: a machine dies of hundreds."""
     return min(jobs, os.cpu_count() or 1)
+
+
+def _users(path: Path | None) -> Path | None:
+    """The absolute path: a shell leaves ``~`` as it is in --output=~/x."""
+    return None if path is None else absolute(path)
 
 
 Notebook = Annotated[str, typer.Argument(help="A notebook, e.g. 02_pretraining.")]
@@ -71,7 +77,9 @@ def train(
     chosen: Runs = None,
     p: Assignments = None,
     jobs: Annotated[int, typer.Option(min=1, callback=_cores, help="Runs at a time, at most one a core.")] = 1,
-    key_file: Annotated[Path | None, typer.Option(help="Write the names and keys here when all are made.")] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(callback=_users, help="Write the names and keys here when all are made.")
+    ] = None,
 ) -> None:
     """Make runs, unless the store holds them, and print their folders."""
     from dnakit.chapters.pool import make_all
@@ -90,7 +98,9 @@ def execute(
     profile: Profile,
     chosen: Notebooks = None,
     p: Assignments = None,
-    output: Annotated[Path | None, typer.Option(help="A folder; book/chapters when not given.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(callback=_users, help="A folder; book/chapters when not given.")
+    ] = None,
 ) -> None:
     """Run notebooks headless with a profile's parameters, and publish each when all its cells succeeded."""
     from dnakit.chapters.chapter import chapter_of
@@ -142,10 +152,10 @@ def record(notebook: Notebook, profile: Profile, chosen: Runs = None, p: Assignm
 def export_(
     notebook: Notebook,
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run that keeps a model.")],
-    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    folder: Annotated[Path, typer.Argument(callback=_users, help="A new folder.")],
     profile: Profile,
     p: Assignments = None,
-    bf16: Annotated[bool, typer.Option("--bf16", help="Weights in bfloat16, half the size.")] = False,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Weights rounded to bfloat16, half the size.")] = False,
 ) -> None:
     """Write the model of a finished run, its tokenizer, its record and a model card into a folder."""
     from dnakit.export import export_run
@@ -157,7 +167,9 @@ def export_(
 
 
 @app.command("import")
-def import_(folder: Annotated[Path, typer.Argument(help="A folder that dnakit export wrote.")]) -> None:
+def import_(
+    folder: Annotated[Path, typer.Argument(callback=_users, help="A folder that dnakit export wrote.")],
+) -> None:
     """Put an exported run into the store, after a check of its key and its files, and print where it lies."""
     from dnakit.export import import_run
 
@@ -173,9 +185,13 @@ def classify(
     taxonomy: Annotated[str | None, typer.Option(help="QIIME taxonomy of such a file.")] = None,
     method: Annotated[str, typer.Option(help="search, or k-mers (no alignment).")] = "search",
     min_confidence: Annotated[float, typer.Option(help="Name a read down to a rank that is as certain.")] = 0.8,
-    output: Annotated[Path | None, typer.Option(help="A file; standard output when not given.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(callback=_users, help="A file; standard output when not given.")
+    ] = None,
     wide: Annotated[bool, typer.Option("--wide", help="A column for each rank.")] = False,
-    report: Annotated[Path | None, typer.Option(help="A page (.html) or picture (.png) of what was found.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(callback=_users, help="A page (.html) or picture (.png) of what was found.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, callback=_cores, help="Processes, at most one a core.")] = 1,
 ) -> None:
     """Name the fish that each 12S read is of, with a confidence, in QIIME 2's taxonomy format."""
@@ -187,21 +203,28 @@ def classify(
 def main() -> None:
     """Run the command line; a mistake of the user's is one line on stderr and exit code 2, never a traceback."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")  # file names whose bytes are no text come out as they are
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of reads and of files come out as they are
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         _refuse_copied_environment()
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code)
     except UsageError as error:
         _fail(_usage(error), 2)
     except typer.Abort:
         _fail("stopped", 1)
     except DnakitError as error:
         _fail(str(error), 2)
+    except BrokenPipeError:  # head has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         _fail(f"{error.strerror or error}{where}", 2)
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not re.search("allocate memory|out of memory", str(error)):
+            raise  # torch's own errors of memory are no MemoryError
         _fail("out of memory: take fewer or shorter genomes, smaller batches or models, or another machine", 1)
     except CellError as error:
         _fail(str(error), 1)

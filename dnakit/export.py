@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from dnakit import store
-from dnakit.project import DnakitError, checked, published_folder
+from dnakit.project import DnakitError, absolute, checked, published_folder
 from dnakit.run import Run
 
 MANIFEST = "dnakit.json"
@@ -69,7 +69,7 @@ def export_run(run: Run, notebook: str, profile: str, folder: Path, bf16: bool =
     made = run.folder()
     if not (made / "model" / "model.safetensors").is_file():
         raise DnakitError(f"{run.name} of {notebook} keeps no model that could be exported")
-    folder = folder.expanduser().resolve()
+    folder = absolute(folder)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise DnakitError(f"{folder} is there already: give the name of a new folder")
     with published_folder(folder) as part:
@@ -234,7 +234,7 @@ def _manifest(folder: Path) -> Manifest:
         raise DnakitError(f"{folder} holds no {MANIFEST}: give a folder that dnakit export wrote")
     try:
         values = store.read_json(path)
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
         raise DnakitError(f"{path} is damaged: export the run again")

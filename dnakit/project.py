@@ -94,10 +94,24 @@ def root() -> Path:
     return Path.cwd()
 
 
+def absolute(path: str | Path) -> Path:
+    """The absolute path, ``~`` expanded and links followed.
+
+    Raises
+    ------
+    DnakitError
+        There is no such user, or the links lead back to themselves.
+    """
+    try:
+        return Path(path).expanduser().resolve()
+    except (RuntimeError, ValueError, OSError) as error:  # the second: a null byte
+        raise DnakitError(f"{path}: no such path: {' '.join(str(error).split())}") from error
+
+
 def environment_path(name: str) -> Path | None:
     """The absolute path in an environment variable, ``~`` expanded; None where it is not set, or set to nothing."""
     value = os.environ.get(name)
-    return Path(value).expanduser().resolve() if value else None
+    return absolute(value) if value else None
 
 
 def users_path(name: str) -> Path | None:

@@ -1,6 +1,7 @@
 """Inputs and surroundings that once gave a wrong result or a crash: the right value of each."""
 
 import ast
+import gzip
 import json
 import os
 import shutil
@@ -22,11 +23,13 @@ from hypothesis import strategies as st
 
 from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.tokenization import counts
+from dnakit.chapters.tss.organisms import organism
 from dnakit.data import download, sources, taxonomy
 from dnakit.data.formats import annotation, read_bed, read_fasta, read_genbank
+from dnakit.data.reads import read_reads
 from dnakit.notebooks import parameters
 from dnakit.notebooks.execute import execute
-from dnakit.project import DnakitError, checked, users_path
+from dnakit.project import DnakitError, absolute, checked, users_path
 from dnakit.report.finished import Finished
 from dnakit.store import read_json, write_json
 from dnakit.tokens.corpus import prepare
@@ -169,8 +172,59 @@ def test_text_where_a_list_belongs_is_one_line_that_names_papermills_way():
     assert len(raised.value._render_traceback_()) == 1
 
 
-def test_no_file_is_found_under_a_name_that_cannot_be_one():
-    assert [users_path(name) for name in ("", "\0", "x" * 5000, "~nobody-of-this-name/x")] == [None] * 4
+def test_no_file_is_found_under_a_name_that_cannot_be_one(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    names = ("", "\0", "x" * 5000, "~nobody-of-this-name/x", str(tmp_path / "loop"))
+    assert [users_path(name) for name in names] == [None] * 5
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/x", "a\0b"])
+def test_what_cannot_be_a_path_is_refused_wherever_one_is_named(tmp_path, monkeypatch, name):
+    with pytest.raises(DnakitError, match="no such path"):
+        absolute(name)
+    if "\0" not in name:
+        monkeypatch.setenv("DNAKIT_MIRROR", name)
+        with pytest.raises(DnakitError, match="no such path"):
+            sources.fetch("hg38")
+
+
+def test_a_home_folder_is_found_where_the_shell_leaves_its_sign(tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from dnakit import cli
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    given = []
+    monkeypatch.setattr("dnakit.export.import_run", given.append)
+    CliRunner().invoke(cli.app, ["import", "~/mine"])
+    assert given == [tmp_path / "mine"]
+
+
+@pytest.mark.parametrize(
+    ("start", "complaint"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an Excel workbook: save it as tab-separated text"),
+        (b"PK\x03\x04", "is a zip archive: unpack it and give the file inside"),
+        (b"\x28\xb5\x2f\xfd", "is compressed by zstd"),
+        (b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive"),
+        (b"BAM\x01", "samtools fastq"),
+        (b"CRAM\x03", "samtools fastq"),
+        (b"\x43\x27\x41\x1a", "twoBitToFa"),
+    ],
+)
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_other_kinds_of_files_are_called_by_their_name(tmp_path, start, complaint, compress):
+    path = tmp_path / "reads.fastq"
+    path.write_bytes(compress(start + b"\0rest" * 20))
+    for read in (read_fasta, read_reads, read_bed):
+        with pytest.raises(DnakitError, match=complaint):
+            list(read(path))
+
+
+def test_a_table_of_lineages_in_quotes_says_so(tmp_path):
+    (tmp_path / "t.tsv").write_text('"accession"\t"lineage"\n"a"\t"A>B"\n')
+    with pytest.raises(DnakitError, match="with tabs between them and without quotes"):
+        taxonomy.lineages(tmp_path / "t.tsv")
 
 
 # ---- checkouts
@@ -302,6 +356,26 @@ def test_genomes_too_short_for_two_sentences_are_one_line_before_training(corpus
         SentenceOrderSamples(corpus, "train", "static", "all", 1)
 
 
+@pytest.mark.parametrize("size", [2**60, 2**50])
+def test_a_model_that_no_memory_holds_is_one_line(monkeypatch, capsys, size):
+    import torch
+
+    from dnakit import cli
+
+    monkeypatch.setattr(cli, "app", lambda **_: torch.empty(size))
+    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert (ended.value.code, capsys.readouterr().err.count("\n")) == (1, 1)
+
+
+def test_the_index_of_a_start_site_is_of_decimal_digits():
+    assert organism("mine.fa@200").tss == 200
+    for index in ("\uff12", "-1", "2.0", "1_0", ""):
+        with pytest.raises(DnakitError, match="is no organism with promoters"):
+            organism(f"mine.fa@{index}")
+
+
 def test_a_seed_is_one_that_every_library_takes():
     values = parameters.declared("02_pretraining")
     assert open_chapter("02_pretraining", values | {"seed": 2**32 - 1}).parameters.seed == 2**32 - 1
@@ -316,6 +390,10 @@ def test_what_is_downloaded_is_encrypted():
         checked(sources.Source, {"name": "x", "title": "x", "file": "x", "url": "http://example.org/x"}, "x")
 
 
+def test_every_file_of_the_mirror_has_its_digest():
+    assert [source.name for source in sources.registry().values() if source.mirror and not source.sha256] == []
+
+
 def test_what_is_downloaded_is_pinned(folder, monkeypatch):
     """By the published digest, else by that of the first download, which a later release is compared with."""
     content = [b">a\nACGT\n"]
@@ -325,7 +403,10 @@ def test_what_is_downloaded_is_pinned(folder, monkeypatch):
 
     monkeypatch.setattr(download, "_transfer", transfer)
     monkeypatch.setenv("DNAKIT_DATA", str(folder / "data"))
-    for name in [name for name, source in sources.registry().items() if source.url and not source.mirror][:2]:
+    monkeypatch.delenv("DNAKIT_MIRROR", raising=False)
+    downloaded = [name for name, source in sources.registry().items() if source.url]
+    assert len(downloaded) > 30
+    for name in downloaded:
         content[0] = b">a\nACGT\n"
         sources.registry()[name].sha256 or sources.fetch(name)
         got = folder / "data" / "raw" / sources.registry()[name].file

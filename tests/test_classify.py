@@ -2,6 +2,7 @@
 
 import gzip
 import lzma
+import os
 import subprocess
 import sys
 
@@ -207,6 +208,21 @@ def test_a_users_own_reference_with_sintax_headers_works(tmp_path, fastq):
 
 
 @pytest.mark.slow
+def test_names_of_any_letters_come_out_of_any_surroundings_and_a_closed_pipe_is_silent():
+    run = "from dnakit.cli import main; main()"
+    command = [sys.executable, "-c", run, "classify", "-", "--reference", "simulated"]
+    latin = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, input=">caf\u00e9\nACGT\n".encode(), capture_output=True, env=latin)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode().splitlines()[1].startswith("caf\u00e9\t")
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, input=b">a\nACGT\n", stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.slow
 def test_the_command_reads_standard_input_and_fails_with_2(fastq):
     run = [sys.executable, "-c", "from dnakit.cli import main; main()", "classify", "-", "--reference", "simulated"]
     done = subprocess.run(run, input=fastq[0], capture_output=True, text=True)
@@ -234,4 +250,13 @@ def test_names_never_replace_the_reads(tmp_path, fastq):
             command.classify(str(path), "simulated", **given)
     with pytest.raises(DnakitError, match="--output and --report are one file"):
         command.classify(str(path), "simulated", output=tmp_path / "x.html", report=tmp_path / "x.html")
+    with pytest.raises(DnakitError, match="--reference and --output are one file"):
+        command.classify("-", str(path), output=path)
+    with pytest.raises(DnakitError, match="--taxonomy and --output are one file"):
+        command.classify("-", "own.fa", str(path), output=path)
     assert path.read_text() == fastq[0]
+
+
+def test_a_folder_in_place_of_a_file_is_refused_before_a_read_is_named(tmp_path):
+    with pytest.raises(DnakitError, match=r"--output is a file, and .* is a folder"):
+        command.classify("absent.fq", "simulated", output=tmp_path)

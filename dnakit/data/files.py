@@ -26,7 +26,13 @@ _MOST_BYTES, _MOST_TIMES = 100_000_000, 100  # beyond both, what a compressed fi
 _TAR_MAGIC = slice(257, 262)  # "ustar" stands there
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
 _NO_TEXT = {
-    b"PK\x03\x04": "is a zip archive: unpack it and give the file inside",
+    b"PK\x03\x04": "is a zip archive: unpack it and give the file inside (of an Excel workbook, tab-separated text)",
+    b"\xd0\xcf\x11\xe0": "is an Excel workbook: save it as tab-separated text",
+    b"\x28\xb5\x2f\xfd": "is compressed by zstd: unpack it, or compress it by gzip, xz or bzip2",
+    b"7z\xbc\xaf\x27\x1c": "is a 7-Zip archive: unpack it and give the file inside",
+    b"BAM\x01": "is a BAM file: write its reads as FASTQ (samtools fastq)",
+    b"CRAM": "is a CRAM file: write its reads as FASTQ (samtools fastq)",
+    b"\x43\x27\x41\x1a": "is a 2bit file: write it as FASTA (twoBitToFa)",
     codecs.BOM_UTF16_LE: "is UTF-16 text: save it as UTF-8",
     codecs.BOM_UTF16_BE: "is UTF-16 text: save it as UTF-8",
 }

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dnakit.project import (
     DnakitError,
+    absolute,
     checked,
     data_folder,
     did_you_mean,
@@ -284,6 +285,7 @@ def _mirror() -> Path | None:
     if not os.environ.get("DNAKIT_MIRROR"):
         folder = data_folder("mirror")
         return folder if folder.is_dir() else None
+    absolute(os.environ["DNAKIT_MIRROR"])  # refuses what cannot be a path
     named = Path(os.environ["DNAKIT_MIRROR"]).expanduser()
     for folder in (named, root() / named):
         if folder.is_dir():

@@ -101,7 +101,10 @@ def _genbank_lineages(path: Path) -> dict[str, tuple[str, ...]]:
     try:
         return {record.id or "": annotation(record).lineage for record in read_genbank(path)}
     except DnakitError as error:
-        raise DnakitError(f"{error}; a table of lineages begins with the columns accession and lineage") from error
+        raise DnakitError(
+            f"{error}; a table of lineages begins with the columns accession and lineage, with tabs between them and "
+            "without quotes"
+        ) from error
 
 
 def rank(lineage: Sequence[str], level: str) -> str | None:

@@ -3,7 +3,7 @@
 import multiprocessing
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -16,7 +16,7 @@ from dnakit.chapters.metagenomics.classifier import METHODS, Answer, Classifier,
 from dnakit.chapters.metagenomics.references import Reference, reference
 from dnakit.data.barcodes import RANKS
 from dnakit.data.reads import Names, Read, read_reads
-from dnakit.project import DnakitError, did_you_mean, published
+from dnakit.project import DnakitError, absolute, did_you_mean, published
 
 UNASSIGNED = "Unassigned"
 HEADER = ("Feature ID", "Taxon", "Confidence")
@@ -79,7 +79,7 @@ def classify(
         No reads, two of one name, one file for two things, an unknown reference or method, or an unfit number.
     """
     _check(method, min_confidence, report)
-    _refuse_one_file_for_two(reads, output, report)
+    _refuse_one_file_for_two({"the reads": reads, "--reference": known, "--taxonomy": taxa}, output, report)
     chosen: Method = "search" if method == "search" else "k-mers"
     tally, found = Tally(), reference(known, taxa)
     classifier.prepared(found, chosen)  # makes the index before processes ask for it
@@ -110,12 +110,15 @@ def _check(method: str, min_confidence: float, report: Path | None) -> None:
         raise DnakitError(f"--report writes a page (.html) or a picture (.png), not {report.name}")
 
 
-def _refuse_one_file_for_two(reads: str, output: Path | None, report: Path | None) -> None:
-    """Whoever names the file of the reads as that of the names would lose the reads."""
-    named = {"the reads": Path(reads) if reads != "-" else None, "--output": output, "--report": report}
-    seen: dict[Path, str] = {}
-    for what, path in named.items():
-        if path is not None and (other := seen.setdefault(path.resolve(), what)) != what:
+def _refuse_one_file_for_two(inputs: Mapping[str, str | None], output: Path | None, report: Path | None) -> None:
+    """Whoever names a file that is read as one that is written would lose it; a folder would be found at the end."""
+    seen = {absolute(name): what for what, name in inputs.items() if name}
+    for what, path in {"--output": output, "--report": report}.items():
+        if path is None:
+            continue
+        if path.is_dir():
+            raise DnakitError(f"{what} is a file, and {path} is a folder: give the name of a file in it")
+        if (other := seen.setdefault(absolute(path), what)) != what:
             raise DnakitError(f"{other} and {what} are one file, {path}: give another name")
 
 

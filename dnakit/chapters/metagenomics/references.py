@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnakit.data import sources
-from dnakit.project import DnakitError, did_you_mean
+from dnakit.project import DnakitError, did_you_mean, users_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def reference(name: str, taxa: str | None = None) -> Reference:
         return REFERENCES[name]
     if name in REFERENCES:
         raise DnakitError(f"--taxonomy is of your own records: give their file with --reference, not '{name}'")
-    if not Path(name).expanduser().is_file():
+    if not users_path(name):
         known = ", ".join(REFERENCES)
         raise DnakitError(
             f"'{name}' is neither a reference ({known}) nor a file of sequences{did_you_mean(name, REFERENCES)}"

@@ -78,7 +78,7 @@ def organism(name: str) -> Organism:
     if name in ORGANISMS:
         return ORGANISMS[name]
     path, mark, index = name.rpartition("@")
-    if not mark or not index.isdecimal():
+    if not mark or not (index.isascii() and index.isdecimal()):
         raise DnakitError(
             f"'{name}' is no organism with promoters: {', '.join(ORGANISMS)}, "
             "or a FASTA file of equal windows and the index of their TSS, such as mine.fa@4999"
