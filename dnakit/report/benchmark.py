@@ -192,20 +192,13 @@ def task_table() -> pd.DataFrame:
 
 
 def overview(chosen: Sequence[Task], among: Sequence[Result]) -> pd.DataFrame:
-    """A row for each task: of each kind the method with the best recorded result."""
+    """A row for each task: of each kind the best recorded result."""
     rows = []
     for task in chosen:
-        best = {result.kind: _in_short(result, found) for result, found in reversed(_ordered(task, among)) if found}
-        rows.append({"task": task.title, "metric": f"{task.metric} ({task.better} is better)"} | _by_kind(best))
+        best = {result.kind: digits(found.value) for result, found in reversed(_ordered(task, among)) if found}
+        row = {"task": task.title, "metric": f"{task.metric} ({task.better} is better)"}
+        rows.append(row | {kind: best.get(kind, MISSING) for kind in KINDS})
     return pd.DataFrame(rows).set_index("task")
-
-
-def _by_kind(best: dict[str, str]) -> dict[str, str]:
-    return {kind if kind == "ceiling" else f"best {kind}": best.get(kind, MISSING) for kind in KINDS}
-
-
-def _in_short(result: Result, found: Measured) -> str:
-    return f"{result.method}: {digits(found.value)}"
 
 
 def _ordered(task: Task, among: Sequence[Result]) -> list[tuple[Result, Measured | None]]:

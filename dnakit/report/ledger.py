@@ -21,6 +21,7 @@ from dnakit.report.thesis import thesis_table
 COLOURS = dict(  # readable in black and white: from dark to light, hatched where a number exists and decides nothing
     zip(VERDICTS, ("#0072B2", "#56B4E9", "#D55E00", "#c9c9c9", "#e3e3e3", "#f1e3c4", "#ffffff"), strict=True)
 )
+NARROW = 1e-3  # an interval that is narrower, relative to the number, is not shown
 PARTS = {  # of the thesis, by the beginning of a claim's section
     "1": "Summary (1.1, 1.3)",
     "4": "Methods (4)",
@@ -111,10 +112,10 @@ def number(found: Measured | None) -> str:
         return f"{found.value:.4f}"
     if math.isinf(found.interval.high):
         return f"{digits(found.value)} (one seed)"
-    low, high = digits(found.interval.low), digits(found.interval.high)
-    if low == high:
+    low, high = found.interval
+    if digits(low) == digits(high) or math.isclose(low, high, rel_tol=NARROW):
         return digits(found.value)
-    return f"{digits(found.value)} [{low}, {high}]"
+    return f"{digits(found.value)} [{digits(low)}, {digits(high)}]"
 
 
 def digits(value: float) -> str:
