@@ -28,7 +28,6 @@
 from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.tokenization import counts, results
 from dnakit.report.display import prose, show, table
-from dnakit.report.ledger import ledger
 from dnakit.report.thesis import thesis_table
 
 # %% [markdown]
@@ -221,9 +220,6 @@ prose(
     free=remain["BB"],
 )
 
-# %% tags=["remove-input"]
-table(
-    ledger("01_tokenization"),
-    "What the thesis says about tokenization, and what was measured here.",
-    provenance=recorded,
-)
+# %% [markdown]
+# What the thesis says of tokenization stands claim by claim, beside the number that decides it here, on the page
+# [of all claims](07_claims.ipynb).

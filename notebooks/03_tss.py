@@ -29,8 +29,7 @@ from pathlib import Path
 from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.tss import control_results as controls
 from dnakit.chapters.tss import results as tss
-from dnakit.report.display import prose, show, table
-from dnakit.report.ledger import ledger
+from dnakit.report.display import prose, show
 
 # %% [markdown]
 # ## Parameters
@@ -434,15 +433,7 @@ show(
 # * Pretraining shortens the way to reading the seam. What remains of that after the thesis's sixty times as many samples is
 #   not decided here.
 # * **Open**: whether the nuclear genome or mitochondria are the better start, and whether the dropout matters.
-#
-# ## The claims of this chapter
-#
-# Each claim of section 5.2, the number that decides it here, and the verdict.
 
-# %% tags=["remove-input"]
-table(
-    ledger("03_tss"),
-    "Claims of section 5.2. Quotation marks show the thesis's own words; numbers are of recorded runs on real data.",
-    provenance=recorded,
-    formats={"this book": ".4f"},
-)
+# %% [markdown]
+# What the thesis says of transcription start sites stands claim by claim, beside the number that decides it here, on the page
+# [of all claims](07_claims.ipynb).

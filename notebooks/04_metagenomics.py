@@ -28,8 +28,7 @@
 from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.metagenomics import model_results as models
 from dnakit.chapters.metagenomics import results as fish
-from dnakit.report.display import prose, show, table
-from dnakit.report.ledger import ledger
+from dnakit.report.display import prose, show
 
 # %% [markdown]
 # ## Parameters
@@ -406,9 +405,6 @@ prose(
     careful=mixed["found"]["search at 0.8"],
 )
 
-# %% tags=["remove-input"]
-table(
-    ledger("04_metagenomics"),
-    "What the thesis says about naming fishes, and what was measured here.",
-    provenance=recorded,
-)
+# %% [markdown]
+# What the thesis says of naming fishes stands claim by claim, beside the number that decides it here, on the page
+# [of all claims](07_claims.ipynb).

@@ -81,7 +81,7 @@ class PretrainingRun(Run):
     def shorter(self) -> Path | None:
         """The finished run in the store that goes farthest of those that are this one but for fewer epochs."""
         for epochs in range(self.settings["epochs"] - 1, 0, -1):
-            folder = store.path_of("runs", store.key(self.recipe, self.inputs() | {"epochs": epochs}))
+            folder = store.path_of("runs", store.key(self.recipe, {**self.inputs(), "epochs": epochs}))
             if (folder / LAST).exists():
                 return folder
         return None
