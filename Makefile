@@ -1,4 +1,5 @@
 # make report   train the models of a profile, run the notebooks, build the book   (make report PROFILE=laptop)
+# make pdf      the same as one page and as a PDF, printed by Chromium or Chrome where one is installed
 # make test     lint, types, unit tests, and the notebooks against their stored outputs
 # make quick    lint, types and the fast tests: what to run after each edit
 # make lab      JupyterLab, with the notebooks paired
@@ -52,12 +53,15 @@ export DNAKIT_SOURCES := $(call absolute,$(DNAKIT_SOURCES))
 endif
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: report test quick lint lab bench soak clean
+.PHONY: report pdf test quick lint lab bench soak clean
 .DEFAULT_GOAL := report
 
 report: $(READY)
 	@$(SNAKEMAKE) --config profile=$(PROFILE)
 	@echo "The book, profile $(PROFILE): $(CURDIR)/$(BOOK)"
+
+pdf: report
+	@$(BIN)/python book/pdf.py
 
 test: lint
 	@$(SNAKEMAKE) --config profile=smoke -- trained

@@ -41,6 +41,11 @@ class _Page(HTMLParser):
         self.text.append(data)
 
 
+def foreign(page: Path) -> list[str]:
+    """What a page loads from another place."""
+    return _Page(page).foreign
+
+
 def problems(book: Path) -> Iterator[str]:
     """One line for each thing that is wrong with the book in this folder."""
     built = book / "_build" / "html"
