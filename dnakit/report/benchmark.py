@@ -195,7 +195,9 @@ def overview(chosen: Sequence[Task], among: Sequence[Result]) -> pd.DataFrame:
     """A row for each task: of each kind the best recorded result."""
     rows = []
     for task in chosen:
-        best = {result.kind: digits(found.value) for result, found in reversed(_ordered(task, among)) if found}
+        best: dict[str, str] = {
+            result.kind: digits(found.value) for result, found in reversed(_ordered(task, among)) if found
+        }
         row = {"task": task.title, "metric": f"{task.metric} ({task.better} is better)"}
         rows.append(row | {kind: best.get(kind, MISSING) for kind in KINDS})
     return pd.DataFrame(rows).set_index("task")
