@@ -186,3 +186,14 @@ def test_a_name_that_occurs_again_is_found_with_both_its_reads(numbers, batch):
         assert (second - 1) // batch == (complaint - 1) // batch  # in the batch of the first one that occurs again
     else:
         assert complaint is None
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_blank_lines_cost_no_time(tmp_path, end):
+    path = tmp_path / "r.fa"
+    path.write_bytes(FASTA.replace(b"\n", end * 2_000_000))
+    assert list(read_reads(path)) == EXPECTED
+    assert len(reads._Plain(io.BytesIO(end * 2_000_000)).read()) < 10_000
+    path.write_bytes(FASTQ.replace(b"\n+", end * 10 + b"+"))
+    with pytest.raises(DnakitError, match=r"r\.fa: not FASTA or FASTQ"):
+        list(read_reads(path))

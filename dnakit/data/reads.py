@@ -28,6 +28,7 @@ _BLOCK = 1 << 20
 _NORMAL = bytes.maketrans(b"acgtuUryswkmbdhvnRYSWKMBDHV.", b"ACGTTTNNNNNNNNNNNNNNNNNNNNNN")
 _BOM = b"\xef\xbb\xbf"
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_BLANK_LINES = re.compile(rb"\n{4,}|(?:\r\n){4,}")  # an empty read of FASTQ has fewer line ends together
 _ESCAPED = re.compile(rb"\x1a([89a-f][0-9a-f])")
 
 
@@ -68,7 +69,7 @@ def read_reads(source: str | Path) -> Iterator[Read]:
         if not stream.peek(1):
             return
         number = 0
-        with dnaio.open(io.BufferedReader(_Ascii(stream), _BLOCK)) as records:
+        with dnaio.open(io.BufferedReader(_Plain(stream), _BLOCK)) as records:
             for number, record in enumerate(records, start=1):
                 yield _read(record, number, f"{where}: read {number}")
         if not number:  # lines that begin with # are comments of FASTA, and of other formats
@@ -121,19 +122,25 @@ class _NewLines(Forward):
         return length
 
 
-class _Ascii(Forward):
-    """The same bytes, each that is not ASCII written in ASCII: dnaio takes nothing else, not even in headers."""
+class _Plain(Forward):
+    """The same text as dnaio takes it.
+
+    Bytes that are not ASCII are written in ASCII, in headers too. Blank lines are few: it looks at each in turn, and a
+    small compressed file may hold a hundred million.
+    """
 
     def readinto(self, buffer: Any) -> int:
         """Read on, a third of what fits: a byte may become three."""
         piece = self._content.read(len(buffer) // 3)
+        if b"\n\n\n\n" in piece or b"\n\r\n\r\n" in piece:
+            piece = _BLANK_LINES.sub(b"\n\n\n", piece)
         piece = piece if piece.isascii() else _NOT_ASCII.sub(lambda found: b"\x1a" + found[0].hex().encode(), piece)
         buffer[: len(piece)] = piece
         return len(piece)
 
 
 def _text(ascii: str) -> str:
-    """What stood in the file before `_Ascii`."""
+    """What stood in the file before `_Plain`."""
     if "\x1a" not in ascii:
         return ascii
     return _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), ascii.encode()).decode("utf-8", AS_LATIN1)
