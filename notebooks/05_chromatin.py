@@ -386,7 +386,7 @@ show(
 # is the importance of the base. A model that has learned a motif shows its letters; one that has not shows noise. First
 # stands the best model, gapped 7-mers. Its logit is a sum over the words of a window, and a base is part of seven of them,
 # so that its importance is known without a prediction. The networks are DanQ on the human profiles and DeepSEA's on
-# yeast.
+# yeast, each with two of the motifs. Mind the scales of the panels.
 
 # %% tags=["remove-input"]
 show(

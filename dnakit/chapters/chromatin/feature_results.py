@@ -16,6 +16,7 @@ from dnakit.report.tables import indexed
 
 AROUND = 5  # bases that are drawn on either side of a motif
 ACROSS = 4  # logos side by side
+OF_NETWORKS = ("CTCF", "JUND", "Reb1", "Cbf1")  # logos of networks, which show little: the best model reads these well
 LOOKED = NETWORKS | {"gapped": BEST}  # what is looked into, by the name of its run
 FEWEST_POSITIVES = 10  # in the test rows, for an area to be worth showing
 KIND_COLOURS = dict(zip(KINDS, ("#0072B2", "#D55E00", "#009E73"), strict=True))
@@ -135,8 +136,10 @@ def _panels(done: Finished) -> list[tuple[str, str, pd.DataFrame]]:
     """The title of each panel, its motif, and the importance of the bases around the motif."""
     found = []
     for run in _looked(done, "mutagenesis"):
-        table = run.frame("importance.csv")
+        table, best = run.frame("importance.csv"), _model(run) == BEST
         for motif in table.motif.unique():
+            if not best and motif not in OF_NETWORKS:
+                continue
             sites = run.value(f"metrics.motifs.{motif}.sites")
             found.append((f"{motif}, {_model(run)}\n{sites} sites", motif, table[table.motif == motif]))
     return found
