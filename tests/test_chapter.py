@@ -46,6 +46,12 @@ def test_a_value_that_does_not_fit_is_refused_in_one_line(toy, change, message):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("twice", [{"recipe_seeds": [1, 1]}, {"vocabularies": [300, 300]}])
+def test_a_list_that_would_make_a_run_twice_is_refused(twice):
+    with pytest.raises(DnakitError, match=r"would make '.*' twice"):
+        _ = chapter_of("02_pretraining", "smoke", twice).runs
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_all_runs_are_made_once_each_after_what_it_needs(toy, jobs, monkeypatch):
     monkeypatch.syspath_prepend(_package_with(toy))

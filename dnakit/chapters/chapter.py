@@ -19,7 +19,7 @@ from dnakit import processes
 from dnakit.data.sources import names_by_digest
 from dnakit.models.device import refuse_emulation, resolved
 from dnakit.notebooks.parameters import PROFILES, names, settings
-from dnakit.project import checked
+from dnakit.project import DnakitError, checked
 from dnakit.report.finished import Finished, recorded
 from dnakit.run import Run
 
@@ -68,9 +68,20 @@ class Chapter:
 
     @cached_property
     def runs(self) -> dict[str, Run]:
-        """The runs of the chapter by name, each after the runs of the chapter that it needs."""
+        """The runs of the chapter by name, each after the runs of the chapter that it needs.
+
+        Raises
+        ------
+        DnakitError
+            If two have one name, because a list of the parameters names something twice.
+        """
         module = _module(self.notebook)
-        return {run.name: run for run in module.runs(self.parameters)} if module else {}
+        runs = module.runs(self.parameters) if module else []
+        names = [run.name for run in runs]
+        for name in names:
+            if names.count(name) > 1:
+                raise DnakitError(f"{self.notebook} would make {name!r} twice: one of its lists names a thing twice")
+        return dict(zip(names, runs, strict=True))
 
     def recorded(self) -> Finished:
         """The results that are recorded in ``data/recorded``."""
