@@ -99,8 +99,8 @@ def by_boundaries(tokens: MaskedTokens) -> NDArray[np.int64]:
     offsets, _ = word_frames(documents, tokens.lengths, tokens.word_length)
     real = documents >= len(SPECIAL_TOKENS)
     size = len(tokens.lengths)
-    counts = np.bincount(offsets[real] * size + documents[real], minlength=tokens.word_length * size)
-    counts = counts.reshape(tokens.word_length, size)
+    flat = np.bincount(offsets[real] * size + documents[real], minlength=tokens.word_length * size)
+    counts = flat.reshape(tokens.word_length, size)
     known, at = given_away(tokens.shown.ravel(), tokens.true.ravel(), tokens.lengths, tokens.word_length)
     found = np.where(tokens.changed.ravel(), counts.sum(0).argmax(), tokens.shown.ravel())
     for place in np.flatnonzero(known & tokens.masked.ravel()):

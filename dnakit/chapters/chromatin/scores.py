@@ -85,7 +85,7 @@ def thresholds(labels: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
             {
                 "threshold": np.arange(CALIBRATION_BINS) / CALIBRATION_BINS,
                 "precision": right / above,
-                "recall": right / max(1, positives.sum()),
+                "recall": right / max(1.0, float(positives.sum())),
                 "labels": counts.astype(int),
                 "mean probability": sums / counts,
                 "share positive": positives / counts,

@@ -229,7 +229,7 @@ def _promoter(species: Species, region: np.ndarray, rng: np.random.Generator) ->
     region = np.where(own, np.where(offsets < 0, *sides), region)
     for name, motif in MOTIFS.items():
         start = REACH + rng.integers(motif.first, motif.last + 1)
-        letters = ["ACGT".index(rng.choice(list(_IUPAC[letter]))) for letter in motif.consensus]
+        letters = ["ACGT".index(str(rng.choice(list(_IUPAC[letter])))) for letter in motif.consensus]
         if rng.random() < species.shares[name]:
             region[start : start + len(letters)] = _substituted(np.array(letters), NOISE, rng)
     return region
