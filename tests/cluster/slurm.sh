@@ -147,11 +147,14 @@ until_finished() {  # COUNT PID: wait until so many runs are finished, while sna
     done
 }
 
-# A controller that was killed knows nothing of the job that it started last. It starts it again, sees it twice, and
-# drains the node until an operator, here this loop, lets it go on. The job that waits for the other one finds its run made.
-resume() {
+# A controller that was killed may have started a job that it does not know of. It starts it again, finds it twice, drains
+# the node and holds the job, until an operator lets both go on: here this loop. The job then finds its run made.
+operate() {
+    local held
     while sleep 5; do
-        [[ $(timeout 5 sinfo --noheader --format %T 2> /dev/null) != dr* ]] || scontrol update NodeName=$NODE State=RESUME
+        [[ $(timeout 5 sinfo --noheader --format %T 2> /dev/null) != dr* ]] || scontrol update NodeName=$NODE State=RESUME || true
+        held=$(timeout 5 squeue --noheader --states PENDING --format '%i %r' 2> /dev/null | awk '/requeued held/ { print $1 }') || true
+        [[ -z $held ]] || scontrol release $held || true
     done
 }
 
@@ -179,7 +182,7 @@ report() {
     say "slurmctld killed after $(finished) runs"
     sleep 5
     slurmctld
-    resume &
+    operate &
     wait $report || { tail -30 snakemake.log >&2; fail "the report failed"; }
     say "the report is made: $(finished) runs, $(submitted) jobs submitted"
 
