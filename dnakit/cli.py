@@ -37,8 +37,8 @@ def _cores(jobs: int) -> int:
 
 
 def _users(path: Path | None) -> Path | None:
-    """The absolute path: a shell leaves ``~`` as it is in --output=~/x."""
-    return None if path is None else absolute(path)
+    """The path as it is given, ``~`` apart: a shell leaves it as it is in --output=~/x."""
+    return absolute(path) if path and str(path).startswith("~") else path
 
 
 Notebook = Annotated[str, typer.Argument(help="A notebook, e.g. 02_pretraining.")]

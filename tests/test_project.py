@@ -315,12 +315,24 @@ def test_the_readme_of_chapters_4_and_5_says_what_was_recorded():
     auroc = chromatin.simple_methods(recorded)["AUROC"].loc["H. sapiens"]
     for method, split in (
         ("nearest bins", "random"),
-        ("6-mers", "random"),
         ("nearest bins", "random, 1 kb apart"),
-        ("6-mers", "by chromosome"),
+        ("gapped 7-mers", "random"),
+        ("gapped 7-mers", "by chromosome"),
         ("GC content", "by chromosome"),
     ):
         cells = [f"{auroc[split, method, kind]:.3f}" for kind in ("TF", "DNase", "histone")]
         assert f"| {method} | {split} | {' | '.join(cells)} |" in readme
+    for run, cell in (
+        ("none-256", "Longformer, not pretrained | random"),
+        ("none-256-chromosomes", "Longformer, not pretrained | by chromosome"),
+        ("cnn-chromosomes", "DeepSEA's network | by chromosome"),
+        ("danq-chromosomes", "DanQ | by chromosome"),
+    ):
+        kinds = recorded[run].metrics["test"]["kinds"]
+        cells = [f"{kinds[kind]['auroc_mean']:.3f}" for kind in ("TF", "DNase", "histone")]
+        assert f"| {cell} | {' | '.join(cells)} |" in readme
+    reb1 = recorded["motifs-gapped-yeast"].metrics["motifs"]["Reb1"]
+    assert reb1["top"] == reb1["with_motif"]
+    assert f"in {reb1['top']:.0%} of yeast's windows where Reb1 is\nbound" in readme
     tokens = chromatin.tokens(recorded).loc[(slice(None), 1000, slice(None), "9-mer words"), :]
     assert f"{tokens.fewest.min()} to {tokens.most.max()} tokens of 9-mer words" in readme

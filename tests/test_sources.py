@@ -391,7 +391,7 @@ def test_an_own_file_is_returned_and_described(world):
 def test_an_unknown_name_gets_a_suggestion(world):
     message = refused("genme")
     assert "did you mean 'genome'?" in message
-    assert "FASTA" in message
+    assert f"its path counts from {Path.cwd()}" in message
     assert "folder" in refused(world.folder)
 
 
