@@ -216,3 +216,12 @@ def test_memory_does_not_grow_with_deepseas_rows(tmp_path, monkeypatch):
         peak[rows] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak[2_048] < 1.2 * peak[512]
+
+
+def test_a_folder_of_peaks_counts_from_where_the_user_is(tmp_path, monkeypatch):
+    (tmp_path / "mine" / "peaks").mkdir(parents=True)
+    (tmp_path / "mine" / "peaks" / "CTCF.bed").write_text("chr1\t5\t20\n")
+    (tmp_path / "mine" / "genome.fa").write_text(">chr1\nACGT\n")
+    monkeypatch.setenv("DNAKIT_FROM", str(tmp_path / "mine"))  # as the kernel of a notebook has it
+    for name in ("peaks", "./peaks"):
+        assert own(["genome.fa"], name, "", [], []).paths()[1] == tmp_path / "mine" / "peaks"

@@ -1,6 +1,8 @@
 """Bins and their labels against counting base by base, and what a user's own peaks may be like."""
 
+import bz2
 import gzip
+import lzma
 import os
 from pathlib import Path
 
@@ -41,6 +43,7 @@ def test_a_bin_is_positive_where_more_than_half_of_its_bases_lie_in_peaks(interv
 
 
 @given(INTERVALS)
+@settings(deadline=None)
 def test_merged_intervals_cover_the_same_bases_and_do_not_overlap(intervals):
     found = peaks.merged(intervals)
     assert {base for pair in intervals for base in range(*pair)} == {base for pair in found for base in range(*pair)}
@@ -135,6 +138,44 @@ def test_chromosomes_named_with_and_without_chr_are_brought_together(tmp_path):
     assert peaks.fitted(found, ["1"]) == (found, "")
 
 
+def test_each_feature_s_chromosomes_are_brought_together(tmp_path):
+    found = read(tmp_path, "1\t5\t20\tDNase\nchr1\t5\t20\tCTCF\n")
+    mended, change = peaks.fitted(found, ["chr1"])
+    assert {feature: list(on) for feature, on in mended.items()} == {"CTCF": ["chr1"], "DNase": ["chr1"]}
+    assert change == "DNase: 'chr' added to the peaks' chromosomes"
+
+
+def test_a_feature_without_peaks_on_the_genome_is_refused(tmp_path):
+    with pytest.raises(DnakitError, match="DNase: its peaks lie on 'chrX'"):
+        peaks.fitted(read(tmp_path, "chrX\t5\t20\tDNase\nchr1\t5\t20\tCTCF\n"), ["chr1"])
+
+
+@pytest.mark.parametrize("names", [("chr1", "chr1"), ("chr1:1-100", "chr1:100-199"), ("chr1", "chr1:41-140")])
+def test_the_same_bases_twice_are_refused(tmp_path, names):
+    files = [tmp_path / f"{number}.fa" for number in range(len(names))]
+    for file, name in zip(files, names, strict=True):
+        file.write_text(f">{name}\n{'ACGTA' * 20}\n")
+    with pytest.raises(DnakitError, match="give each stretch of the genome once"):
+        list(peaks.read_pieces(files))
+    apart = tmp_path / "apart.fa"
+    apart.write_text(f">chr1:1-100\n{'ACGTA' * 20}\n>chr1:101-200\n{'ACGTA' * 20}\n>chr2\nACGT\n")
+    assert [piece.start for piece in peaks.read_pieces([apart])] == [0, 100, 0]
+
+
+def test_compressed_files_count_and_a_mac_s_own_do_not(tmp_path):
+    for name, opened in (("a.bed.xz", lzma.open), ("b.narrowPeak.GZ", gzip.open), ("c.bed.bz2", bz2.open)):
+        with opened(tmp_path / name, "wt") as handle:
+            handle.write("chr1\t5\t20\tpeak_1\n")
+    (tmp_path / "._a.bed").write_bytes(b"\0\5\x16\7")
+    assert list(peaks.read_peaks(tmp_path)) == ["a", "b", "c"]
+
+
+def test_a_narrowpeak_file_is_one_feature(tmp_path):
+    file = tmp_path / "K562.CTCF.narrowPeak"
+    file.write_text("chr1\t5\t20\tPeak_1\t900\t.\t3.1\t-1\t-1\t7\nchr1\t50\t90\tPeak_2\t900\t.\t3.1\t-1\t-1\t7\n")
+    assert list(peaks.read_peaks(file)) == ["K562.CTCF"]
+
+
 def test_unlabelled_chromosomes_are_named_as_the_genome_names_them():
     features = [Feature("a", "TF", ("chr1", "8")), Feature("b", "TF", ("X",))]
     found = peaks.fitted_features(features, ["1", "chr8"])
@@ -142,7 +183,7 @@ def test_unlabelled_chromosomes_are_named_as_the_genome_names_them():
 
 
 def test_no_chromosome_in_common_is_refused(tmp_path):
-    with pytest.raises(DnakitError, match="no chromosome has the same name in both"):
+    with pytest.raises(DnakitError, match="no chromosome has the same"):
         peaks.fitted(read(tmp_path, "chrIV\t5\t20\tCTCF\n"), ["IX", "X"])
 
 

@@ -22,7 +22,8 @@ from dnakit.project import DnakitError, did_you_mean
 BIN = 200  # bp
 REGION = re.compile(r"(?P<chromosome>.+):(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})")
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
-ENDINGS = (".bed", ".narrowpeak", ".broadpeak")  # of peak files in a folder, before .gz
+ENDINGS = (".bed", ".narrowpeak", ".broadpeak")  # of peak files, before that of a compression
+_ENDING = re.compile(rf"({'|'.join(map(re.escape, ENDINGS))})(\.(gz|bgz|xz|bz2|zst))?$", re.IGNORECASE)
 UNLABELLED = -1  # the label of a feature where nothing is known
 
 
@@ -82,9 +83,10 @@ Peaks = Mapping[str, Mapping[str, np.ndarray]]  # by feature and chromosome: int
 
 
 def read_peaks(path: str | Path) -> dict[str, dict[str, np.ndarray]]:
-    """The peaks of a BED file whose fourth column names the feature, or of a folder with one BED file a feature.
+    """The peaks of a BED file whose fourth column names the feature, or of a folder with one peak file a feature.
 
-    Lines of comments, ``track`` and ``browser`` are passed over. Peaks of a feature that overlap are merged.
+    A narrowPeak or broadPeak file holds one feature, called as the file: its fourth column names single peaks. Lines of
+    comments, ``track`` and ``browser`` are passed over. Peaks of a feature that overlap are merged.
 
     Raises
     ------
@@ -93,8 +95,12 @@ def read_peaks(path: str | Path) -> dict[str, dict[str, np.ndarray]]:
     """
     path = Path(path)
     if not path.is_dir():
-        return _by_feature((name or _feature_of(path), *peak) for name, *peak in _rows(path))
-    files = [file for file in sorted(path.iterdir()) if file.name.lower().removesuffix(".gz").endswith(ENDINGS)]
+        ending = _ENDING.search(path.name)
+        alone = ending is not None and ending[1].lower() != ENDINGS[0]
+        return _by_feature(
+            (_feature_of(path) if alone else name or _feature_of(path), *peak) for name, *peak in _rows(path)
+        )
+    files = [file for file in sorted(path.iterdir()) if _ENDING.search(file.name) and not file.name.startswith("._")]
     if not files:
         raise DnakitError(f"{path}: holds no peak files (names that end in {', '.join(ENDINGS)}, or these and .gz)")
     names = [_feature_of(file) for file in files]
@@ -104,8 +110,7 @@ def read_peaks(path: str | Path) -> dict[str, dict[str, np.ndarray]]:
 
 
 def _feature_of(file: Path) -> str:
-    name = re.sub(r"\.gz$", "", file.name, flags=re.IGNORECASE)
-    return next((name[: -len(ending)] for ending in ENDINGS if name.lower().endswith(ending)), name)
+    return _ENDING.sub("", file.name)
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str, int, int]]:
@@ -172,10 +177,25 @@ def plain_features(peaks: Peaks, kind: str = "peaks") -> list[Feature]:
 
 
 def read_pieces(paths: Iterable[str | Path]) -> Iterator[Piece]:
-    """The records of FASTA files, one in memory at a time."""
+    """The records of FASTA files, one in memory at a time.
+
+    Raises
+    ------
+    DnakitError
+        If two hold the same bases: their bins would stand in training and in test.
+    """
+    seen: dict[str, list[tuple[int, int]]] = {}
     for path in paths:
         for record in read_fasta(path):
-            yield _piece(path, record)
+            piece = _piece(path, record)
+            for start, end in seen.setdefault(piece.chromosome, []):
+                if max(start, piece.start) < min(end, piece.end):
+                    raise DnakitError(
+                        f"{path}: '{record.name}' holds bases of {piece.chromosome} that another record holds too: "
+                        "give each stretch of the genome once"
+                    )
+            seen[piece.chromosome].append((piece.start, piece.end))
+            yield piece
 
 
 def chromosomes(paths: Iterable[str | Path]) -> list[str]:
@@ -207,26 +227,40 @@ def _piece(path: str | Path, record: Record) -> Piece:
 def fitted(peaks: Peaks, chromosomes: Sequence[str]) -> tuple[Peaks, str]:
     """Peaks under the genome's names of chromosomes, and in words what was changed (nothing: an empty text).
 
-    Where no name of the peaks is one of the genome, ``chr`` is added or taken away if that makes them agree. Peaks on
-    chromosomes that the genome lacks are left out later.
+    Where no name of a feature's peaks is one of the genome, ``chr`` is added or taken away if that makes them agree.
+    Peaks on chromosomes that the genome lacks are left out later.
 
     Raises
     ------
     DnakitError
-        If no name agrees either way.
+        If no name of a feature agrees either way.
     """
-    named = sorted({chromosome for on in peaks.values() for chromosome in on})
-    known = set(chromosomes)
+    found, changes = {}, {}
+    for feature, on in peaks.items():
+        found[feature], changes[feature] = _fitted(feature, on, chromosomes)
+    changed = [feature for feature, change in changes.items() if change]
+    different = set(changes.values())
+    if len(different) < 2:
+        return found, next(iter(different), "")
+    return found, "; ".join(f"{feature}: {changes[feature]}" for feature in changed)
+
+
+def _fitted(
+    feature: str, on: Mapping[str, np.ndarray], chromosomes: Sequence[str]
+) -> tuple[Mapping[str, np.ndarray], str]:
+    """`fitted` of one feature."""
+    named, known = sorted(on), set(chromosomes)
     for change, renamed in (
         ("", {name: name for name in named}),
         ("'chr' added to the peaks' chromosomes", {name: f"chr{name}" for name in named}),
         ("'chr' taken from the peaks' chromosomes", {name: name.removeprefix("chr") for name in named}),
     ):
         if known & set(renamed.values()):
-            return {f: {renamed[name]: each for name, each in on.items()} for f, on in peaks.items()}, change
+            return {renamed[name]: each for name, each in on.items()}, change
     raise DnakitError(
-        f"the peaks lie on '{named[0]}', the genome holds '{chromosomes[0]}': no chromosome has the same name in both, "
-        f"with or without 'chr'{did_you_mean(named[0], chromosomes)}; take the assembly that the peaks belong to"
+        f"{feature}: its peaks lie on '{named[0]}', the genome holds '{chromosomes[0]}': no chromosome has the same "
+        f"name in both, with or without 'chr'{did_you_mean(named[0], chromosomes)}; take the assembly that the peaks "
+        "belong to, or leave the feature out"
     )
 
 

@@ -106,9 +106,9 @@ class Result(Line):
     kind: Literal["ceiling", "simple", "program", "model"]
     measure: str = ""
     interval: str = Field("", pattern=INTERVALS)
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
+    value: float | None = Field(None, allow_inf_nan=False)
+    low: float | None = Field(None, allow_inf_nan=False)
+    high: float | None = Field(None, allow_inf_nan=False)
     source: str = ""
 
     @model_validator(mode="after")
@@ -153,12 +153,15 @@ def results(runs: RunNames, path: Path | None = None) -> list[Result]:
         Names the line that is wrong.
     """
     path = path or root() / "data" / "benchmark.csv"
-    found, known = [], [task.id for task in tasks()]
+    found: list[Result] = []
+    known = [task.id for task in tasks()]
     for result in read_lines(Result, path):
         with result.named():
             if result.task not in known:
                 near = did_you_mean(result.task, known)
                 raise DnakitError(f"there is no task {result.task!r}{near}; known: {', '.join(known)}")
+            if any((each.task, each.method) == (result.task, result.method) for each in found):
+                raise DnakitError(f"the task {result.task!r} has a line for {result.method!r} already")
             if result.measure:
                 check(result.measure, runs)
         found.append(result)

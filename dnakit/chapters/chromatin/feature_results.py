@@ -77,7 +77,7 @@ def draw_published(done: Finished) -> sns.FacetGrid | None:
     for method, axes in grid.axes_dict.items():
         each = found[found["method"] == method]
         rank = each["auroc"].corr(each["published"], method="spearman")
-        axes.set_title(f"{method}, {len(each)} features\nrank correlation {rank:.2f}", fontsize=8)
+        axes.set_title(f"{method}\n{len(each)} features, rank correlation {rank:.2f}", fontsize=8)
         axes.axline((0.9, 0.9), slope=1, color=GREY, linestyle=":")
         axes.axhline(0.5, color=GREY, linewidth=1)
     return grid

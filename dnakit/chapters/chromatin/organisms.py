@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dnakit.data import sources
-from dnakit.project import DnakitError, did_you_mean, root
+from dnakit.project import DnakitError, absolute, did_you_mean, environment_path, root
 
 
 class Organism(NamedTuple):
@@ -114,9 +114,10 @@ def _local(name: str) -> Path:
 
 
 def _folder(name: str) -> Path | None:
-    """The folder of this name, in the working folder or in the checkout; None where it is none."""
-    named = Path(name).expanduser()
-    return next((path.resolve() for path in (named, root() / named) if path.is_dir()), None)
+    """The folder of this name, where the user is or in the checkout; None where it is none."""
+    here = environment_path("DNAKIT_FROM") or Path.cwd()  # a notebook runs in a folder of its own
+    named = Path(name) if name.startswith("~") else here / name
+    return next((path for path in map(absolute, (named, root() / name)) if path.is_dir()), None)
 
 
 def _digest(path: Path) -> str:

@@ -3,6 +3,7 @@
 Where a label is unknown (-1), it counts nowhere.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -115,8 +116,10 @@ def intervals(
     enough = table[(table.positives >= FEWEST_POSITIVES) & table.auroc.notna()]
     for kind, group in enough.groupby("kind"):
         every = np.array([areas(labels[:, n], scores[:, n], weights) for n in group.index])
-        means = np.nanmean(every, axis=0)  # (measures, resamples)
-        limits = np.nanpercentile(means, [2.5, 97.5], axis=1)
+        with warnings.catch_warnings():  # of few rows a resample may hold no positive of any feature
+            warnings.simplefilter("ignore", RuntimeWarning)
+            means = np.nanmean(every, axis=0)  # (measures, resamples)
+            limits = np.nanpercentile(means, [2.5, 97.5], axis=1)
         found[str(kind)] = {name: limits[:, number].tolist() for number, name in enumerate(MEASURES)}
     return found
 

@@ -55,10 +55,10 @@ def padding(done: Finished) -> str:
         return ""
     differences = seeds(done, PADDED)
     return (
-        f"**At 256, 512 and 1,024 tokens the model gets the same input**: no window of 1,000 bp has more than "
-        f"{tokens.metrics['most']} tokens. These trainings differ in the number of position vectors, most of which are "
-        "never used, and therefore in the random numbers of the initial weights. So a difference between them is one "
-        "between seeds. "
+        "**At 256, 512 and 1,024 tokens the model gets the same input**: no window of 1,000 bp, cut into words of nine "
+        f"bases as the model reads it, has more than {tokens.metrics['most']} tokens. These trainings differ in the "
+        "number of position vectors, most of which are never used, and therefore in the random numbers of the initial "
+        "weights. So a difference between them is one between seeds. "
         + (f"It is, in mean AUROC: {differences}." if differences else "They are not compared over seeds yet.")
     )
 
@@ -89,11 +89,16 @@ def _clean(done: Finished) -> str:
     if GAPPED not in done or not runs:
         return ""
     others = "; ".join(f"{network(run)} {_of(_kinds(run.metrics['test']))}" for run in runs)
-    composition = _of(results.by_kind(results.simple_methods(done), "by chromosome", "GC content"))
+    gc = results.by_kind(results.simple_methods(done), "by chromosome", "GC content")
+    found = {network(run): _kinds(run.metrics["test"]) for run in runs}
+    behind = {name: [kind for kind in KINDS if each[kind.lower()] < gc[kind.lower()]] for name, each in found.items()}
+    below = "; ".join(f"{name} for {' and '.join(kinds)}" for name, kinds in behind.items() if kinds)
     return (
         f"**With whole chromosomes held out the best method here is no network.** {BEST.capitalize()} reach "
-        f"{_of(_kinds(done[GAPPED].metrics['methods'][BEST]))}, and GC content alone {composition}. The networks: "
-        f"{others}. They saw {runs[0].samples_seen:,} samples, as many as a laptop's time allows; the published ones "
+        f"{_of(_kinds(done[GAPPED].metrics['methods'][BEST]))}, and GC content alone {_of(gc)}. The networks: "
+        f"{others}. "
+        + (f"Below GC content, so that composition alone would do better, are {below}. " if below else "")
+        + f"They saw {runs[0].samples_seen:,} samples, as many as a laptop's time allows; the published ones "
         "saw millions. This says what they are worth at this budget, and nothing of their limit."
     )
 
@@ -104,9 +109,9 @@ def _length(done: Finished) -> str:
         return ""
     held, count = undecided(done, PADDED)
     return (
-        "**The thesis's comparison of lengths compares nothing.** No window of 1,000 bp has more than "
-        f"{tokens.metrics['most']} tokens, so that 256, 512 and 1,024 tokens are the same input with more padding."
-        + (f" Of {count} differences measured here the intervals of {held} hold zero." if count else "")
+        "**The thesis's comparison of lengths compares nothing.** No window of 1,000 bp, cut into words of nine bases, "
+        f"has more than {tokens.metrics['most']} tokens, so that 256, 512 and 1,024 tokens are the same input with more "
+        "padding." + (f" Of {count} differences measured here the intervals of {held} hold zero." if count else "")
     )
 
 
