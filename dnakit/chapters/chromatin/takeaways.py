@@ -110,8 +110,8 @@ def _length(done: Finished) -> str:
     held, count = undecided(done, PADDED)
     return (
         "**The thesis's comparison of lengths compares nothing.** No window of 1,000 bp, cut into words of nine bases, "
-        f"has more than {tokens.metrics['most']} tokens, so that 256, 512 and 1,024 tokens are the same input with more "
-        "padding." + (f" Of {count} differences measured here the intervals of {held} hold zero." if count else "")
+        f"has more than {tokens.metrics['most']} tokens, so that 256, 512 and 1,024 tokens are the same input with "
+        "more padding." + (f" Of {count} differences measured here the intervals of {held} hold zero." if count else "")
     )
 
 
