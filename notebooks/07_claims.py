@@ -63,7 +63,8 @@ picture
 
 # %% tags=["remove-input"]
 main = main_table(
-    ledger.main_claims(claims), "The main claims, and the number that decides each, with its 95% interval."
+    ledger.main_claims(claims),
+    "The main claims, and the number that decides each, with its 95% interval where it has one.",
 )
 glue("main", main)
 main
