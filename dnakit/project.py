@@ -114,13 +114,15 @@ def environment_path(name: str) -> Path | None:
     return absolute(value) if value else None
 
 
-def users_path(name: str) -> Path | None:
-    """The user's file of this name, ``~`` expanded; None where there is none.
+def users_folder() -> Path:
+    """The folder that the user works in: relative names count from it. A kernel works elsewhere, and is told it."""
+    return environment_path("DNAKIT_FROM") or Path.cwd()
 
-    A relative name counts from the folder that the user works in: ``DNAKIT_FROM`` for a kernel, which works elsewhere.
-    """
+
+def users_path(name: str) -> Path | None:
+    """The user's file of this name, ``~`` expanded; None where there is none."""
     try:
-        path = (environment_path("DNAKIT_FROM") or Path.cwd()) / Path(name).expanduser()
+        path = users_folder() / Path(name).expanduser()
         return path.resolve() if path.is_file() else None
     except (OSError, ValueError, RuntimeError):  # too long, a null byte, no such user
         return None

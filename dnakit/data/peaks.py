@@ -238,11 +238,9 @@ def fitted(peaks: Peaks, chromosomes: Sequence[str]) -> tuple[Peaks, str]:
     found, changes = {}, {}
     for feature, on in peaks.items():
         found[feature], changes[feature] = _fitted(feature, on, chromosomes)
-    changed = [feature for feature, change in changes.items() if change]
-    different = set(changes.values())
-    if len(different) < 2:
-        return found, next(iter(different), "")
-    return found, "; ".join(f"{feature}: {changes[feature]}" for feature in changed)
+    if len(set(changes.values())) == 1:  # all features alike
+        return found, next(iter(changes.values()))
+    return found, "; ".join(f"{feature}: {change}" for feature, change in changes.items() if change)
 
 
 def _fitted(

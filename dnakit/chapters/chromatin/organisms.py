@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dnakit.data import sources
-from dnakit.project import DnakitError, absolute, did_you_mean, environment_path, root
+from dnakit.project import DnakitError, absolute, did_you_mean, root, users_folder
 
 
 class Organism(NamedTuple):
@@ -115,8 +115,7 @@ def _local(name: str) -> Path:
 
 def _folder(name: str) -> Path | None:
     """The folder of this name, where the user is or in the checkout; None where it is none."""
-    here = environment_path("DNAKIT_FROM") or Path.cwd()  # a notebook runs in a folder of its own
-    named = Path(name) if name.startswith("~") else here / name
+    named = Path(name) if name.startswith("~") else users_folder() / name
     return next((path for path in map(absolute, (named, root() / name)) if path.is_dir()), None)
 
 
