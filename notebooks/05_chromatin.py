@@ -72,7 +72,7 @@ seed = 1  # draws splits, samples and initial weights
 # The laptop profile has 178 features on 30.7 Mb of the human genome, and 250 factors on the whole yeast genome. The thesis
 # takes the first 200,000 rows of DeepSEA's training file (919 features), which is the thesis profile here.
 
-# %%
+# %% tags=["hide-input"]
 chapter = open_chapter("05_chromatin", globals())
 recorded, here = chapter.recorded(), chapter.here()
 real = here.only(lambda run: not run.record["simulated"])  # numbers of a simulated genome say nothing of biology
