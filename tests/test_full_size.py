@@ -4,7 +4,7 @@ import pytest
 
 from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.pretraining import budgets
-from dnakit.chapters.pretraining.full_size import ALL_TOKENS, FULL_SIZE
+from dnakit.chapters.pretraining.full_size import ALL_TOKENS, FULL_SIZE, OTHER
 from dnakit.chapters.pretraining.measurements import MODEL_MEASURED
 from dnakit.models import build
 from dnakit.project import DnakitError
@@ -20,8 +20,17 @@ def test_epochs_recipe_and_genomes_decide_the_key():
 
 def test_the_row_changes_no_key_of_another_run():
     runs, without = (chapter_of(NOTEBOOK, "smoke", {"full_size_recipe": each}).runs for each in ("laptop", ""))
-    assert set(runs) - set(without) == {FULL_SIZE, ALL_TOKENS, f"{MODEL_MEASURED}{FULL_SIZE}"}
+    own = {FULL_SIZE, ALL_TOKENS}
+    assert set(runs) - set(without) == own | {f"{MODEL_MEASURED}{name}" for name in own}
     assert {name: runs[name].key for name in without} == {name: run.key for name, run in without.items()}
+
+
+def test_the_row_by_another_recipe_is_the_row_of_that_recipe():
+    chosen, other = (
+        chapter_of(NOTEBOOK, "smoke", {"full_size_recipe": one, "full_size_others": [two]}).runs
+        for one, two in (("laptop", "decay"), ("decay", "laptop"))
+    )
+    assert chosen[f"{OTHER}decay"].key == other[FULL_SIZE].key != chosen[FULL_SIZE].key
 
 
 def test_an_unknown_recipe_is_one_line():
@@ -43,6 +52,7 @@ def test_the_last_epoch_goes_on_from_the_row_and_is_over_all_tokens():
 def test_the_page_shows_the_row_by_both_losses():
     done = chapter_of(NOTEBOOK, "smoke").here()
     table = budgets.over_all_tokens(budgets.of_full_size(done))
+    assert table.index.tolist() == ["laptop", "the same, one epoch more"]
     assert table["samples seen"].tolist()[0] == 2 * table["samples seen"].tolist()[1]
     assert table.copying.between(0.8, 0.93).all()
     assert FULL_SIZE in budgets.table(budgets.of_budgets(done)).index

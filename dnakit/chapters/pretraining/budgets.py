@@ -5,16 +5,18 @@ initial weights. All are measured on the held-out set ``far``, families that no 
 models that learned from the same genomes.
 """
 
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
-from dnakit.chapters.pretraining.full_size import ALL_TOKENS, FULL_SIZE
+from dnakit.chapters.pretraining.full_size import ALL_TOKENS, FULL_SIZE, OTHER
 from dnakit.chapters.pretraining.measurements import MODEL_MEASURED, SIMPLE
 from dnakit.chapters.pretraining.parameters import NINE_MER
-from dnakit.chapters.pretraining.recipes import PREFIX
+from dnakit.chapters.pretraining.recipes import PREFIX, RECIPES
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.style import color
 
@@ -48,7 +50,7 @@ def trained(done: Finished) -> dict[str, FinishedRun]:
 
 
 def _is_nine_mer(run: FinishedRun) -> bool:
-    if run.name.startswith(PREFIX) or run.name == ALL_TOKENS:  # the same model by another recipe
+    if run.name.startswith((PREFIX, OTHER)) or run.name == ALL_TOKENS:  # the same model by another recipe
         return False
     paths = ("parameters.architecture", "parameters.head", "corpus.tokenization", "corpus.piece")
     return tuple(run.value(f"record.{path}") for path in paths) == ("longformer", "mlm", "9-mer", 0)
@@ -90,24 +92,38 @@ def table(done: Finished) -> pd.DataFrame:
 
 
 def of_full_size(done: Finished) -> Finished:
-    """The row at the thesis's size, and its last epoch."""
-    return done.only(lambda run: run.name in (FULL_SIZE, ALL_TOKENS))
+    """The row at the thesis's size, its last epoch, and the row by other recipes."""
+    return done.only(lambda run: run.name in (FULL_SIZE, ALL_TOKENS) or run.name.startswith(OTHER))
 
 
 def over_all_tokens(done: Finished) -> pd.DataFrame:
-    """What the thesis prints of its 9-mer row, as measured on the validation genomes of the row at its size."""
-    words = {FULL_SIZE: "selected tokens", ALL_TOKENS: "all tokens, one epoch more"}
-    rows = {}
-    for name, run in sorted(of_full_size(done).items()):
-        scores = run.metrics["validation"]
-        rows[words[name]] = {
-            "samples seen": run.samples_seen,
-            "accuracy": scores["accuracy"],
-            "copying": scores["copy_accuracy"],
-            "perplexity": scores["perplexity"],
-            MASKED: scores["masked_accuracy"],
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("loss over")
+    """What the thesis prints of its 9-mer row, measured on the validation genomes, and what it reached on the set far.
+
+    One row for each training at the thesis's size: the row, its last epoch, then other recipes.
+    """
+    rows = []
+    for name, run in sorted(of_full_size(done).items(), key=lambda each: each[0].startswith(OTHER)):
+        scores, far = run.metrics["validation"], run.metrics[PART]
+        rows.append(
+            {
+                "recipe": "the same, one epoch more" if name == ALL_TOKENS else _recipe(run),
+                "loss over": f"{run.record['parameters']['mlm_loss']} tokens",
+                "samples seen": run.samples_seen,
+                "accuracy": scores["accuracy"],
+                "copying": scores["copy_accuracy"],
+                "perplexity": scores["perplexity"],
+                MASKED: scores["masked_accuracy"],
+                f"{MASKED}, far": far["masked_accuracy"],
+                f"{BITS}, far": far["bits_per_base"],
+            }
+        )
+    return pd.DataFrame(rows).set_index("recipe") if rows else pd.DataFrame()
+
+
+def _recipe(run: FinishedRun) -> str:
+    """The name of the recipe that a training followed, from its record."""
+    parts = run.record["parameters"]
+    return next(name for name, recipe in RECIPES.items() if asdict(recipe).items() <= parts.items())
 
 
 def shortest(done: Finished) -> pd.DataFrame:

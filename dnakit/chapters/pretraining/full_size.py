@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from dnakit.tokens.corpus import Corpus
 
 FULL_SIZE, ALL_TOKENS = "full-size", "full-size-all-tokens"
+OTHER = "full-size-recipe-"  # begins the names of the same row by other recipes
 
 
 @dataclass(frozen=True)
 class FullSize(RecipeRun):
     """All epochs of the row."""
 
-    recipe = "full size 1"
+    recipe = "full size 2"
 
     @property
     def title(self) -> str:
@@ -37,6 +38,11 @@ class FullSize(RecipeRun):
     def epochs(self) -> int:
         """How often it sees the genomes."""
         return self.parameters.full_size_epochs
+
+    @property
+    def precision(self) -> str:
+        """The chapter's: bf16 where that is faster, since so long a training cannot do without."""
+        return str(self.parameters.training()["precision"])
 
     def samples(self, corpus: "Corpus") -> Mapping[str, "Dataset"]:
         """Training samples, and all samples of the validation genomes and of both held-out sets."""
@@ -80,7 +86,7 @@ class AllTokens(FullSize):
 
 
 def of(parameters: Parameters) -> list[FullSize]:
-    """The row and its last epoch; none where the chapter names no recipe for it or holds no genomes out.
+    """The row, its last epoch, and the row by other recipes; none without a recipe for it or without held-out genomes.
 
     Raises
     ------
@@ -91,4 +97,5 @@ def of(parameters: Parameters) -> list[FullSize]:
         return []
     recipe, seed = known(parameters.full_size_recipe), parameters.seed
     row = FullSize(parameters, FULL_SIZE, recipe, seed)
-    return [row, AllTokens(parameters, ALL_TOKENS, recipe, seed, row)]
+    others = [FullSize(parameters, f"{OTHER}{known(name)}", name, seed) for name in parameters.full_size_others]
+    return [row, AllTokens(parameters, ALL_TOKENS, recipe, seed, row), *others]

@@ -42,6 +42,7 @@ class Parameters(TrainingChapterParameters, Corpora):
     recipe_seeds: list[int]
     recipe_genomes: int
     full_size_recipe: str
+    full_size_others: list[str]
     full_size_epochs: int = Field(ge=1)
     vocabularies: list[int]
     taxonomy: str

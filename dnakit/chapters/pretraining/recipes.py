@@ -48,6 +48,8 @@ THESIS = Recipe("adam", 1e-4, None, 32, "constant", 0.1, "random", "all", "stati
 LAPTOP = Recipe("adam", 3e-4, None, 8, "constant", 0.1, "informed", "masked", "dynamic")
 DECAY = replace(LAPTOP, schedule="warmup-decay")
 MUON = replace(DECAY, optimizer="muon", muon_learning_rate=3e-3)
+# Of the full-size row, on a GPU: the rate grows with the square root of the batch.
+LARGE_BATCH = replace(DECAY, batch_size=32, learning_rate=6e-4)
 RECIPES = {
     "thesis": THESIS,
     "laptop": LAPTOP,
@@ -59,6 +61,9 @@ RECIPES = {
     "muon": MUON,
     "muon-no-dropout": replace(MUON, dropout=0.0),
     "muon-random-weights": replace(MUON, fresh_weights="random"),
+    "batch-32": LARGE_BATCH,
+    "batch-32-no-dropout": replace(LARGE_BATCH, dropout=0.0),
+    "batch-32-muon": replace(LARGE_BATCH, optimizer="muon", muon_learning_rate=2e-3),
 }
 
 
@@ -114,6 +119,11 @@ class RecipeRun(Run):
         return 1
 
     @property
+    def precision(self) -> str:
+        """In what it is computed."""
+        return PRECISION
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What, besides the corpus, decides the result."""
         parts = parts_of(NINE_MER)
@@ -121,7 +131,7 @@ class RecipeRun(Run):
             "architecture": parts["architecture"],
             "head": parts["head"],
             "epochs": self.epochs,
-            "precision": PRECISION,
+            "precision": self.precision,
             "seed": self.seed,
             **self.sizes,
         }
@@ -208,5 +218,5 @@ class RecipeRun(Run):
             "vocab_size": len(corpus.tokenizer),
             "seconds": seconds,
             "device": device.in_words(),
-            "computed_in": PRECISION,
+            "computed_in": self.precision,
         }

@@ -11,7 +11,7 @@ __all__ = ["Parameters", "PretrainingRun", "runs", "trainings"]
 def runs(parameters: Parameters) -> list[Run]:
     """All runs of the chapter."""
     trained, largest = trainings(parameters), full_size.of(parameters)
-    measured = measurements.of(parameters, trained) + measurements.of_full_size(parameters, largest[:1])
+    measured = measurements.of(parameters, trained) + measurements.of_full_size(parameters, largest)
     return [*trained, *measured, *recipes.of(parameters), *largest]
 
 
