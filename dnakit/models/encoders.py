@@ -180,11 +180,13 @@ class Elmo(ElmoPreTrainedModel):
         """
         refuse_longer(input_ids, max_tokens(self.config))
         embedded, length = self.word_embeddings(input_ids), input_ids.shape[1]
-        if attention_mask is None or bool(attention_mask.all()):
-            return rows(self.lstm(embedded)[0], needed)
-        lengths = attention_mask.sum(1).clamp(min=1).cpu()
-        packed = pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
-        return rows(pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=length)[0], needed)
+        # On a GPU autocast to bf16 would compute an LSTM in fp16, whose small gradients vanish: there it stays in fp32.
+        with torch.autocast("cuda", enabled=False):
+            if attention_mask is None or bool(attention_mask.all()):
+                return rows(self.lstm(embedded)[0], needed)
+            lengths = attention_mask.sum(1).clamp(min=1).cpu()
+            packed = pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
+            return rows(pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=length)[0], needed)
 
 
 def rows(hidden: Tensor, needed: Tensor | None) -> Tensor:

@@ -86,9 +86,9 @@ class Boundaries(Run):
 
 @dataclass(frozen=True)
 class Costs(Run):
-    """Parameters, operations and processor time of one step of each training."""
+    """Parameters, operations and time of one step of each training."""
 
-    recipe = "costs of training 1"
+    recipe = "costs of training 2"
 
     parameters: Parameters
     trained: Sequence[Run]
@@ -96,7 +96,7 @@ class Costs(Run):
     @property
     def title(self) -> str:
         """What is measured, in words."""
-        return "parameters, operations and processor time of a training step of each model"
+        return "parameters, operations and time of a training step of each model"
 
     def inputs(self) -> Mapping[str, Any]:
         """The keys of the trainings."""

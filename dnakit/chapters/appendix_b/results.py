@@ -131,7 +131,7 @@ def _table(done: Finished, task: str, columns: Mapping[str, str]) -> pd.DataFram
 
 
 def costs(done: Finished) -> pd.DataFrame:
-    """By task and model: parameters, operations and core time a sample, samples seen, core minutes, and quality."""
+    """By task and model: parameters, operations and time a sample, samples seen, minutes of training, and quality."""
     if "costs" not in done:
         return pd.DataFrame()
     measured = done["costs"].frame("costs.csv").set_index("run").to_dict("index")
@@ -148,10 +148,10 @@ def _cost(measured: Mapping[Any, float], run: FinishedRun, task: str) -> dict[st
     return {
         "million parameters": measured["parameters"] / 1e6,
         "GFLOP a sample": measured["gflop"],
-        "core ms a sample": measured["core_ms"],
+        "ms a sample": measured["ms"],
         "samples seen": samples,
         "TFLOP": measured["gflop"] * samples / 1e3,
-        "core minutes": measured["core_ms"] * samples / 6e4,
+        "minutes": measured["ms"] * samples / 6e4,
         "quality": float(quality(run, task).iloc[-1]),
     }
 
@@ -222,11 +222,11 @@ def draw_by_cost(done: Finished) -> Figure | None:
 
 
 def times(done: Finished) -> dict[str, float]:
-    """Core time of a sample: of ELMo and of the large Longformer on genes, and their ratio at the thesis's epochs."""
+    """Milliseconds of a sample of genes: ELMo's, the large Longformer's, and their ratio at the thesis's epochs."""
     table = costs(done)
     if table.empty:
         return {}
-    genes = table["core ms a sample"].get(TASKS["12s"], pd.Series(dtype=float))
+    genes = table["ms a sample"].get(TASKS["12s"], pd.Series(dtype=float))
     elmo, large = (float(genes.get(NAMES[model], np.nan)) for model in ("elmo", "large-longformer-deep"))
     return {"elmo": elmo, "large": large, "ratio": 30 * large / (5 * elmo)}
 

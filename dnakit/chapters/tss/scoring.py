@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from dnakit.chapters.tss.samples import Sample, inputs
-from dnakit.models.device import autocast
+from dnakit.models.device import autocast, ready
 from dnakit.tokens.samples import SEP
 
 if TYPE_CHECKING:
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def predict(model: "PreTrainedModel", samples: Sequence[Sample], batch_size: int, precision: str) -> np.ndarray:
     """The token of the highest score in each sample, as an index into its tokens; shape (samples,)."""
-    found = []
-    with torch.no_grad(), autocast(model.device, precision):
+    found, where = [], ready(model)
+    with torch.no_grad(), autocast(where, precision):
         for start in range(0, len(samples), batch_size):
             rows = [inputs(sample.tokens) for sample in samples[start : start + batch_size]]
-            batch = {name: torch.stack([row[name] for row in rows]).to(model.device) for name in rows[0]}
-            scores = model.eval()(**batch).logits.float()
+            batch = {name: torch.stack([row[name] for row in rows]).to(where) for name in rows[0]}
+            scores = model(**batch).logits.float()
             scores[batch["input_ids"] <= SEP] = -torch.inf  # neither <cls> nor <sep> is a prediction
             found.append(scores.argmax(-1).cpu().numpy() - 1)
     return np.concatenate(found)
