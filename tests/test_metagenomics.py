@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dnakit import store
 from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.metagenomics import (
     ceiling,
@@ -370,11 +371,61 @@ def test_the_thesis_task_is_shown_with_the_species_of_the_trainings_and_with_all
     assert not table.loc[few, "test samples"].dropna().nunique() > 1
 
 
+def test_a_tenth_of_the_species_has_controls_of_its_own_where_the_three_trainings_have_all():
+    laptop = chapter_of("04_metagenomics", "laptop").runs
+    assert {laptop[name].share for name in ("mitochondria", "none", "nuclear")} == {1}
+    shares = {run.share for name, run in laptop.items() if "-tenth-" in name or name.startswith("trained-species-")}
+    assert shares == {0.1}
+    smaller = chapter_of("04_metagenomics", "laptop", {"trained_share": 0.05}).runs
+    assert smaller["trained-species-search"].share == smaller["none"].share == 0.05
+
+
+def test_seeds_are_compared_one_by_one(tmp_path):
+    from dnakit.report.finished import Finished
+
+    top1 = {
+        ("mitochondria", 1): 0.9,
+        ("mitochondria", 2): 0.7,
+        ("nuclear", 1): 0.8,
+        ("nuclear", 2): 0.6,
+        ("none", 1): 0.5,
+    }
+    folders = {}
+    for (start, seed), value in top1.items():
+        name = f"{start}-tenth-seed-{seed}"
+        folders[name] = tmp_path / name
+        folders[name].mkdir()
+        store.write_json(folders[name] / "metrics.json", {"test": {"top1": value}})
+        about = {"parameters": {"initialization": start, "seed": seed}, "classes": 20}
+        store.write_json(folders[name] / "run.json", about)
+    table = results.by_size(Finished("recorded", "laptop", folders)).loc[20]
+    assert table["top-1"].to_dict() == pytest.approx(
+        {
+            "Mitochondria": 0.8,
+            "Untrained": 0.5,
+            "Hg38": 0.7,
+            "Mitochondria minus Untrained": 0.4,
+            "Mitochondria minus Hg38": 0.1,
+            "Untrained minus Hg38": -0.3,
+        }
+    )
+    assert table["seeds"].tolist() == [2, 1, 2, 1, 2, 1]
+    assert table["95% interval"].isna().tolist() == [False, True, False, True, False, True]
+    assert table.loc["Mitochondria minus Hg38", "95% interval"] == "0.1000 to 0.1000"
+
+
 def test_every_result_can_be_made_of_nothing_and_shared_ranks_are_shares():
     from dnakit.report.finished import Finished
 
     nothing = Finished("recorded", "", {})
-    for make in (results.fair, results.of_copies, results.calibration, results.strangers, results.communities):
+    for make in (
+        results.fair,
+        results.of_copies,
+        results.calibration,
+        results.strangers,
+        results.communities,
+        results.by_size,
+    ):
         assert make(nothing).empty
     for make in (model_results.effects, model_results.other_records):
         assert make(nothing).empty

@@ -265,7 +265,7 @@ def in_words(share: float) -> str:
 
 def measurements(parameters: Parameters) -> list[Run]:
     """All of them."""
-    programs, share = tuple(parameters.programs), parameters.trained_share
+    programs, share = tuple(parameters.programs), parameters.part
     return [
         *(OfCopies(parameters, f"copies-{method}", method) for method in OF_COPIES + programs),
         *(

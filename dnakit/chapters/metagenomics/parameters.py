@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from dnakit.chapters.chapter import TrainingChapterParameters
 
 PROGRAMS = ("vsearch", "mmseqs2", "blastn")  # that others use; each is used where it is installed
+TENTH = 0.1  # share of the species in repeated trainings
 
 
 class Parameters(TrainingChapterParameters):
@@ -31,6 +32,12 @@ class Parameters(TrainingChapterParameters):
     mock: list[str]
     reads: list[str]
     pictured: int = Field(ge=1)
+
+    @property
+    def part(self) -> float:
+        """Share of the species in the trainings that have a part of them; 1 where none has."""
+        repeats = bool(self.repeated and self.repeat_seeds)
+        return TENTH if repeats and self.trained_share == 1 else self.trained_share
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Parameters":

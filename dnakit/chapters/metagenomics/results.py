@@ -1,6 +1,7 @@
 """The tables and figures of chapter 4 (thesis section 5.3). They read finished runs, recorded ones and others alike."""
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from dnakit.chapters.metagenomics.tasks import SHARED, WITHIN_ORDER
 from dnakit.report.figures import curves
 from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.intervals import of_seeds
 from dnakit.report.style import PALETTE
 from dnakit.report.tables import indexed
 from dnakit.report.thesis import thesis_table
@@ -30,6 +32,7 @@ METHODS = {
     "mmseqs2": "MMseqs2",
     "blastn": "BLAST",
 }
+TENTH = "-tenth-seed-"  # in the names of the trainings on a tenth of the species
 LEVELS = {"known": "known species", "species": "new species", "genus": "new genus"}  # what is new about a record
 FORMS = {"gene": "whole gene", "fragment": "150-300 bases", "amplicon": "MiFish amplicon"}
 FASTEST = 1e6  # reads a CPU second that can be
@@ -131,18 +134,32 @@ def shared_ranks(done: Finished) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("pretraining")
 
 
-def repeats(done: Finished) -> pd.DataFrame:
-    """More seeds on a tenth of the species: top-1 accuracy of each."""
-    runs = done.only(lambda run: "-tenth-" in run.name)
-    columns = {
-        "initialization": "record.parameters.initialization",
-        "seed": "record.parameters.seed",
-        "species": "record.classes",
-        "top1": "metrics.test.top1",
-        "top5": "metrics.test.top5",
-    }
-    table = runs.table(columns)
-    return table.set_index(["initialization", "seed"]).sort_index() if len(table) else pd.DataFrame()
+def by_size(done: Finished) -> pd.DataFrame:
+    """The trainings by number of species: mean top-1 over the seeds with its 95% interval, then the differences.
+
+    Two starts are compared seed by seed: with one seed they have the same samples.
+    """
+    columns = {"start": "record.parameters.initialization", "seed": "record.parameters.seed"}
+    columns |= {"species": "record.classes", "top1": "metrics.test.top1"}
+    runs = done.only(lambda run: run.name in MODELS or TENTH in run.name).table(columns)
+    rows: list[dict[str, Any]] = []
+    for species, group in runs.groupby("species"):
+        by_seed = group.pivot(index="seed", columns="start", values="top1").rename(columns=MODELS)
+        starts = [name for name in MODELS.values() if name in by_seed]
+        values = {name: by_seed[name] for name in starts}
+        values |= {f"{one} minus {other}": by_seed[one] - by_seed[other] for one, other in combinations(starts, 2)}
+        rows += [{"species": species, "training": name} | _over_seeds(each) for name, each in values.items()]
+    return indexed(rows, "species", "training")
+
+
+def _over_seeds(values: pd.Series) -> dict[str, Any]:
+    """Mean over the seeds and its interval, which a single seed does not have."""
+    found = values.dropna().tolist()
+    if not found:
+        return {"seeds": 0}
+    low, high = of_seeds(found)
+    interval = f"{low:.4f} to {high:.4f}" if len(found) > 1 else None
+    return {"seeds": len(found), "top-1": sum(found) / len(found), "95% interval": interval}
 
 
 # ---- methods
@@ -151,8 +168,10 @@ def repeats(done: Finished) -> pd.DataFrame:
 def of_copies(done: Finished) -> pd.DataFrame:
     """The thesis's task with the species of the trainings and with all: simple methods, programs, transformers."""
     rows: list[dict[str, Any]] = []
-    for run in of_all_species(done).values():
-        rows.append({"species": run.record["classes"], "method": f"Longformer, {MODELS[run.name]}"} | _copies_row(run))
+    for start, title in MODELS.items():
+        for run in (done.get(start), done.get(f"{start}{TENTH}1")):  # the seed that the simple methods have
+            if run is not None:
+                rows.append({"species": run.record["classes"], "method": f"Longformer, {title}"} | _copies_row(run))
     for species in ("trained-species", "copies"):
         for method, title in METHODS.items():
             measured = done.get(f"{species}-{method}")

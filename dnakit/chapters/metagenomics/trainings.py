@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from dnakit.chapters.metagenomics.measurements import accession_digests
-from dnakit.chapters.metagenomics.parameters import Parameters
+from dnakit.chapters.metagenomics.parameters import TENTH, Parameters
 from dnakit.chapters.metagenomics.references import Reference, reference
 from dnakit.chapters.pretraining.runs import PretrainingRun
 from dnakit.chapters.pretraining.starts import INITIALIZATIONS, LONGFORMER, start_of
 from dnakit.run import Outcome, Run
 
 SHALLOW = "sequence"  # the head of all of them: one dense layer
-TENTH = 0.1  # share of the species in repeated trainings
 _SETTINGS = {"accessions", "species", "copies", "lowest_rate", "highest_rate", "words"}
 
 
