@@ -130,14 +130,19 @@ class Measurement(Run):
 
     def genomes(self, corpus: "Corpus", *parts: str) -> dict[str, dict[str, bytes]]:
         """Letters by name of splits and held-out sets, from one reading of the sources."""
-        from dnakit.tokens.corpus import documents
+        return letters(self.corpus, corpus, *parts)
 
-        found: dict[str, dict[str, bytes]] = {part: {} for part in parts}
-        part_of = {name: part for part in found for name in corpus.genomes[part]}
-        for record in documents(self.corpus):
-            if record.name in part_of:
-                found[part_of[record.name]][record.name] = record.sequence
-        return found
+
+def letters(parameters: CorpusParameters, corpus: "Corpus", *parts: str) -> dict[str, dict[str, bytes]]:
+    """Letters by name of splits and held-out sets of a corpus, from one reading of its sources."""
+    from dnakit.tokens.corpus import documents
+
+    found: dict[str, dict[str, bytes]] = {part: {} for part in parts}
+    part_of = {name: part for part in found for name in corpus.genomes[part]}
+    for record in documents(parameters):
+        if record.name in part_of:
+            found[part_of[record.name]][record.name] = record.sequence
+    return found
 
 
 @dataclass(frozen=True)
@@ -190,21 +195,28 @@ class ModelMeasurement(Measurement):
 
     def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
         """Write ``bits.csv`` by genome."""
-        import pandas as pd
-
-        from dnakit.chapters.pretraining import bits_per_base
-        from dnakit.models.build import load
-        from dnakit.tokens.tokenizer import load_tokenizer
-
         genomes, path = self.genomes(corpus, *HELD_OUT), self.trained.folder() / "model"
-        model, tokenizer, seed = load(path), load_tokenizer(path), self.parameters.seed
         precision = self.trained.settings["precision"]  # that of its training, so that its key decides these numbers
-        sums = {
-            part: bits_per_base.measure(model, tokenizer, genomes[part], seed, precision=precision) for part in HELD_OUT
-        }
-        frame = pd.concat([each.reset_index().assign(ruler=part) for part, each in sums.items()])
-        _write(frame.round({"nats": 3}), folder / "bits.csv")
-        return {part: bits_per_base.summarise(each) for part, each in sums.items()}
+        return measure_model(path, genomes, self.parameters.seed, precision, folder)
+
+
+def measure_model(
+    path: Path, genomes: Mapping[str, Mapping[str, bytes]], seed: int, precision: str, folder: Path
+) -> dict[str, Any]:
+    """Write ``bits.csv`` of a saved model, by genome of both held-out sets; return its scores by set."""
+    import pandas as pd
+
+    from dnakit.chapters.pretraining import bits_per_base
+    from dnakit.models.build import load
+    from dnakit.tokens.tokenizer import load_tokenizer
+
+    model, tokenizer = load(path), load_tokenizer(path)
+    sums = {
+        part: bits_per_base.measure(model, tokenizer, genomes[part], seed, precision=precision) for part in HELD_OUT
+    }
+    frame = pd.concat([each.reset_index().assign(ruler=part) for part, each in sums.items()])
+    _write(frame.round({"nats": 3}), folder / "bits.csv")
+    return {part: bits_per_base.summarise(each) for part, each in sums.items()}
 
 
 @dataclass(frozen=True)

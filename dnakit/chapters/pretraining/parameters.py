@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from dnakit.chapters.chapter import TrainingChapterParameters
 from dnakit.models.build import Weights
 from dnakit.project import DnakitError, checked
-from dnakit.tokens.parameters import Corpora, CorpusParameters
+from dnakit.tokens.parameters import FEWEST_GENOMES, Corpora, CorpusParameters
 
 NOTEBOOK = "02_pretraining"
 NINE_MER = "longformer-9-mer-mlm"  # the row of Table 5.1 that budgets, the map of genomes and chapter 3 go on with
@@ -44,6 +44,18 @@ class Parameters(TrainingChapterParameters, Corpora):
     full_size_recipe: str
     full_size_others: list[str]
     full_size_epochs: int = Field(ge=1)
+    grid_recipe: str
+    grid_seeds: list[int]
+    grid_repeated: list[str]
+    grid_repeated_seeds: list[int]
+    grid_samples: int = Field(ge=1)
+    grid_epochs: int = Field(ge=1)
+    grid_nuclear_epochs: int = Field(ge=1)
+    overfit_models: list[str]
+    overfit_seeds: list[int]
+    overfit_genomes: int = Field(ge=FEWEST_GENOMES)
+    overfit_epochs: int = Field(ge=1)
+    leak_seeds: list[int]
     vocabularies: list[int]
     taxonomy: str
     held_out_genomes: int = Field(ge=0)
@@ -60,7 +72,7 @@ class Parameters(TrainingChapterParameters, Corpora):
 
     @model_validator(mode="after")
     def _models_are_of_the_corpora(self) -> "Parameters":
-        for field in ("models", "budget_models"):
+        for field in ("models", "budget_models", "grid_repeated", "overfit_models"):
             for name in getattr(self, field):
                 found = MODEL.fullmatch(name)
                 if not found:
@@ -71,6 +83,8 @@ class Parameters(TrainingChapterParameters, Corpora):
                     raise ValueError(f"{field!r}: {name!r} wants {found['tokenization']}, which 'tokenizations' lacks")
         if len(set(self.models)) < len(self.models):
             raise ValueError("'models' names one twice")
+        if self.leak_seeds and "BB" not in self.tokenizations:
+            raise ValueError("'leak_seeds': these trainings are of BB, which 'tokenizations' lacks")
         if self.held_out_genomes and "9-mer" not in self.tokenizations:
             raise ValueError("'held_out_genomes': they are measured with 9-mers, which 'tokenizations' lacks")
         return self

@@ -1,6 +1,6 @@
-"""The runs of chapter 2: the rows of Table 5.1, the same with other budgets, and what all of them are measured by."""
+"""The runs of chapter 2: rows of Table 5.1, the same with other budgets and at equal samples, and what measures it."""
 
-from dnakit.chapters.pretraining import full_size, measurements, recipes
+from dnakit.chapters.pretraining import full_size, grid, measurements, recipes
 from dnakit.chapters.pretraining.parameters import Parameters
 from dnakit.chapters.pretraining.trainings import PretrainingRun
 from dnakit.run import Run
@@ -12,7 +12,7 @@ def runs(parameters: Parameters) -> list[Run]:
     """All runs of the chapter."""
     trained, largest = trainings(parameters), full_size.of(parameters)
     measured = measurements.of(parameters, trained) + measurements.of_full_size(parameters, largest)
-    return [*trained, *measured, *recipes.of(parameters), *largest]
+    return [*trained, *measured, *recipes.of(parameters), *largest, *grid.of(parameters)]
 
 
 def trainings(parameters: Parameters) -> list[PretrainingRun]:

@@ -1,0 +1,301 @@
+"""The grid of Table 5.1 at equal samples: every row by one recipe, so that what differs is what the row says.
+
+Each model sees equally many samples, a random part of those that its corpus gives. The models with and without sentence
+order see parts of the same stretches, and ``<cls>`` is global in all of them, so that they differ in the task alone.
+
+Two claims of the thesis need trainings of their own. That Longalbert *overfits* is tested on few genomes that are seen
+many times, with static masks, and with one dropout in both architectures. That a *split after resampling* leaks is
+tested on passes of BigBird-style words over few genomes: some passes over genomes whose other passes are trained on are
+set apart, as such a split would do.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from dnakit.chapters.pretraining import measurements
+from dnakit.chapters.pretraining.measurements import SEGMENTATION, SegmentationAlone
+from dnakit.chapters.pretraining.parameters import Parameters, parts_of
+from dnakit.chapters.pretraining.recipes import RecipeRun, known
+from dnakit.chapters.pretraining.trainings import LANGUAGES
+from dnakit.project import DnakitError
+from dnakit.run import Outcome, Run
+from dnakit.tokens.parameters import HELD_OUT, CorpusParameters
+
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
+    from transformers import PreTrainedModel
+
+    from dnakit.tokens.corpus import Corpus
+    from dnakit.tokens.samples import MlmSamples
+
+PREFIX = "grid-"  # begins the names of these runs
+OVERFIT, LEAK = f"{PREFIX}overfit-", f"{PREFIX}leak-"
+DROPOUT = 0.1  # of both architectures where overfitting is tested
+TRAINING, EVALUATED = "training", 400  # the training samples once more, without dropout: so many of them
+LEAK_MODEL, RESAMPLED = "longformer-BB-mlm", "resampled"
+PASSES, PASSES_APART, LEAK_EPOCHS = 10, 0.1, 4  # over each genome (the thesis's), and the share that a split takes
+
+
+def of(parameters: Parameters) -> list[Run]:
+    """The runs of the grid; none where the chapter names no recipe for it or holds no genomes out.
+
+    Raises
+    ------
+    DnakitError
+        For a recipe that does not exist.
+    """
+    if not parameters.grid_recipe or not parameters.held_out_genomes:
+        return []
+    recipe = known(parameters.grid_recipe)
+    rows = [(model, seed) for seed in parameters.grid_seeds for model in parameters.models]
+    rows += [(model, seed) for seed in parameters.grid_repeated_seeds for model in parameters.grid_repeated]
+    pairs = [(model, seed) for seed in parameters.overfit_seeds for model in parameters.overfit_models]
+    trained = [GridRun(parameters, f"{PREFIX}{model}-seed-{seed}", recipe, seed, model) for model, seed in rows]
+    overfit = [Overfit(parameters, f"{OVERFIT}{model}-seed-{seed}", recipe, seed, model) for model, seed in pairs]
+    leaks = [Leak(parameters, f"{LEAK}seed-{seed}", recipe, seed, LEAK_MODEL) for seed in parameters.leak_seeds]
+    return [*trained, *overfit, *leaks, *_segmentations(parameters, trained)]
+
+
+def _segmentations(parameters: Parameters, trained: list["GridRun"]) -> list[Run]:
+    """Segmentation alone of each corpus of the rows."""
+    found: dict[str, Run] = {}
+    for run in trained:
+        name = f"{PREFIX}{SEGMENTATION}{run.corpus.tokenization}{LANGUAGES[run.language]}"
+        found.setdefault(name, SegmentationAlone(parameters, name, run.language, run.corpus))
+    return [*found.values()]
+
+
+@dataclass(frozen=True)
+class GridRun(RecipeRun):
+    """One row of the grid. The seed draws masks, order and weights; the samples stay the same."""
+
+    recipe = "grid 1"
+
+    model: str
+
+    @property
+    def title(self) -> str:
+        """What is trained, in words."""
+        return f"{self.model} by recipe {self.chosen!r}, seed {self.seed}, {self.parameters.grid_samples:,} samples"
+
+    @property
+    def language(self) -> str:
+        """The language it learns, one of `LANGUAGES`."""
+        return "nuclear" if parts_of(self.model)["nuclear"] else "mitochondria"
+
+    @cached_property
+    def corpus(self) -> CorpusParameters:
+        """The corpus of the row, from as many genomes as the recipes train on; all pieces of the nuclear genome."""
+        return self._corpus_from(self.parameters.recipe_genomes)
+
+    def _corpus_from(self, genomes: int) -> CorpusParameters:
+        changes = {"genomes": [genomes] * len(self.parameters.tokenizations), "nuclear_pieces": 0}
+        return self.parameters.model_copy(update=changes).corpus_of(self.model)
+
+    @property
+    def epochs(self) -> int:
+        """How often it sees its samples."""
+        chapter = self.parameters
+        return chapter.grid_nuclear_epochs if self.language == "nuclear" else chapter.grid_epochs
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What, besides the corpus, decides the result."""
+        parts, chapter = parts_of(self.model), self.parameters
+        return super().settings | {
+            "architecture": parts["architecture"],
+            "head": parts["head"],
+            "global_attention": "cls",
+            "precision": chapter.training()["precision"],
+            "samples": chapter.grid_samples // self.epochs,
+        }
+
+    def compute(self, folder: Path) -> Outcome:
+        """Train it, and measure it on the held-out genomes: ``bits.csv`` by genome."""
+        from dnakit.tokens.corpus import prepare
+
+        metrics, record = super().compute(folder)
+        corpus = prepare(self.corpus)
+        genomes = measurements.letters(self.corpus, corpus, *HELD_OUT)
+        measured = measurements.measure_model(
+            folder / "model", genomes, self.parameters.seed, self.settings["precision"], folder
+        )
+        return Outcome({**metrics, "measured": measured}, record)
+
+    def initial_model(self, corpus: "Corpus") -> "PreTrainedModel":
+        """The model that the training begins with; ``<cls>`` is global whatever the task."""
+        from dnakit.models import initial_weights
+
+        chosen = self.settings
+        return initial_weights.build(
+            chosen["architecture"],
+            chosen["head"],
+            corpus.tokenizer,
+            chosen["fresh_weights"],
+            global_attention=chosen["global_attention"],
+            **self.dropouts,
+            **self.sizes,
+        )
+
+    def all_samples(self, corpus: "Corpus") -> dict[str, "MlmSamples"]:
+        """Samples by part: an equal number of training samples, and all of the validation and held-out genomes."""
+        scored = {part: self._samples(corpus, part) for part in ("validation", *HELD_OUT)}
+        return {"train": drawn(self._training(corpus), self.settings["samples"], self.parameters.seed)} | scored
+
+    def _training(self, corpus: "Corpus") -> "MlmSamples":
+        """All training samples, with the masks and labels of the recipe."""
+        labelled: Literal["all", "selected"] = "selected" if self.settings["mlm_loss"] == "masked" else "all"
+        return self._kind(corpus, "train", self.settings["masking"], labelled, self.seed)
+
+    def _samples(self, corpus: "Corpus", part: str) -> "MlmSamples":
+        """All samples of a part, with the same masks for every seed and epoch."""
+        return self._kind(corpus, part, "static", "all", self.parameters.seed)
+
+    @property
+    def _kind(self) -> type["MlmSamples"]:
+        from dnakit.tokens.samples import MlmSamples, SentenceOrderSamples
+
+        return SentenceOrderSamples if self.settings["head"] == "mlm+sop" else MlmSamples
+
+    def _record(self, corpus: "Corpus", samples: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        found = super()._record(corpus, samples, seconds)
+        return found | {"model": self.model, "language": self.language, "computed_in": self.settings["precision"]}
+
+
+@dataclass(frozen=True)
+class Overfit(GridRun):
+    """Few genomes seen many times, with static masks and the same dropout in every architecture."""
+
+    recipe = "grid, overfitting 1"
+
+    @property
+    def title(self) -> str:
+        """What is trained, in words."""
+        return f"{self.model}, static masks, {self.epochs} epochs of {self.corpus.genomes:,} genomes, seed {self.seed}"
+
+    @cached_property
+    def corpus(self) -> CorpusParameters:
+        """The row's corpus, from few genomes."""
+        return self._corpus_from(self.parameters.overfit_genomes)
+
+    @property
+    def epochs(self) -> int:
+        """Many."""
+        return self.parameters.overfit_epochs
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The same with static masks and dropout; all samples of the training genomes are seen."""
+        found = super().settings | {"masking": "static", "dropout": DROPOUT}
+        return {name: value for name, value in found.items() if name != "samples"}
+
+    def samples(self, corpus: "Corpus") -> Mapping[str, "Dataset"]:
+        """Training samples, some of them once more to be scored without dropout, and genomes that were not seen.
+
+        Only masked tokens are labelled: they are what the curves are of.
+        """
+        from torch.utils.data import Subset
+
+        train = self._training(corpus)
+        scored = {part: self._kind(corpus, part, "static", "selected", self.seed) for part in ("validation", "near")}
+        again = Subset(self._training(corpus), range(min(EVALUATED, len(train))))
+        return {"train": train, TRAINING: again, **scored}
+
+    def compute(self, folder: Path) -> Outcome:
+        """The same; scores over all tokens are left out, because nothing is known of them."""
+        metrics, record = super().compute(folder)
+        kept = {part: _of_masked(scores) for part, scores in metrics.items() if part != "measured"}
+        return Outcome({**kept, "measured": metrics["measured"]}, record)
+
+
+def _of_masked(scores: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in scores.items() if name.startswith(("masked", "bits"))}
+
+
+@dataclass(frozen=True)
+class Leak(GridRun):
+    """BigBird-style words of few genomes in many passes, of which some are set apart after the genomes were split."""
+
+    recipe = "grid, leak 1"
+
+    @property
+    def title(self) -> str:
+        """What is trained, in words."""
+        return f"{self.model}, {PASSES} passes over {self.corpus.genomes:,} genomes, some set apart, seed {self.seed}"
+
+    @cached_property
+    def corpus(self) -> CorpusParameters:
+        """The row's corpus, from few genomes and with the thesis's number of passes."""
+        return self._corpus_from(self.parameters.overfit_genomes).model_copy(update={"resamplings": PASSES})
+
+    @property
+    def epochs(self) -> int:
+        """As many as the samples of few genomes need."""
+        return LEAK_EPOCHS
+
+    def samples(self, corpus: "Corpus") -> Mapping[str, "MlmSamples"]:
+        """Training samples, passes set apart over the same genomes, and genomes that were split off before."""
+        apart = passes_apart(corpus, self.parameters.seed)
+        train, resampled = only(self._training(corpus), ~apart), only(self._samples(corpus, "train"), apart)
+        drawn(train, self.settings["samples"], self.parameters.seed)
+        return {"train": train, RESAMPLED: resampled, "validation": self._samples(corpus, "validation")}
+
+    def compute(self, folder: Path) -> Outcome:
+        """The same, and ``leak.csv``: both kinds of a split by genome, beside the frequencies of tokens."""
+        from dnakit.chapters.pretraining import leak
+        from dnakit.tokens.corpus import prepare
+
+        outcome = super().compute(folder)
+        corpus = prepare(self.corpus)
+        samples = {part: each for part, each in self.samples(corpus).items() if part != "train"}
+        leak.by_genome(folder / "model", corpus, samples, self.settings["precision"]).to_csv(
+            folder / "leak.csv", index=False
+        )
+        return outcome
+
+
+def drawn(samples: "MlmSamples", count: int, seed: int) -> "MlmSamples":
+    """The same data set with so many of its samples, drawn among those that have room for two sentences.
+
+    Raises
+    ------
+    DnakitError
+        If there are fewer.
+    """
+    import numpy as np
+
+    from dnakit.tokens.samples import SentenceOrderSamples
+
+    possible = np.flatnonzero(samples.lengths >= SentenceOrderSamples.shortest)
+    if len(possible) < count:
+        raise DnakitError(
+            f"the training genomes give {len(possible):,} samples, but {count:,} are to be seen in each epoch: lower "
+            "'grid_samples', or raise 'recipe_genomes' or the number of epochs"
+        )
+    chosen = np.random.default_rng([seed, 4]).permutation(possible)[:count]
+    return _keep(samples, np.sort(chosen))
+
+
+def only(samples: "MlmSamples", rows: Any) -> "MlmSamples":
+    """The same data set without the samples whose rows of the corpus are False."""
+    return _keep(samples, rows[samples.rows].nonzero()[0])
+
+
+def _keep(samples: "MlmSamples", numbers: Any) -> "MlmSamples":
+    samples.rows, samples.lengths = samples.rows[numbers], samples.lengths[numbers]
+    return samples
+
+
+def passes_apart(corpus: "Corpus", seed: int) -> Any:
+    """Which rows of the training genomes belong to passes that are set apart, bool, shape (rows,)."""
+    import numpy as np
+
+    rows = corpus.dataset["train"].data
+    begins = rows.column("start").to_numpy() == 0
+    number = np.cumsum(begins) - 1  # of the pass over a genome that each row belongs to
+    count = int(begins.sum())
+    apart = np.random.default_rng([seed, 5]).permutation(count)[: max(1, round(PASSES_APART * count))]
+    return np.isin(number, apart)
