@@ -57,9 +57,8 @@ def fine_tune(run: Training, folder: Path) -> Outcome:
     samples = copies.copies(run.parameters, run.seed, run.share)
     data = datasets(samples, tokenizer, run.parameters.words)
     settings = training.TrainingParameters(**run.parameters.training() | {"seed": run.seed})
-    begin, classes = (run.initialization, run.start, run.head, run.architecture), len(samples.genes)
     results = training.train(
-        lambda: counting_top5(starts.model_of(*begin, num_labels=classes)),
+        lambda: counting_top5(run.initial_model(len(samples.genes))),
         data,
         settings,
         summarise,
@@ -196,8 +195,13 @@ def _record(run: Training, samples: Copies, data: dict[str, GeneSamples], second
         "pretrained": {"profile": run.parameters.pretrained, "name": run.start.name, "key": run.start.key},
         "classes": len(samples.genes),
         "samples": {part: len(each) for part, each in data.items()},
-        "tokens": {"mean": float(tokens.mean()), "least": int(tokens.min()), "most": int(tokens.max())},
+        "tokens": _extent(tokens),
+        "bases": _extent(samples.genes["sequence"].map(len).to_numpy()),
         "seconds": seconds,
         "device": device.in_words(),
         "computed_in": device.resolved(run.parameters.precision),
     }
+
+
+def _extent(sizes: np.ndarray) -> dict[str, float]:
+    return {"mean": float(sizes.mean()), "least": int(sizes.min()), "most": int(sizes.max())}
