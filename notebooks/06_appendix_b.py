@@ -34,7 +34,7 @@ from dnakit.report.display import prose, show
 #
 # The values below are the *smoke* profile: simulated data and models of 64 neurons. It runs every cell in a minute, and is
 # too small to compare models. `dnakit execute --profile laptop 06_appendix_b` trains the models at their real size on the
-# real data of the earlier chapters; all of it takes about six core-hours in fp32. Lists of epochs and rates are in the order
+# real data of the earlier chapters; all of it takes about ten core-hours in fp32. Lists of epochs and rates are in the order
 # small Longformer, ELMo, large Longformer; those of pretraining lack ELMo.
 
 # %% tags=["parameters", "hide-input"]
