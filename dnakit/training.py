@@ -216,6 +216,13 @@ def _schedule(parameters: TrainingParameters, steps: int) -> dict[str, Any]:
     }
 
 
+def workers() -> int:
+    """Processes that make samples: beside a GPU two, since the training's own process is busy with giving it work."""
+    import torch
+
+    return 2 if torch.cuda.is_available() else 0
+
+
 def arguments(checkpoints: Path, parameters: TrainingParameters, steps: int) -> TrainingArguments:
     """The Trainer's settings for our parameters and so many steps, and nothing that is not needed."""
     import torch
@@ -241,12 +248,14 @@ def arguments(checkpoints: Path, parameters: TrainingParameters, steps: int) -> 
         save_strategy="epoch",
         save_total_limit=2,
         logging_strategy="no",
+        logging_nan_inf_filter=False,  # it waits for the GPU at every step
         report_to="none",
         disable_tqdm=True,
         batch_eval_metrics=True,
         label_names=["labels"],
         remove_unused_columns=False,
         dataloader_pin_memory=torch.cuda.is_available(),
+        dataloader_num_workers=workers(),
     )
     settings._n_gpu = min(1, settings.n_gpu)  # more would multiply the batch of the same run
     return settings

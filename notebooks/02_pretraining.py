@@ -78,12 +78,14 @@ recipes = ["laptop", "muon"]  # ways to train that are compared, see "A recipe f
 recipe_seeds = [1]  # each of them with each of these seeds
 recipe_genomes = 12  # on so many genomes
 full_size_recipe = "laptop"  # the recipe of the row at the thesis's size; none when empty
-full_size_others = []  # recipes by which that row is trained too
+full_size_others = []  # recipes by which that row is trained too,
+full_size_other_epochs = []  # and for how many epochs by each
 full_size_epochs = 2  # of that row, on the genomes of the recipes (thesis: 50)
 grid_recipe = ""  # the recipe of the grid, see "The grid at equal samples"; none when empty
 grid_seeds = [1]  # all models with each of these seeds,
 grid_repeated = []  # and these models
 grid_repeated_seeds = []  # with each of these too
+grid_local_seeds = []  # seeds of the 9-mer row without global attention
 grid_samples = 200  # that each of them sees
 grid_epochs = 2  # in so many epochs,
 grid_nuclear_epochs = 2  # and of the nuclear genome in so many
@@ -476,7 +478,7 @@ show(
 
 # %% [markdown]
 # The **full-size** row trains on the thesis's number of genomes for the thesis's number of epochs, by several recipes of the
-# next section. The book's row is that of the recipe with the lowest masked loss on the validation genomes. The thesis prints
+# next section (the thesis's own for fewer epochs, its batches being small). The book's row is that of the recipe with the lowest masked loss on the validation genomes. The thesis prints
 # accuracy and perplexity over all tokens: 0.8875 and 1.7257. So each row is also measured over all tokens: the book's as it
 # is and after one more epoch with the loss over all tokens, and the thesis's own recipe.
 
@@ -510,8 +512,8 @@ show(
 # * `decay`: the same, but the rate rises over the first 3% of the steps and falls to zero over the last 20%.
 # * `muon`: `decay`, but the matrices inside the blocks are trained by Muon {cite}`jordan2024muon`, which makes all
 #   directions of a step equally large.
-# * The others change the rate, the batch, the dropout or the initial weights. With batches of 32, for the full-size row on a
-#   GPU, Adam's rate is twice that of batches of 8.
+# * The others change the rate, the batch, the dropout or the initial weights. With batches of 64, for the full-size row on a
+#   GPU, Adam's rate is higher, as the square root of the batch.
 #
 # All recipes see the same samples once, and are scored on the same masked tokens of the set far.
 

@@ -27,7 +27,9 @@ def test_the_row_changes_no_key_of_another_run():
 
 def test_the_row_by_another_recipe_is_the_row_of_that_recipe():
     chosen, other = (
-        chapter_of(NOTEBOOK, "smoke", {"full_size_recipe": one, "full_size_others": [two]}).runs
+        chapter_of(
+            NOTEBOOK, "smoke", {"full_size_recipe": one, "full_size_others": [two], "full_size_other_epochs": [2]}
+        ).runs
         for one, two in (("laptop", "decay"), ("decay", "laptop"))
     )
     assert chosen[f"{OTHER}decay"].key == other[FULL_SIZE].key != chosen[FULL_SIZE].key

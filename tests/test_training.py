@@ -102,6 +102,18 @@ def test_a_longer_training_goes_on_where_a_shorter_one_ended(tmp_path: Path) -> 
     assert sorted(each.name for each in longer.iterdir()) == ["attempts.json", "history.csv", "last", "model"]
 
 
+def test_processes_that_make_samples_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = {"train": tiny_training.Samples(0, 100), "validation": tiny_training.Samples(1, 40)}
+    for many in (0, 2):
+        monkeypatch.setattr(training, "workers", lambda many=many: many)
+        training.train(
+            tiny_training.model, samples, tiny_training.parameters(16), tiny_training.summarise, tmp_path / str(many)
+        )
+    one, other = (load_file(tmp_path / many / "model" / "model.safetensors") for many in ("0", "2"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert (tmp_path / "0" / "history.csv").read_text() == (tmp_path / "2" / "history.csv").read_text()
+
+
 def test_the_history_has_an_epoch_a_row_and_ends_in_the_metrics(undisturbed: tuple[Path, dict[str, Any]]) -> None:
     folder, final = undisturbed
     history = pd.read_csv(folder / "history.csv")

@@ -97,5 +97,8 @@ def of(parameters: Parameters) -> list[FullSize]:
         return []
     recipe, seed = known(parameters.full_size_recipe), parameters.seed
     row = FullSize(parameters, FULL_SIZE, recipe, seed)
-    others = [FullSize(parameters, f"{OTHER}{known(name)}", name, seed) for name in parameters.full_size_others]
+    others = [
+        FullSize(parameters.model_copy(update={"full_size_epochs": epochs}), f"{OTHER}{known(other)}", other, seed)
+        for other, epochs in zip(parameters.full_size_others, parameters.full_size_other_epochs, strict=True)
+    ]
     return [row, AllTokens(parameters, ALL_TOKENS, recipe, seed, row), *others]
