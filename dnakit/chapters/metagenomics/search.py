@@ -155,7 +155,7 @@ class Searcher:
         self.index, self.align = index, align
         self.counts = np.diff(index.postings.indptr)  # records that have each k-mer
         beyond = BEYOND * OVERHANG
-        self.targets = [f"{beyond}{letters.replace('N', '-')}{beyond}" for letters in index.sequences]
+        self.targets = [f"{beyond}{letters.replace('N', '-')}{beyond}".encode() for letters in index.sequences]
 
     def search(self, reads: Sequence[bytes]) -> Hits:
         """The nearest records of each read; none of a short one, or one that shares no k-mer with the reference."""
@@ -169,7 +169,7 @@ class Searcher:
             if len(read) >= SHORTEST:
                 candidates = self._candidates(*_row(votes, row))
                 if self.align:
-                    found = self._aligned(read.decode(), candidates)
+                    found = self._aligned(read, candidates)
                 else:
                     lacking = ((int(voters[row]) - vote, record) for record, vote in candidates)
                     found = list(islice(lacking, CANDIDATES))
@@ -209,7 +209,7 @@ class Searcher:
         parts = (np.ones(int(chosen.sum()), np.float32), numbers[chosen], np.concatenate([[0], np.cumsum(voters)]))
         return sparse.csr_matrix(parts, shape=(len(reads), 4**K)) @ self.index.postings, voters
 
-    def _aligned(self, read: str, candidates: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
+    def _aligned(self, read: bytes, candidates: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
         """Edits and record of the nearest candidates, at most `SLACK` edits farther than the best, the nearest first.
 
         The first one is aligned whole. Genes of about its length have the read at about the same place, so that only a
@@ -222,8 +222,9 @@ class Searcher:
         found = edlib.align(read, first, "HW", "locations", -1, _EQUAL)
         start, end = found["locations"][0]
         part = max(0, int(start or 0) - MARGIN), int(end) + MARGIN
-        best, known = found["editDistance"], "N" not in read
+        best, known = found["editDistance"], b"N" not in read
         kept = [(best, 0, record)]
+        seen: dict[bytes, int] = {}  # related records often have the same bases there
         for order, (record, _) in enumerate(candidates, start=1):
             if order >= _worth_aligning(best, len(read)):
                 break
@@ -233,8 +234,10 @@ class Searcher:
                 if known and part[0] >= OVERHANG and part[1] <= len(target) - OVERHANG:
                     equal = None  # nothing stands for several bases
                 target = target[part[0] : part[1]]
-            distance = edlib.align(read, target, "HW", "distance", best + SLACK, equal)["editDistance"]
-            if distance >= 0:
+            if target not in seen:
+                seen[target] = edlib.align(read, target, "HW", "distance", best + SLACK, equal)["editDistance"]
+            distance = seen[target]
+            if 0 <= distance <= best + SLACK:
                 kept.append((distance, order, record))
                 best = min(best, distance)
         return [(distance, record) for distance, _, record in sorted(kept)[:CANDIDATES]]
