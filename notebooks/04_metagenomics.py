@@ -49,6 +49,7 @@ words = "gene"  # where 9-mer words are counted from: gene, genome, whole, or sm
 trained_share = 1.0  # of the species, for the three trainings
 repeated = []  # initializations that are trained on a tenth of the species too
 repeat_seeds = []  # with these seeds
+global_attention_seeds = []  # seeds of the trainings that compare projections of <cls>
 programs = ["vsearch", "mmseqs2", "blastn"]  # compared where they are installed
 program_samples = 20  # of the thesis's test samples that a program is asked about
 asked = 30  # records of each fair task

@@ -57,9 +57,8 @@ def fine_tune(run: Training, folder: Path) -> Outcome:
     samples = copies.copies(run.parameters, run.seed, run.share)
     data = datasets(samples, tokenizer, run.parameters.words)
     settings = training.TrainingParameters(**run.parameters.training() | {"seed": run.seed})
-    begin, classes = (run.initialization, run.start, run.head, run.architecture), len(samples.genes)
     results = training.train(
-        lambda: counting_top5(starts.model_of(*begin, num_labels=classes)),
+        lambda: counting_top5(run.initial_model(len(samples.genes))),
         data,
         settings,
         summarise,

@@ -24,6 +24,7 @@ class Parameters(TrainingChapterParameters):
     trained_share: float = Field(gt=0, le=1)
     repeated: list[str]
     repeat_seeds: list[int]
+    global_attention_seeds: list[int]
     programs: list[str]
     program_samples: int = Field(ge=10)
     asked: int = Field(ge=10)

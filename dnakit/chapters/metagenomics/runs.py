@@ -1,5 +1,6 @@
 """The runs of chapter 4: measurements without training, trainings, and measurements of what was trained."""
 
+from dnakit.chapters.metagenomics import global_attention
 from dnakit.chapters.metagenomics.measurements import measurements
 from dnakit.chapters.metagenomics.model_measurements import model_measurements
 from dnakit.chapters.metagenomics.parameters import Parameters
@@ -11,4 +12,5 @@ __all__ = ["Parameters", "Training", "runs"]
 
 def runs(parameters: Parameters) -> list[Run]:
     """All runs of the chapter."""
-    return [*measurements(parameters), *trainings(parameters), *model_measurements(parameters)]
+    trained = [*trainings(parameters), *global_attention.trainings(parameters)]
+    return [*measurements(parameters), *trained, *model_measurements(parameters)]

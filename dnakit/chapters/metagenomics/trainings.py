@@ -7,14 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dnakit.chapters.metagenomics.measurements import accession_digests
 from dnakit.chapters.metagenomics.parameters import TENTH, Parameters
 from dnakit.chapters.metagenomics.references import Reference, reference
 from dnakit.chapters.pretraining.runs import PretrainingRun
-from dnakit.chapters.pretraining.starts import INITIALIZATIONS, LONGFORMER, start_of
+from dnakit.chapters.pretraining.starts import INITIALIZATIONS, LONGFORMER, model_of, start_of
 from dnakit.run import Outcome, Run
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 SHALLOW = "sequence"  # the head of all of them: one dense layer
 _SETTINGS = {"accessions", "species", "copies", "lowest_rate", "highest_rate", "words"}
@@ -86,6 +89,10 @@ class Training(Run):
         from dnakit.chapters.metagenomics.fine_tuning import fine_tune
 
         return fine_tune(self, folder)
+
+    def initial_model(self, species: int) -> "PreTrainedModel":
+        """The model that the training begins with."""
+        return model_of(self.initialization, self.start, self.head, self.architecture, num_labels=species)
 
 
 def trainings(parameters: Parameters) -> list[Run]:

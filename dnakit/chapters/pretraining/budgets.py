@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
 from dnakit.chapters.pretraining.full_size import ALL_TOKENS, FULL_SIZE, OTHER
+from dnakit.chapters.pretraining.grid import PREFIX as GRID
 from dnakit.chapters.pretraining.measurements import MODEL_MEASURED, SIMPLE
 from dnakit.chapters.pretraining.parameters import NINE_MER
 from dnakit.chapters.pretraining.recipes import PREFIX, RECIPES
@@ -50,7 +51,7 @@ def trained(done: Finished) -> dict[str, FinishedRun]:
 
 
 def _is_nine_mer(run: FinishedRun) -> bool:
-    if run.name.startswith((PREFIX, OTHER)) or run.name == ALL_TOKENS:  # the same model by another recipe
+    if run.name.startswith((PREFIX, OTHER, GRID)) or run.name == ALL_TOKENS:  # the same model by another recipe
         return False
     paths = ("parameters.architecture", "parameters.head", "corpus.tokenization", "corpus.piece")
     return tuple(run.value(f"record.{path}") for path in paths) == ("longformer", "mlm", "9-mer", 0)

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dnakit.chapters.pretraining import measurements
 from dnakit.chapters.pretraining.measurements import SEGMENTATION, SegmentationAlone
-from dnakit.chapters.pretraining.parameters import Parameters, parts_of
+from dnakit.chapters.pretraining.parameters import NINE_MER, Parameters, parts_of
 from dnakit.chapters.pretraining.recipes import RecipeRun, known
 from dnakit.chapters.pretraining.trainings import LANGUAGES
 from dnakit.project import DnakitError
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dnakit.tokens.samples import MlmSamples
 
 PREFIX = "grid-"  # begins the names of these runs
-OVERFIT, LEAK = f"{PREFIX}overfit-", f"{PREFIX}leak-"
+OVERFIT, LEAK, LOCAL = f"{PREFIX}overfit-", f"{PREFIX}leak-", f"{PREFIX}local-"
 DROPOUT = 0.1  # of both architectures where overfitting is tested
 TRAINING, EVALUATED = "training", 400  # the training samples once more, without dropout: so many of them
 LEAK_MODEL, RESAMPLED = "longformer-BB-mlm", "resampled"
@@ -55,8 +55,9 @@ def of(parameters: Parameters) -> list[Run]:
     pairs = [(model, seed) for seed in parameters.overfit_seeds for model in parameters.overfit_models]
     trained = [GridRun(parameters, f"{PREFIX}{model}-seed-{seed}", recipe, seed, model) for model, seed in rows]
     overfit = [Overfit(parameters, f"{OVERFIT}{model}-seed-{seed}", recipe, seed, model) for model, seed in pairs]
+    local = [Local(parameters, f"{LOCAL}seed-{seed}", recipe, seed, NINE_MER) for seed in parameters.grid_local_seeds]
     leaks = [Leak(parameters, f"{LEAK}seed-{seed}", recipe, seed, LEAK_MODEL) for seed in parameters.leak_seeds]
-    return [*trained, *overfit, *leaks, *_segmentations(parameters, trained)]
+    return [*trained, *local, *overfit, *leaks, *_segmentations(parameters, trained)]
 
 
 def _segmentations(parameters: Parameters, trained: list["GridRun"]) -> list[Run]:
@@ -73,6 +74,7 @@ class GridRun(RecipeRun):
     """One row of the grid. The seed draws masks, order and weights; the samples stay the same."""
 
     recipe = "grid 1"
+    global_attention: ClassVar[Literal["none", "cls"]] = "cls"
 
     model: str
 
@@ -108,7 +110,7 @@ class GridRun(RecipeRun):
         return super().settings | {
             "architecture": parts["architecture"],
             "head": parts["head"],
-            "global_attention": "cls",
+            "global_attention": self.global_attention,
             "precision": chapter.training()["precision"],
             "samples": chapter.grid_samples // self.epochs,
         }
@@ -163,6 +165,18 @@ class GridRun(RecipeRun):
     def _record(self, corpus: "Corpus", samples: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         found = super()._record(corpus, samples, seconds)
         return found | {"model": self.model, "language": self.language, "computed_in": self.settings["precision"]}
+
+
+@dataclass(frozen=True)
+class Local(GridRun):
+    """The 9-mer row without global attention, beside which that of ``<cls>`` is measured."""
+
+    global_attention = "none"
+
+    @property
+    def title(self) -> str:
+        """What is trained, in words."""
+        return f"{super().title}, no token is global"
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnakit.chapters.chapter import chapter_of
+from dnakit.chapters.pretraining.grid import LOCAL, PREFIX
 from dnakit.chapters.pretraining.parameters import NINE_MER, NOTEBOOK
 from dnakit.chapters.pretraining.trainings import PretrainingRun
 from dnakit.project import DnakitError, did_you_mean
+from dnakit.run import Run
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
 LONGFORMER = "longformer"  # the small one, of chapters 2 to 5
 NUCLEAR = f"{NINE_MER}-nuclear"
 INITIALIZATIONS = {"nuclear": NUCLEAR, "mitochondria": NINE_MER, "none": NUCLEAR}  # the run of chapter 2 behind each
+
+GRID_STARTS = {  # trainings of the grid that differ in what <cls> saw, and how their names begin
+    "local": LOCAL,
+    "global": f"{PREFIX}{NINE_MER}-",
+    "global, with sentence order": f"{PREFIX}{NINE_MER}+sop-",
+}
 
 
 def start_of(profile: str, initialization: str) -> PretrainingRun:
@@ -55,12 +63,27 @@ def start_of(profile: str, initialization: str) -> PretrainingRun:
     return run
 
 
-def model_folder(run: PretrainingRun) -> Path:
+def grid_start_of(profile: str, which: str, seed: int) -> Run:
+    """The 9-mer Longformer of chapter 2's grid behind one of `GRID_STARTS`, trained with a seed.
+
+    Raises
+    ------
+    DnakitError
+        If the profile does not train it.
+    """
+    name = f"{GRID_STARTS[which]}seed-{seed}"
+    run = chapter_of(NOTEBOOK, profile).runs.get(name)
+    if run is None:
+        raise DnakitError(f"{NOTEBOOK} does not train {name} with profile {profile}: add the seed to those of its grid")
+    return run
+
+
+def model_folder(run: Run) -> Path:
     """Where its model and tokenizer are saved; it is trained now if the store lacks it."""
     return run.folder() / "model"
 
 
-def tokenizer_of(run: PretrainingRun) -> "DnaTokenizer":
+def tokenizer_of(run: Run) -> "DnaTokenizer":
     """Its tokenizer."""
     from dnakit.tokens.tokenizer import load_tokenizer
 
