@@ -9,12 +9,13 @@ tested on passes of BigBird-style words over few genomes: some passes over genom
 set apart, as such a split would do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from dnakit import store
 from dnakit.chapters.pretraining import measurements
 from dnakit.chapters.pretraining.measurements import SEGMENTATION, SegmentationAlone
 from dnakit.chapters.pretraining.parameters import NINE_MER, Parameters, parts_of
@@ -57,16 +58,8 @@ def of(parameters: Parameters) -> list[Run]:
     overfit = [Overfit(parameters, f"{OVERFIT}{model}-seed-{seed}", recipe, seed, model) for model, seed in pairs]
     local = [Local(parameters, f"{LOCAL}seed-{seed}", recipe, seed, NINE_MER) for seed in parameters.grid_local_seeds]
     leaks = [Leak(parameters, f"{LEAK}seed-{seed}", recipe, seed, LEAK_MODEL) for seed in parameters.leak_seeds]
-    return [*trained, *local, *overfit, *leaks, *_segmentations(parameters, trained)]
-
-
-def _segmentations(parameters: Parameters, trained: list["GridRun"]) -> list[Run]:
-    """Segmentation alone of each corpus of the rows."""
-    found: dict[str, Run] = {}
-    for run in trained:
-        name = f"{PREFIX}{SEGMENTATION}{run.corpus.tokenization}{LANGUAGES[run.language]}"
-        found.setdefault(name, SegmentationAlone(parameters, name, run.language, run.corpus))
-    return [*found.values()]
+    alone = {run.alone.name: run.alone for run in trained}
+    return [*alone.values(), *trained, *local, *overfit, *leaks]
 
 
 @dataclass(frozen=True)
@@ -97,6 +90,16 @@ class GridRun(RecipeRun):
         changes = {"genomes": [genomes] * len(self.parameters.tokenizations), "nuclear_pieces": 0}
         return self.parameters.model_copy(update=changes).corpus_of(self.model)
 
+    @cached_property
+    def alone(self) -> SegmentationAlone:
+        """Segmentation alone of its corpus."""
+        name = f"{PREFIX}{SEGMENTATION}{self.corpus.tokenization}{LANGUAGES[self.language]}"
+        return SegmentationAlone(self.parameters, name, self.language, self.corpus)
+
+    def needs(self) -> Sequence[Run]:
+        """Segmentation alone, over which the model gains."""
+        return [self.alone]
+
     @property
     def epochs(self) -> int:
         """How often it sees its samples."""
@@ -116,7 +119,15 @@ class GridRun(RecipeRun):
         }
 
     def compute(self, folder: Path) -> Outcome:
-        """Train it, and measure it on the held-out genomes: ``bits.csv`` by genome."""
+        """Train it, and measure it on the held-out genomes: ``bits.csv`` by genome, and what it gained."""
+        metrics, record = self._measured(folder)
+        alone = store.read_json(self.alone.folder() / "metrics.json")
+        for part, scores in metrics["measured"].items():
+            scores["gained"] = alone[part]["bits_per_base"] - scores["bits_per_base"]
+        return Outcome(metrics, record)
+
+    def _measured(self, folder: Path) -> Outcome:
+        """What the training found, and under ``measured`` what `measurements.measure_model` did."""
         from dnakit.tokens.corpus import prepare
 
         metrics, record = super().compute(folder)
@@ -206,6 +217,10 @@ class Overfit(GridRun):
         found = super().settings | {"masking": "static", "dropout": DROPOUT}
         return {name: value for name, value in found.items() if name != "samples"}
 
+    def needs(self) -> Sequence[Run]:
+        """None."""
+        return []
+
     def samples(self, corpus: "Corpus") -> Mapping[str, "Dataset"]:
         """Training samples, some of them once more to be scored without dropout, and genomes that were not seen.
 
@@ -219,14 +234,14 @@ class Overfit(GridRun):
         return {"train": train, TRAINING: again, **scored}
 
     def compute(self, folder: Path) -> Outcome:
-        """The same; scores over all tokens are left out, because nothing is known of them."""
-        metrics, record = super().compute(folder)
-        kept = {part: _of_masked(scores) for part, scores in metrics.items() if part != "measured"}
-        return Outcome({**kept, "measured": metrics["measured"]}, record)
+        """Scores of masked tokens, and the gap: the loss on genomes that were not seen minus that on seen ones."""
+        metrics, record = self._measured(folder)
+        kept = {part: _of_masked(scores) for part, scores in metrics.items()}
+        return Outcome({**kept, "gap": kept["near"]["masked_loss"] - kept[TRAINING]["masked_loss"]}, record)
 
 
-def _of_masked(scores: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in scores.items() if name.startswith(("masked", "bits"))}
+def _of_masked(scores: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in scores.items() if name.startswith(("masked", "bits", *HELD_OUT))}
 
 
 @dataclass(frozen=True)
@@ -250,6 +265,10 @@ class Leak(GridRun):
         """As many as the samples of few genomes need."""
         return LEAK_EPOCHS
 
+    def needs(self) -> Sequence[Run]:
+        """None."""
+        return []
+
     def samples(self, corpus: "Corpus") -> Mapping[str, "MlmSamples"]:
         """Training samples, passes set apart over the same genomes, and genomes that were split off before."""
         apart = passes_apart(corpus, self.parameters.seed)
@@ -262,13 +281,13 @@ class Leak(GridRun):
         from dnakit.chapters.pretraining import leak
         from dnakit.tokens.corpus import prepare
 
-        outcome = super().compute(folder)
+        metrics, record = self._measured(folder)
         corpus = prepare(self.corpus)
-        samples = {part: each for part, each in self.samples(corpus).items() if part != "train"}
-        leak.by_genome(folder / "model", corpus, samples, self.settings["precision"]).to_csv(
-            folder / "leak.csv", index=False
-        )
-        return outcome
+        samples = {**self.samples(corpus)}
+        train = samples.pop("train")
+        table = leak.by_genome(folder / "model", corpus, train, samples, self.settings["precision"])
+        table.to_csv(folder / "leak.csv", index=False)
+        return Outcome({**metrics, "leak": leak.summarise(table, RESAMPLED, "validation")}, record)
 
 
 def drawn(samples: "MlmSamples", count: int, seed: int) -> "MlmSamples":

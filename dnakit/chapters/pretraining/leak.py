@@ -13,22 +13,27 @@ import pandas as pd
 import torch
 from torch.utils.data import default_collate
 
-from dnakit.chapters.pretraining import bits_per_base
+from dnakit.chapters.pretraining import bits_per_base, intervals
 from dnakit.chapters.pretraining.segmentation import Segmentation
 from dnakit.models.build import load
 from dnakit.tokens.corpus import Corpus
+from dnakit.tokens.rows import joined
 from dnakit.tokens.samples import IGNORED, MlmSamples
 
 SUMS = ["nats", "nats_by_frequency", "bases", "masked", "right"]
 
 
-def by_genome(folder: Path, corpus: Corpus, samples: Mapping[str, MlmSamples], precision: str) -> pd.DataFrame:
+def by_genome(
+    folder: Path, corpus: Corpus, train: MlmSamples, samples: Mapping[str, MlmSamples], precision: str
+) -> pd.DataFrame:
     """Score the masked tokens of samples with a saved model and with frequencies alone, genome by genome.
 
     Parameters
     ----------
     folder
         Of the model.
+    train
+        What frequencies are counted in.
     samples
         By part, of the corpus's training genomes or another of its parts.
 
@@ -39,7 +44,7 @@ def by_genome(folder: Path, corpus: Corpus, samples: Mapping[str, MlmSamples], p
         ``bases`` (what they cover), ``masked`` (their number) and ``right``.
     """
     model, lengths = load(folder), corpus.tokenizer.token_lengths()
-    known = Segmentation(corpus.tokenizer).fit([corpus.ids("train")])
+    known = Segmentation(corpus.tokenizer).fit([joined(train.token_ids.take(train.rows))])
     frames = []
     for part, each in samples.items():
         split = part if part in corpus.genomes else "train"
@@ -59,6 +64,41 @@ def by_genome(folder: Path, corpus: Corpus, samples: Mapping[str, MlmSamples], p
         frames.append(table.rename_axis("genome").reset_index().assign(part=part))
     found = pd.concat(frames)[["part", "genome", *SUMS]]
     return found.astype(dict.fromkeys(SUMS[2:], int)).round(3)
+
+
+def summarise(table: pd.DataFrame, seen: str, unseen: str) -> dict[str, Any]:
+    """What the model gained over frequencies, in nats per masked token, on two parts, and how they differ.
+
+    Parameters
+    ----------
+    table
+        As of `by_genome`.
+    seen, unseen
+        The parts: other passes over genomes that were trained on, and genomes that were not.
+
+    Returns
+    -------
+    dict
+        ``gained`` by part, ``nats`` (the first minus the second) and ``nats_interval``, for which the genomes of either
+        part are drawn anew with replacement.
+    """
+    gains = {part: _gains(table[table.part == part]) for part in (seen, unseen)}
+    apart = gains[seen] - gains[unseen]
+    around = intervals.interval(float(apart[0]), apart[1:])
+    return {
+        "gained": {part: float(each[0]) for part, each in gains.items()},
+        "nats": around.value,
+        "nats_interval": [around.low, around.high],
+    }
+
+
+def _gains(rows: pd.DataFrame) -> np.ndarray:
+    """What the model gained on all genomes of a part, then on each resample of them."""
+    sums = np.stack([rows.nats_by_frequency - rows.nats, rows.masked], axis=1)
+    rng = np.random.default_rng([intervals.SEED, len(rows)])
+    drawn = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), intervals.RESAMPLES)
+    nats, masked = np.vstack([np.ones(len(rows), int), drawn]).dot(sums).T
+    return nats / masked
 
 
 def _batches(samples: MlmSamples) -> Iterator[dict[str, Any]]:
