@@ -123,3 +123,12 @@ def test_other_records_are_of_trained_species_and_unknown_sequences(smoke):
     assert set(found) == set(tasks.FORMS)
     assert all(0 <= method["top1"] <= 1 for form in found.values() for method in form.values())
     assert found["gene"]["search"]["top1"] > found["gene"]["none"]["top1"]
+
+
+@pytest.mark.trained
+def test_the_speed_is_that_of_the_genes_that_programs_are_asked_about(smoke):
+    run = smoke["speed"]
+    found = store.read_json(run.folder() / "metrics.json")
+    asked = copies.copies(run.parameters, run.parameters.seed).part("test")[0]
+    assert found["reads"] == min(run.parameters.program_samples, len(asked))
+    assert found["reads_per_second"] > 0

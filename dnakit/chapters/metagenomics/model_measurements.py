@@ -1,6 +1,6 @@
 """Measurements of chapter 4's trained models: what pretraining changes, how they err, other records of a species.
 
-Each needs the three trainings of Table 5.3.
+Each needs the three trainings of Table 5.3, but for the speed of such a model: it needs no training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -85,6 +85,43 @@ class OtherRecords(OfTrainings):
         return Outcome(other_records(self, folder), self._record())
 
 
+@dataclass(frozen=True)
+class Speed(Measurement):
+    """How many genes a model of Table 5.3 names in a CPU second; what it has learned does not matter for that."""
+
+    recipe = "12S speed 1"
+
+    @cached_property
+    def training(self) -> Training:
+        """The training whose model is built."""
+        return Training(self.parameters, self.name, "none", 1.0, self.parameters.seed)
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return "how fast a transformer names genes"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """Those of the training, and how many genes are named."""
+        return {**self.training.inputs(), "program_samples": self.parameters.program_samples}
+
+    def needs(self) -> Sequence[Run]:
+        """The run of chapter 2 that lends its tokenizer."""
+        return [self.training.start]
+
+    def compute(self, folder: Path) -> Outcome:
+        """Name the genes that the programs are asked about."""
+        from dnakit.chapters.metagenomics.model_measuring import speed
+        from dnakit.models import device
+
+        about = {"device": device.in_words(), "computed_in": device.resolved(self.parameters.precision)}
+        return Outcome(speed(self), self.record({}) | about)
+
+
 def model_measurements(parameters: Parameters) -> list[Run]:
-    """Both."""
-    return [PretrainingEffect(parameters, "pretraining-effect"), OtherRecords(parameters, "other-records")]
+    """All of them."""
+    return [
+        PretrainingEffect(parameters, "pretraining-effect"),
+        OtherRecords(parameters, "other-records"),
+        Speed(parameters, "speed"),
+    ]

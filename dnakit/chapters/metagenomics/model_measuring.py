@@ -16,6 +16,7 @@ import pandas as pd
 
 from dnakit.chapters.metagenomics import comparing, copies, fine_tuning, tasks
 from dnakit.chapters.metagenomics.tasks import SHARED, WITHIN_ORDER
+from dnakit.chapters.pretraining import starts
 from dnakit.data.barcodes import RANKS
 from dnakit.data.bases import reverse_complement
 from dnakit.models import build
@@ -23,7 +24,7 @@ from dnakit.tokens.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from dnakit.chapters.metagenomics.copies import Copies
-    from dnakit.chapters.metagenomics.model_measurements import OtherRecords, PretrainingEffect
+    from dnakit.chapters.metagenomics.model_measurements import OtherRecords, PretrainingEffect, Speed
     from dnakit.chapters.metagenomics.trainings import Training
     from dnakit.tokens.tokenizer import DnaTokenizer
 
@@ -164,3 +165,20 @@ def _tokens(run: Training, tokenizer: DnaTokenizer, reads: list[bytes]) -> fine_
         pd.DataFrame({"species": [str(row) for row in rows]}), reads, rows, dict.fromkeys(copies.PARTS, rows)
     )
     return fine_tuning.datasets(own, tokenizer, run.parameters.words)["test"]
+
+
+# ---- speed
+
+
+def speed(run: Speed) -> dict[str, Any]:
+    """Reads a CPU second, tokens included; the model is warm, and opened before."""
+    training, parameters = run.training, run.parameters
+    samples = copies.copies(parameters, parameters.seed)
+    reads = samples.part("test")[0][: parameters.program_samples]
+    begin = training.initialization, training.start, training.head
+    model = starts.model_of(*begin, num_labels=len(samples.genes))
+    tokenizer = starts.tokenizer_of(training.start)
+    fine_tuning.scores(model, _tokens(training, tokenizer, reads[: fine_tuning.PREDICTED]), parameters.precision)
+    before = comparing.cpu_seconds()
+    fine_tuning.scores(model, _tokens(training, tokenizer, reads), parameters.precision)
+    return {"reads": len(reads), "reads_per_second": len(reads) / (comparing.cpu_seconds() - before)}
