@@ -30,6 +30,10 @@ class DnakitError(Exception):
         return [f"{type(self).__name__}: {self}"]  # what IPython shows, and papermill
 
 
+class NotInMirror(DnakitError):
+    """A source that nobody publishes is absent from the mirror, or there is no mirror."""
+
+
 def checked(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
     """The values as a validated model; DnakitError with one line for the first that is wrong, `where` in front."""
     try:

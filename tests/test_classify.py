@@ -78,6 +78,17 @@ def test_two_reads_of_one_name_are_refused_and_nothing_is_written(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["reads"]
 
 
+def test_without_a_mirror_the_line_names_a_reference_that_can_be_downloaded(tmp_path, monkeypatch):
+    monkeypatch.delenv("DNAKIT_MIRROR", raising=False)
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path / "data"))
+    (tmp_path / "reads.fa").write_text(">a\nACGT\n")
+    with pytest.raises(
+        DnakitError, match="'mitohelper-2025-11' exists in the mirror only: give --reference mitohelper "
+    ):
+        command.classify(str(tmp_path / "reads.fa"), "mitohelper-2025-11", output=tmp_path / "names.tsv")
+    assert not (tmp_path / "names.tsv").exists()
+
+
 def test_an_empty_file_gives_the_header(tmp_path):
     assert named(tmp_path, b"") == [HEADER]
 

@@ -370,7 +370,7 @@ def _from_url(source: Source) -> Path:
 
     if source.url is None:
         instead = f"fetch '{source.instead}' instead" if source.instead else "give a file of your own"
-        raise DnakitError(
+        raise NotInMirror(
             f"'{source.name}' exists in the mirror only: set DNAKIT_MIRROR to the folder that holds {source.mirror}, "
             f"{instead}, or use simulated data (--profile smoke)"
         )

@@ -16,7 +16,7 @@ from dnakit.chapters.metagenomics.classifier import METHODS, Answer, Classifier,
 from dnakit.chapters.metagenomics.references import Reference, reference
 from dnakit.data.barcodes import RANKS
 from dnakit.data.reads import Names, Read, read_reads
-from dnakit.project import DnakitError, absolute, did_you_mean, published
+from dnakit.project import DnakitError, NotInMirror, absolute, did_you_mean, published
 
 UNASSIGNED = "Unassigned"
 HEADER = ("Feature ID", "Taxon", "Confidence")
@@ -82,6 +82,7 @@ def classify(
     _refuse_one_file_for_two({"the reads": reads, "--reference": known, "--taxonomy": taxa}, output, report)
     chosen: Method = "search" if method == "search" else "k-mers"
     tally, found = Tally(), reference(known, taxa)
+    _refuse_absent(known, found)
     classifier.prepared(found, chosen)  # makes the index before processes ask for it
     answers = _answers(_with_progress(read_reads(reads)), found, chosen, jobs)
     first = list(islice(answers, 1))  # what is no reads is refused before anything is written
@@ -120,6 +121,17 @@ def _refuse_one_file_for_two(inputs: Mapping[str, str | None], output: Path | No
             raise DnakitError(f"{what} is a file, and {path} is a folder: give the name of a file in it")
         if (other := seen.setdefault(absolute(path), what)) != what:
             raise DnakitError(f"{other} and {what} are one file, {path}: give another name")
+
+
+def _refuse_absent(known: str, found: Reference) -> None:
+    """A release that nobody publishes any more is in a mirror only; the newest one can be downloaded."""
+    try:
+        found.digests()
+    except NotInMirror as error:
+        raise DnakitError(
+            f"the reference '{known}' exists in the mirror only: give --reference mitohelper (the newest release, "
+            "downloaded once) or a file of your own, or set DNAKIT_MIRROR to the folder that holds it"
+        ) from error
 
 
 def _taxon(names: np.ndarray, down_to: int) -> str:
