@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dnakit.project import (
     DnakitError,
+    NotInMirror,
     absolute,
     checked,
     data_folder,
