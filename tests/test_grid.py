@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from dnakit.chapters.chapter import chapter_of
-from dnakit.chapters.pretraining import budgets, grid
+from dnakit.chapters.pretraining import budgets, grid, grid_results
+from dnakit.chapters.pretraining.gains import Resampled
 from dnakit.chapters.pretraining.grid import Leak, Overfit, drawn, passes_apart
 from dnakit.models import build
 from dnakit.project import DnakitError
@@ -165,3 +166,53 @@ def test_a_row_of_the_grid_is_no_budget(tmp_path):
     }
     (folder / "run.json").write_text(json.dumps(record))
     assert not budgets.trained(Finished("recorded", "laptop", {folder.name: folder}))
+
+
+# ---- what the results say
+
+
+def finished(names):
+    runs = chapter_of(NOTEBOOK, "smoke", GRID).runs
+    return Finished("this run", "smoke", {name: runs[name].folder() for name in names})
+
+
+def test_before_any_run_every_claim_and_every_model_says_so():
+    nothing = Finished("recorded", "laptop", {})
+    assert set(grid_results.verdicts(nothing)["at this size"]) == {grid_results.NOT_RUN}
+    table = grid_results.table(nothing)
+    assert len(table) == 13
+    assert set(table["training", "seeds"]) == {grid_results.NOT_RUN}
+    assert not grid_results.of_grid(nothing)
+
+
+def test_every_claim_compares_models_of_the_grid():
+    models = chapter_of(NOTEBOOK, "laptop").parameters.models
+    assert {name for claim in grid_results.CLAIMS for name in (claim.first, claim.second)} <= set(models)
+    assert [*dict.fromkeys(grid_results._models())] == grid_results._models()
+    assert set(grid_results._models()) == set(models)
+
+
+def test_seeds_that_agree_add_nothing_to_an_interval_and_seeds_that_do_not_widen_it():
+    rng = np.random.default_rng(0)
+    draws = rng.normal(size=2000)
+    alike = [Resampled(0.0, draws)] * 3
+    apart = [Resampled(shift, draws + shift) for shift in (-3.0, 0.0, 3.0)]
+    assert grid_results.over_seeds(alike).interval == pytest.approx(Resampled(0.0, draws).interval)
+    wide = grid_results.over_seeds(apart)
+    assert wide.value == 0
+    assert wide.draws.std() == pytest.approx(np.hypot(1, 3 / np.sqrt(3)), rel=0.05)  # of a mean of three seeds
+
+
+@pytest.mark.slow
+def test_the_results_are_those_of_the_runs():
+    names = ["held-out-mitochondria", "grid-segmentation-9-mer", "grid-longformer-9-mer-mlm-seed-1"]
+    names += ["grid-longformer-9-mer-mlm+sop-seed-1", "grid-local-seed-1"]
+    done = finished(names)
+    row = grid_results.table(done).loc["mitochondrial", "Longformer", "9-mer", "MLM"]
+    measured = done["grid-longformer-9-mer-mlm-seed-1"].metrics["measured"]
+    for part in ("near", "far"):
+        assert row[part, "gained"].split(" ")[0] == f"{measured[part]['gained']:+.3f}"
+        assert row[part, "bits per base"].split(" ")[0] == f"{measured[part]['bits_per_base']:.3f}"
+    verdicts = grid_results.verdicts(done)
+    compared = verdicts[verdicts["at this size"] != grid_results.NOT_RUN].index.tolist()
+    assert compared == ["sentence order lowers the plateau, 9-mers", "a global <cls> helps masked language modelling"]

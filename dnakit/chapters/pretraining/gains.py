@@ -36,17 +36,19 @@ PAIRS = {  # what the text compares: its name, and the two models
 }
 
 
-class _Resampled(NamedTuple):
+class Resampled(NamedTuple):
     """A number of all genomes of a set, and of each resample of them."""
 
     value: float
     draws: NDArray[np.float64]
 
-    def minus(self, other: "_Resampled") -> "_Resampled":
-        return _Resampled(self.value - other.value, self.draws - other.draws)
+    def minus(self, other: "Resampled") -> "Resampled":
+        """The difference, resample by resample."""
+        return Resampled(self.value - other.value, self.draws - other.draws)
 
     @property
     def interval(self) -> Interval:
+        """The number with its 95% interval."""
         return interval(self.value, self.draws)
 
 
@@ -98,7 +100,7 @@ def gained(done: Finished) -> dict[str, pd.DataFrame]:
     for part in HELD_OUT:
         rows = {}
         for run in _models(done):
-            model, alone = _of(done, run, part), _alone(done, run, part)
+            model, alone = resampled(done, run, part), _alone(done, run, part)
             if alone is not None:
                 both = {BITS: model.interval, ALONE: alone.value, GAINED: alone.minus(model).interval}
                 rows[run.record["model"].removesuffix("-nuclear")] = both
@@ -131,8 +133,8 @@ def comparisons(done: Finished) -> pd.DataFrame:
 
 
 def _compared(done: Finished, first: FinishedRun, second: FinishedRun, part: str) -> dict[str, str]:
-    bits = _of(done, first, part).minus(_of(done, second, part))
-    cells, better = {BITS: format(bits.interval, "+.3f")}, _Resampled(-bits.value, -bits.draws)
+    bits = resampled(done, first, part).minus(resampled(done, second, part))
+    cells, better = {BITS: format(bits.interval, "+.3f")}, Resampled(-bits.value, -bits.draws)
     alone = [_alone(done, run, part) for run in (first, second)]
     if alone[0] is not None and alone[1] is not None:
         better = alone[0].minus(alone[1]).minus(bits)
@@ -170,34 +172,34 @@ def _language(done: Finished) -> str:
     return next(iter(done.values())).record["language"]
 
 
-def _of(done: Finished, run: FinishedRun, part: str) -> _Resampled:
+def resampled(done: Finished, run: FinishedRun, part: str) -> Resampled:
     """Bits per base of a run with a table ``bits.csv`` of sums by genome."""
-    sums = _rows(run, "bits.csv", part)
-    return _Resampled(*intervals.bits_per_base(sums, _groups(done, run.record["language"], part)))
+    sums = sums_of(run, "bits.csv", part)
+    return Resampled(*intervals.bits_per_base(sums, drawn_together(done, run.record["language"], part)))
 
 
-def _alone(done: Finished, run: FinishedRun, part: str) -> _Resampled | None:
+def _alone(done: Finished, run: FinishedRun, part: str) -> Resampled | None:
     """Segmentation alone on the masks of a model; None for a budget, of which it is not known."""
     if not MODEL.fullmatch(run.record["model"]):
         return None
     parts = parts_of(run.record["model"])
-    return _of(done, done[f"{SEGMENTATION}{parts['tokenization']}{parts['nuclear'] or ''}"], part)
+    return resampled(done, done[f"{SEGMENTATION}{parts['tokenization']}{parts['nuclear'] or ''}"], part)
 
 
-def _simple(done: Finished, part: str) -> dict[str, _Resampled]:
+def _simple(done: Finished, part: str) -> dict[str, Resampled]:
     """Simple methods whose bits per base are kept for each genome."""
     run = done[f"{SIMPLE}{_language(done)}"]
-    bits = _rows(run, "bits.csv", part)
+    bits = sums_of(run, "bits.csv", part)
     bases = _genomes(done, run.record["language"], part).bases
-    groups = _groups(done, run.record["language"], part)
+    groups = drawn_together(done, run.record["language"], part)
     found = {}
     for method in BY_GENOME:
         sums = pd.DataFrame({"nats": bits[method] * bases * np.log(2), "bases": bases})
-        found[method] = _Resampled(*intervals.bits_per_base(sums, groups))
+        found[method] = Resampled(*intervals.bits_per_base(sums, groups))
     return found
 
 
-def _groups(done: Finished, language: str, part: str) -> pd.Series:
+def drawn_together(done: Finished, language: str, part: str) -> pd.Series:
     """What is drawn together: the families of the set far where there are families, else single genomes."""
     genomes = _genomes(done, language, part)
     alone = part != "far" or genomes.family.isna().any()
@@ -205,10 +207,10 @@ def _groups(done: Finished, language: str, part: str) -> pd.Series:
 
 
 def _genomes(done: Finished, language: str, part: str) -> pd.DataFrame:
-    return _rows(done[f"{HELD_OUT_GENOMES}{language}"], "genomes.csv", part)
+    return sums_of(done[f"{HELD_OUT_GENOMES}{language}"], "genomes.csv", part)
 
 
-def _rows(run: FinishedRun, file: str, part: str) -> pd.DataFrame:
+def sums_of(run: FinishedRun, file: str, part: str) -> pd.DataFrame:
     """The rows of one held-out set, by genome."""
     frame = run.frame(file)
     return frame[frame.ruler == part].set_index("genome")

@@ -1,0 +1,282 @@
+"""What the grid at equal samples says: a row for each model, and a verdict for each claim, from finished runs.
+
+Intervals draw families (of the set far; else genomes) anew, the same ones for all models, and with them the seeds of
+the trainings, where there are several. A mean over few seeds varies less among its own seeds than among others; so the
+distance of a seed from the mean is enlarged by ``sqrt(n / (n - 1))``.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+
+from dnakit.chapters.pretraining import intervals
+from dnakit.chapters.pretraining.gains import ALONE, BITS, GAINED, Resampled, drawn_together, resampled, sums_of
+from dnakit.chapters.pretraining.grid import LEAK, LOCAL, OVERFIT, PREFIX, TRAINING
+from dnakit.chapters.pretraining.intervals import Interval
+from dnakit.chapters.pretraining.measurements import HELD_OUT_GENOMES, SEGMENTATION
+from dnakit.chapters.pretraining.parameters import NINE_MER, parts_of
+from dnakit.chapters.pretraining.results import ROW, TASKS, published
+from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.intervals import wilson
+from dnakit.report.tables import MISSING
+from dnakit.tokens.parameters import HELD_OUT
+
+NOT_RUN, OPEN, HOLDS, FAILS = "not run yet", "open", "holds", "does not hold"
+TRAINED, NATS = "training", "nats per masked token"
+UNSEEN = "near"  # the genomes that were not seen, where overfitting is measured
+LONGALBERT, LONGFORMER = "longalbert-12-mer-mlm", "longformer-12-mer-mlm"  # where overfitting is measured
+
+
+class Claim(NamedTuple):
+    """What a claim predicts of two models: the first gains more than the second (+1), or less (-1)."""
+
+    text: str
+    first: str
+    second: str
+    sign: int
+
+
+CLAIMS = (
+    Claim("9-mers are better than 12-mers", NINE_MER, "longformer-12-mer-mlm", 1),
+    Claim("9-mers are better than 6-mers", NINE_MER, "longformer-6-mer-mlm", 1),
+    Claim("sentence order lowers the plateau, 9-mers", "longformer-9-mer-mlm+sop", NINE_MER, -1),
+    Claim("sentence order lowers the plateau, 6-mers", "longformer-6-mer-mlm+sop", "longformer-6-mer-mlm", -1),
+    Claim("sentence order lowers the plateau, 12-mers", "longformer-12-mer-mlm+sop", "longformer-12-mer-mlm", -1),
+    Claim("sentence order lowers the plateau, BB", "longformer-BB-mlm+sop", "longformer-BB-mlm", -1),
+    Claim("BigBird-style words are better than 9-mers", "longformer-BB-mlm", NINE_MER, 1),
+    Claim("Longalbert is worse than Longformer, 9-mers", "longalbert-9-mer-mlm", NINE_MER, -1),
+)
+
+
+def of_grid(done: Finished) -> Finished:
+    """The runs of the grid, and the held-out genomes that intervals need; none where no grid is finished."""
+    found = done.only(lambda run: run.name.startswith(PREFIX))
+    return done.only(lambda run: run.name.startswith((PREFIX, HELD_OUT_GENOMES))) if found else found
+
+
+# ---- numbers with their resamples
+
+
+def over_seeds(each: Sequence[Resampled]) -> Resampled:
+    """The mean over seeds; its resamples draw the seeds too."""
+    draws, count = np.stack([one.draws for one in each]), len(each)
+    mean = draws.mean(0)
+    if count > 1:
+        chosen = np.random.default_rng(intervals.SEED).integers(count, size=draws.shape)
+        around = np.take_along_axis(draws - mean, chosen, axis=0).mean(0)
+        mean = mean + around * np.sqrt(count / (count - 1))
+    return Resampled(float(np.mean([one.value for one in each])), mean)
+
+
+def seeds_of(done: Finished, start: str) -> dict[int, FinishedRun]:
+    """The finished runs whose names begin so and end with a seed, by seed."""
+    names = [name for name in done if name.startswith(f"{start}seed-")]
+    return {int(name.rpartition("-")[2]): done[name] for name in sorted(names)}
+
+
+def gain(done: Finished, run: FinishedRun, part: str) -> Resampled:
+    """What a row of the grid needs less than segmentation alone, bits per base."""
+    return _alone(done, run, part).minus(resampled(done, run, part))
+
+
+def _alone(done: Finished, run: FinishedRun, part: str) -> Resampled:
+    parts = parts_of(run.record["model"])
+    return resampled(done, done[f"{PREFIX}{SEGMENTATION}{parts['tokenization']}{parts['nuclear'] or ''}"], part)
+
+
+# ---- the table of models
+
+
+def table(done: Finished) -> pd.DataFrame:
+    """A row for each model of Table 5.1: samples, and on both held-out sets bits per base and what it gained."""
+    found = {_row(model): _cells(done, model) for model in _models()}
+    columns = pd.MultiIndex.from_tuples(next(iter(found.values())))
+    frame = pd.DataFrame([[*cells.values()] for cells in found.values()], columns=columns)
+    frame.index = pd.MultiIndex.from_tuples(found, names=ROW)
+    return frame
+
+
+def _models() -> list[str]:
+    """Names of the models of Table 5.1, in its order."""
+    heads, names = {tasks: head for head, tasks in TASKS.items()}, []
+    for language, model, tokenizer, tasks in published()[ROW].itertuples(index=False, name=None):
+        if language != "reference":
+            ending = "-nuclear" if language == "nuclear" else ""
+            names.append(f"{model.lower()}-{tokenizer}-{heads[tasks]}{ending}")
+    return names
+
+
+def _row(model: str) -> tuple[str, ...]:
+    parts = parts_of(model)
+    language = "nuclear" if parts["nuclear"] else "mitochondrial"
+    return language, parts["architecture"].capitalize(), parts["tokenization"], TASKS[parts["head"]]
+
+
+def _cells(done: Finished, model: str) -> dict[tuple[str, str], str]:
+    runs = list(seeds_of(done, f"{PREFIX}{model}-").values())
+    cells = {(TRAINED, "seeds"): str(len(runs)) if runs else NOT_RUN}
+    cells[TRAINED, "samples"] = f"{runs[0].samples_seen:,}" if runs else MISSING
+    for part in HELD_OUT:
+        texts = _measured(done, runs, part) if runs else {}
+        cells |= {(part, name): texts.get(name, MISSING) for name in (BITS, ALONE, GAINED, "masked tokens right")}
+    cells["sentence order", "right"] = _order(runs)
+    return cells
+
+
+def _measured(done: Finished, runs: Sequence[FinishedRun], part: str) -> dict[str, str]:
+    bits = over_seeds([resampled(done, run, part) for run in runs])
+    gained = over_seeds([gain(done, run, part) for run in runs])
+    right = np.mean([run.metrics["measured"][part]["masked_accuracy"] for run in runs])
+    return {
+        BITS: f"{bits.interval:.3f}",
+        ALONE: f"{_alone(done, runs[0], part).value:.3f}",
+        GAINED: f"{gained.interval:+.3f}",
+        "masked tokens right": f"{right:.1%}",
+    }
+
+
+def _order(runs: Sequence[FinishedRun]) -> str:
+    """Pairs of sentences put in order, of all genomes that were not trained on; n is the pairs, whatever the seeds."""
+    parts = ("validation", *HELD_OUT)
+    if not runs or "sop_accuracy" not in runs[0].metrics["validation"]:
+        return MISSING
+    pairs = np.array([runs[0].record["samples"][part] for part in parts])
+    shares = np.mean([[run.metrics[part]["sop_accuracy"] for part in parts] for run in runs], axis=0)
+    share = float((shares * pairs).sum() / pairs.sum())
+    return f"{Interval(share, *wilson(share, int(pairs.sum()))):.3f}"
+
+
+# ---- the claims
+
+
+def verdicts(done: Finished) -> pd.DataFrame:
+    """What each claim compares, the difference with its interval, and whether it holds at this size."""
+    rows = [_compared(done, claim) for claim in CLAIMS] + [_overfits(done), *_leaks(done), _global(done)]
+    return pd.DataFrame(rows).set_index("claim")
+
+
+def _compared(done: Finished, claim: Claim) -> dict[str, str]:
+    both = _differences(done, *(f"{PREFIX}{name}-" for name in (claim.first, claim.second)))
+    return _line(claim.text, "gained: the first minus the second, bits per base", both, claim.sign)
+
+
+def _differences(done: Finished, first: str, second: str) -> dict[str, list[Resampled]]:
+    """By held-out set: what the first gained minus what the second gained, seed by seed."""
+    one, other = seeds_of(done, first), seeds_of(done, second)
+    common = sorted(set(one) & set(other))
+    return {
+        part: [gain(done, one[seed], part).minus(gain(done, other[seed], part)) for seed in common] for part in HELD_OUT
+    }
+
+
+def _line(text: str, what: str, found: dict[str, list[Resampled]], sign: int) -> dict[str, str]:
+    """A row of `verdicts`; the set far decides where there are two sets."""
+    seeds = len(next(iter(found.values())))
+    cells = {part: f"{over_seeds(each).interval:+.3f}" if each else MISSING for part, each in found.items()}
+    decides = found.get("far", next(iter(found.values())))
+    verdict = _verdict(over_seeds(decides).interval, sign) if decides else NOT_RUN
+    return {
+        "claim": text,
+        "number": what,
+        "seeds": str(seeds) if seeds else MISSING,
+        "near": cells.get("near", MISSING),
+        "far": cells.get("far", MISSING),
+        "at this size": verdict,
+    }
+
+
+def _verdict(around: Interval, sign: int) -> str:
+    return OPEN if around.open else HOLDS if around.value * sign > 0 else FAILS
+
+
+def _overfits(done: Finished) -> dict[str, str]:
+    one, other = (seeds_of(done, f"{OVERFIT}{model}-") for model in (LONGALBERT, LONGFORMER))
+    common = sorted(set(one) & set(other))
+    apart = [gap(done, one[seed]).minus(gap(done, other[seed])) for seed in common]
+    what = "gap between unseen and seen genomes: Longalbert minus Longformer, nats per masked token"
+    return _line("Longalbert overfits", what, {UNSEEN: apart}, 1)
+
+
+def gap(done: Finished, run: FinishedRun) -> Resampled:
+    """Loss on genomes of the set near minus that on training samples, nats per masked token, both without dropout."""
+    unseen = _loss(done, run)
+    seen = run.metrics[TRAINING]["masked_loss"]
+    return Resampled(unseen.value - seen, unseen.draws - seen)
+
+
+def _loss(done: Finished, run: FinishedRun) -> Resampled:
+    """Nats per masked token of the set near."""
+    sums = sums_of(run, "bits.csv", UNSEEN)
+    per_token = pd.DataFrame({"nats": sums.nats * np.log(2), "bases": sums.masked})
+    groups = drawn_together(done, run.record["language"], UNSEEN)
+    return Resampled(*intervals.bits_per_base(per_token, groups))
+
+
+def _leaks(done: Finished) -> list[dict[str, str]]:
+    """One row for each seed of the leak; its interval is recorded with it."""
+    text = "a split after resampling gives away its test set"
+    what = "gained over token frequencies: new passes over trained genomes minus genomes split off before, nats"
+    rows = []
+    for run in seeds_of(done, LEAK).values():
+        around = Interval(run.metrics["leak"]["nats"], *run.metrics["leak"]["nats_interval"])
+        shown = {"seeds": "1", "near": f"{around:+.3f}", "far": MISSING, "at this size": _verdict(around, 1)}
+        rows.append({"claim": text, "number": what} | shown)
+    return rows or [_line(text, what, {UNSEEN: []}, 1)]
+
+
+def _global(done: Finished) -> dict[str, str]:
+    both = _differences(done, f"{PREFIX}{NINE_MER}-", LOCAL)
+    return _line("a global <cls> helps masked language modelling", "gained: with minus without, bits per base", both, 1)
+
+
+# ---- overfitting
+
+
+def overfitting(done: Finished) -> pd.DataFrame:
+    """A row for each architecture and seed: final losses on seen and unseen genomes, and when unseen were best."""
+    rows = []
+    for model in (LONGALBERT, LONGFORMER):
+        for seed, run in seeds_of(done, f"{OVERFIT}{model}-").items():
+            by_epoch = run.frame("history.csv").set_index("epoch")[f"{UNSEEN}_masked_loss"]
+            rows.append(
+                {
+                    "model": parts_of(model)["architecture"].capitalize(),
+                    "seed": seed,
+                    "seen genomes": run.metrics[TRAINING]["masked_loss"],
+                    "unseen genomes": f"{_loss(done, run).interval:.3f}",
+                    "gap": f"{gap(done, run).interval:+.3f}",
+                    "lowest on unseen": by_epoch.min(),
+                    "at epoch": by_epoch.idxmin(),
+                }
+            )
+    return pd.DataFrame(rows).set_index(["model", "seed"]) if rows else pd.DataFrame()
+
+
+def overfitting_by_epoch(done: Finished) -> sns.FacetGrid | None:
+    """Losses on seen and unseen genomes by epoch, a panel for each architecture; lines are seeds."""
+    frames = []
+    for model in (LONGALBERT, LONGFORMER):
+        for seed, run in seeds_of(done, f"{OVERFIT}{model}-").items():
+            history = run.frame("history.csv")
+            for part, genomes in {TRAINING: "seen genomes", UNSEEN: "unseen genomes"}.items():
+                named = {"model": parts_of(model)["architecture"].capitalize(), "seed": seed, "genomes": genomes}
+                frames.append(pd.DataFrame({"epoch": history.epoch, NATS: history[f"{part}_masked_loss"], **named}))
+    if not frames:
+        return None
+    grid = sns.relplot(
+        pd.concat(frames, ignore_index=True),
+        kind="line",
+        x="epoch",
+        y=NATS,
+        style="genomes",
+        units="seed",
+        estimator=None,
+        col="model",
+        color="#222222",
+        height=2.4,
+        aspect=1.1,
+    )
+    return grid.set_titles("{col_name}")
