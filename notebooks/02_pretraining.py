@@ -332,22 +332,21 @@ show(
 # drawn at random, so most of its genomes have close relatives in training. The set **far** contains whole families (of the
 # nuclear genome: chromosomes) of which training saw nothing.
 #
-# Two cautions. Bits per base do not rank the tokenizations: the visible tokens of a k-mer word tell a model where a masked token
+# Bits per base do not rank the tokenizations: the visible tokens of a k-mer word tell a model where a masked token
 # begins and how long it is, and in a large vocabulary that alone says much about its bases. The simple methods
 # below are not told this. So what is compared is how many bits a model **gained**: what it needs less than **segmentation
 # alone**. Segmentation alone is a predictor that knows the visible token boundaries and no base. It learned from the
 # training genomes of the row how often each token stands at a place in its word, among tokens of its length. Where two
 # tokens of a word are masked, and in BigBird-style words, it knows only how frequent tokens are. It is scored on the very
 # masks that the model was scored on.
-# And genomes of the set far are relatives of each other, so the compressor gains on them *alone* from copying one from
-# another.
 #
 # Brackets are 95% intervals: genomes are drawn anew 2,000 times with replacement, on the set far whole families (of the
 # nuclear genome: pieces). They say what other genomes would change, not what another seed of a training would.
 #
 # The simple methods need no neural network. They learned from the genomes that the 9-mer model is trained on: Markov
-# models of fixed and of mixed order, and a general compressor (xz; *after training* means what the held-out genomes add to
-# the compressed training genomes). These read a genome in one direction. A masked language model sees both sides, so the
+# models of fixed and of mixed order, and a general compressor (xz; *after training* means what a held-out genome adds to
+# the compressed training genomes; each genome is compressed by itself, because those of the set far are relatives of each
+# other). These read a genome in one direction. A masked language model sees both sides, so the
 # method to compare it with is the two-sided context model.
 
 # %% tags=["remove-input"]
@@ -379,7 +378,7 @@ prose(
     "{nuclear_open} nuclear rows the interval covers zero, so that this is open.",
     few=len(gained["fewer"]),
     all=sum(map(len, gained.values())),
-    names=", ".join(f"`{name}`" for name in gained["fewer"]) or "none",
+    names="; ".join(gained["fewer"]) or "none",
     more=len(gained["more"]),
     open=len(gained["open"]),
     nuclear_all=sum(map(len, nuclear.values())),
@@ -634,11 +633,11 @@ prose(
     "* An accuracy over all tokens says nothing without that of copying, {copy:.3f}. Of the thesis's 0.8875 for 9-mers, "
     "{nine.skill:.0%} of what copying leaves open is learned, and of its best row, BigBird-style words, {bigbird.skill:.0%}.\n"
     "* After {size[epochs]:.0f} epochs on {size[genomes]:,.0f} genomes the 9-mer Longformer names "
-    "{masked[near][longformer-9-mer-mlm]:.1%} of the masked tokens of the set near and "
-    "{masked[far][longformer-9-mer-mlm]:.1%} of those of the set far. Looking twelve bases on either side up in the same "
+    "{masked[near][Longformer, 9-mer, MLM]:.1%} of the masked tokens of the set near and "
+    "{masked[far][Longformer, 9-mer, MLM]:.1%} of those of the set far. Looking twelve bases on either side up in the same "
     "training genomes names **{masked[near][lookup: 12 bp, as seen]:.1%}** and "
     "**{masked[far][lookup: 12 bp, as seen]:.1%}**.\n"
-    "* It needs {bits[near][longformer-9-mer-mlm]:.3f} and {bits[far][longformer-9-mer-mlm]:.3f} bits per base. Two bases of "
+    "* It needs {bits[near][Longformer, 9-mer, MLM]:.3f} and {bits[far][Longformer, 9-mer, MLM]:.3f} bits per base. Two bases of "
     "context need {bits[near][order 2]:.3f} and {bits[far][order 2]:.3f}, mixed orders {bits[near][mixed orders]:.3f} and "
     "{bits[far][mixed orders]:.3f}, context on both sides {bits[near][two-sided]:.3f} and {bits[far][two-sided]:.3f}. The "
     "model is told more than these methods: where their masked tokens begin, and often how long they are. That alone, "
@@ -658,8 +657,8 @@ prose(
     size=sizes.loc[row],
     masked=masked,
     bits=bits,
-    near=over_alone["near"].loc["longformer-9-mer-mlm"],
-    far=over_alone["far"].loc["longformer-9-mer-mlm"],
+    near=over_alone["near"].loc["Longformer, 9-mer, MLM"],
+    far=over_alone["far"].loc["Longformer, 9-mer, MLM"],
     random=budget_results.shortest(of_budgets).loc["random"],
     informed=budget_results.shortest(of_budgets).loc["informed"],
     longest=budget_results.table(of_budgets).iloc[-1],

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dnakit.chapters.pretraining import intervals, results
 from dnakit.chapters.pretraining.intervals import Interval, interval
 from dnakit.chapters.pretraining.measurements import (
+    COMPRESSOR,
     HELD_OUT_GENOMES,
     MODEL_MEASURED,
     SEGMENTATION,
@@ -103,7 +104,7 @@ def gained(done: Finished) -> dict[str, pd.DataFrame]:
             model, alone = resampled(done, run, part), _alone(done, run, part)
             if alone is not None:
                 both = {BITS: model.interval, ALONE: alone.value, GAINED: alone.minus(model).interval}
-                rows[run.record["model"].removesuffix("-nuclear")] = both
+                rows[results.model_in_words(run)] = both
         found[part] = pd.DataFrame.from_dict(rows, orient="index", columns=[BITS, ALONE, GAINED])
     return found
 
@@ -195,6 +196,20 @@ def _simple(done: Finished, part: str) -> dict[str, Resampled]:
     found = {}
     for method in BY_GENOME:
         sums = pd.DataFrame({"nats": bits[method] * bases * np.log(2), "bases": bases})
+        found[method] = Resampled(*intervals.bits_per_base(sums, groups))
+    return found | _compressed(done, part)
+
+
+def _compressed(done: Finished, part: str) -> dict[str, Resampled]:
+    """The compressor; nothing where it was not run."""
+    name = f"{COMPRESSOR}{_language(done)}"
+    if name not in done:
+        return {}
+    bits = sums_of(done[name], "bits.csv", part)
+    groups = drawn_together(done, _language(done), part)
+    found = {}
+    for method in results.XZ:
+        sums = pd.DataFrame({"nats": bits[method] * np.log(2), "bases": bits.bases})
         found[method] = Resampled(*intervals.bits_per_base(sums, groups))
     return found
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MODEL_MEASURED, SIMPLE = "ruler-", "simple-methods-"  # names begin so: recorded runs have them
 SEGMENTATION, VOCABULARY, HELD_OUT_GENOMES = "segmentation-", "vocabulary-", "held-out-"
-SENTENCE_ORDER = "sentence-order-"
+SENTENCE_ORDER, COMPRESSOR = "sentence-order-", "compressor-"
 RECIPE = "yardsticks 2"  # begins the recipe of every measurement
 
 
@@ -40,7 +40,10 @@ def of(parameters: Parameters, trained: Sequence[PretrainingRun]) -> list["Measu
     measured = [ModelMeasurement(parameters, f"{MODEL_MEASURED}{run.name}", run.language, run) for run in trained]
     maps = [GenomeMap(parameters, "map", run.language, run) for run in trained if run.name == NINE_MER]
     alone = [*_segmentations(parameters, trained), *_sentence_orders(parameters, trained)]
-    return [*simple, *measured, *maps, *alone, *_held_out(parameters, trained)]
+    languages = [language for language in LANGUAGES if any(run.language == language for run in trained)]
+    held_out = [HeldOutGenomes(parameters, f"{HELD_OUT_GENOMES}{language}", language) for language in languages]
+    compressed = [Compressor(parameters, f"{COMPRESSOR}{language}", language) for language in languages]
+    return [*simple, *measured, *maps, *alone, *held_out, *compressed]
 
 
 def of_full_size(parameters: Parameters, trained: Sequence[RecipeRun]) -> list["Measurement"]:
@@ -79,12 +82,6 @@ def _sentence_orders(parameters: Parameters, trained: Sequence[PretrainingRun]) 
         parts = parts_of(run.model)
         if run.name in parameters.models and parts["head"] == "mlm+sop" and not parts["nuclear"]:
             yield SentenceOrder(parameters, f"{SENTENCE_ORDER}{parts['tokenization']}", run.language, run.corpus)
-
-
-def _held_out(parameters: Parameters, trained: Sequence[PretrainingRun]) -> Iterator["HeldOutGenomes"]:
-    for language in LANGUAGES:
-        if any(run.language == language for run in trained):
-            yield HeldOutGenomes(parameters, f"{HELD_OUT_GENOMES}{language}", language)
 
 
 @dataclass(frozen=True)
@@ -147,7 +144,7 @@ def letters(parameters: CorpusParameters, corpus: "Corpus", *parts: str) -> dict
 
 @dataclass(frozen=True)
 class SimpleMethods(Measurement):
-    """Markov models, a two-sided context model, a general compressor, and lookups of masked tokens."""
+    """Markov models, a two-sided context model, and lookups of masked tokens."""
 
     recipe = f"{RECIPE}, simple methods"
 
@@ -156,7 +153,7 @@ class SimpleMethods(Measurement):
         """What is measured, in words."""
         genomes = self.corpus.genomes
         learned = f"{genomes:,}" if genomes else "all"
-        return f"Markov models, xz and lookups from {learned} genomes on the held-out genomes of {self.language}"
+        return f"Markov models and lookups from {learned} genomes on the held-out genomes of {self.language}"
 
     def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
         """Write ``bits.csv``: bits per base of each held-out genome by method."""
@@ -166,6 +163,32 @@ class SimpleMethods(Measurement):
         bits, results = simple_methods.measure(corpus, genomes, self.parameters.seed)
         _write(bits, folder / "bits.csv", float_format="%.5g")
         return results
+
+
+@dataclass(frozen=True)
+class Compressor(Measurement):
+    """A general compressor on each held-out genome, alone and after the training genomes."""
+
+    recipe = f"{RECIPE}, compressor"
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return f"xz on each held-out genome of {self.language}"
+
+    def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
+        """Write ``bits.csv``: bits of each genome, and its known bases; the metrics are bits per base of all."""
+        import pandas as pd
+
+        from dnakit.chapters.pretraining.compressor import AFTER, ALONE, xz_bits
+
+        genomes = self.genomes(corpus, "train", *HELD_OUT)
+        bits = {part: xz_bits([*genomes["train"].values()], genomes[part]) for part in HELD_OUT}
+        _write(pd.concat([each.reset_index().assign(ruler=part) for part, each in bits.items()]), folder / "bits.csv")
+        return {
+            part: {name: float(each[name].sum() / each.bases.sum()) for name in (ALONE, AFTER)}
+            for part, each in bits.items()
+        }
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,13 @@ import pandas as pd
 
 from dnakit import metrics
 from dnakit.chapters.pretraining.intervals import Interval
-from dnakit.chapters.pretraining.measurements import MODEL_MEASURED, SEGMENTATION, SENTENCE_ORDER, SIMPLE
+from dnakit.chapters.pretraining.measurements import (
+    COMPRESSOR,
+    MODEL_MEASURED,
+    SEGMENTATION,
+    SENTENCE_ORDER,
+    SIMPLE,
+)
 from dnakit.chapters.pretraining.parameters import MODEL, NINE_MER, parts_of
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.intervals import wilson
@@ -41,16 +47,8 @@ SIZES = {
     "epochs": "record.parameters.epochs",
     "minutes": "record.seconds",
 }
-METHODS = (
-    "order 2",
-    "order 8",
-    "order 12",
-    "best order",
-    "mixed orders",
-    "xz, alone",
-    "xz, after training",
-    "two-sided",
-)
+CONTEXT = ("order 2", "order 8", "order 12", "best order", "mixed orders", "two-sided")
+XZ = ("xz, alone", "xz, after training")
 
 
 # ---- choosing finished runs
@@ -68,7 +66,8 @@ def beside_copying(done: Finished) -> Finished:
 
 def measured(done: Finished, language: str) -> Finished:
     """What measures a language: simple methods that learned from the genomes of the rows, and the rows' models."""
-    return done.only(lambda run: run.name == f"{SIMPLE}{language}" or _measures_row(run, language))
+    simple = (f"{SIMPLE}{language}", f"{COMPRESSOR}{language}")
+    return done.only(lambda run: run.name in simple or _measures_row(run, language))
 
 
 def examples(done: Finished) -> Finished:
@@ -218,10 +217,11 @@ def bits(done: Finished) -> pd.DataFrame:
     found: dict[str, dict[str, float]] = {}
     for run in _simple_first(done):
         if run.name.startswith(SIMPLE):
-            of_part = {part: run.metrics[part]["bits_per_base"] for part in HELD_OUT}
-            found |= {name: {part: of_part[part][name] for part in HELD_OUT} for name in METHODS}
+            found |= {name: {part: run.metrics[part]["bits_per_base"][name] for part in HELD_OUT} for name in CONTEXT}
+        elif run.name.startswith(COMPRESSOR):
+            found |= {name: {part: run.metrics[part][name] for part in HELD_OUT} for name in XZ}
         else:
-            found[_model(run)] = {part: run.metrics[part]["bits_per_base"] for part in HELD_OUT}
+            found[model_in_words(run)] = {part: run.metrics[part]["bits_per_base"] for part in HELD_OUT}
     return pd.DataFrame.from_dict(found, orient="index", columns=list(HELD_OUT)).rename_axis("method")
 
 
@@ -233,8 +233,8 @@ def masked(done: Finished) -> pd.DataFrame:
             for name in run.metrics["near"]["masked"]:
                 scores = {part: run.metrics[part]["masked"][name] for part in HELD_OUT}
                 found[f"lookup: {name}"] = _first_and_five(scores, "top1", "top5")
-        else:
-            found[_model(run)] = _first_and_five(run.metrics, "masked_accuracy", "masked_top5")
+        elif run.name.startswith(MODEL_MEASURED):
+            found[model_in_words(run)] = _first_and_five(run.metrics, "masked_accuracy", "masked_top5")
     columns = [column for part in HELD_OUT for column in (part, f"{part}, top 5")]
     return pd.DataFrame.from_dict(found, orient="index", columns=columns).rename_axis("method")
 
@@ -248,11 +248,13 @@ def _first_and_five(scores: Mapping[str, Mapping[str, float]], first: str, five:
 
 
 def _simple_first(done: Finished) -> list[FinishedRun]:
-    return sorted(done.values(), key=lambda run: not run.name.startswith(SIMPLE))
+    return sorted(done.values(), key=lambda run: (not run.name.startswith(SIMPLE), run.name.startswith(MODEL_MEASURED)))
 
 
-def _model(run: FinishedRun) -> str:
-    return run.record["model"].removesuffix("-nuclear")
+def model_in_words(run: FinishedRun) -> str:
+    """The row of Table 5.1 that was measured, such as ``Longformer, 9-mer, MLM``; its language is said elsewhere."""
+    parts = parts_of(run.record["model"])
+    return f"{parts['architecture'].capitalize()}, {parts['tokenization']}, {TASKS[parts['head']]}"
 
 
 def neighbours(done: Finished) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Methods without a neural network on held-out genomes: context models, a compressor, lookups of masked tokens."""
+"""Methods without a neural network on held-out genomes: context models, lookups of masked tokens."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from dnakit.chapters.pretraining import lookups, markov
-from dnakit.chapters.pretraining.compressor import xz_bits_per_base
 from dnakit.chapters.pretraining.lookups import TokenLookups
 from dnakit.chapters.pretraining.shared_words import shared_words
 from dnakit.tokens.corpus import Corpus
@@ -61,7 +60,6 @@ def measure(
         bits = {f"order {order}": fixed.of_order(order).bits_per_base(held_out) for order in ORDERS}
         bits |= {"best order": fixed.bits_per_base(held_out)}
         bits |= {method: _of_all(each, held_out) for method, each in by_genome.items()}
-        bits |= {f"xz, {what}": each for what, each in xz_bits_per_base(train, held_out).items()}
         results[part] = {"bits_per_base": bits, "masked": _looked_up(known, corpus, part, seed)}
     return pd.concat(frames), results
 
