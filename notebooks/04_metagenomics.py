@@ -324,7 +324,8 @@ show(
     fish.draw_reliability,
     recorded,
     here,
-    "Of the names with a confidence, the share that is right, by rank. Dotted: what a perfect calibration gives.",
+    "Of the names with a confidence, the share that is right, by rank. Dotted: what a perfect calibration gives. A point has at "
+    "least 0.5% of the reads.",
 )
 
 # %% tags=["remove-input"]

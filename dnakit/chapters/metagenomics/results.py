@@ -36,6 +36,7 @@ TENTH = "-tenth-seed-"  # in the names of the trainings on a tenth of the specie
 LEVELS = {"known": "known species", "species": "new species", "genus": "new genus"}  # what is new about a record
 FORMS = {"gene": "whole gene", "fragment": "150-300 bases", "amplicon": "MiFish amplicon"}
 FASTEST = 1e6  # reads a CPU second that can be
+FEWEST = 0.005  # of the reads in a point of the reliability diagram
 CALIBRATED = ("class", "order", "family", "genus", "species")
 COLORS = {"Mitochondria": PALETTE["9-mer"], "Untrained": PALETTE["12-mer"], "Hg38": PALETTE["6-mer"]}
 
@@ -262,14 +263,12 @@ def draw_reliability(done: Finished) -> sns.FacetGrid | None:
     """Reliability: of the names of a confidence, the share that is right; a perfect calibration is the diagonal."""
     if "confidence" not in done:
         return None
-    data = done["confidence"].frame("reliability.csv")
+    data = done["confidence"].frame("reliability.csv").query("weight >= @FEWEST")
     grid = sns.relplot(
-        data, kind="line", x="confidence", y="right", col="rank", marker="o", errorbar=None, height=2.4, aspect=0.85,
-        color=PALETTE["9-mer"],
+        data, kind="line", x="confidence", y="right", hue="rank", marker="o", errorbar=None, height=3.0, aspect=1.4
     )  # fmt: skip
-    for axes in grid.axes.flat:
-        axes.plot([0, 1], [0, 1], color="#888888", linewidth=0.8, linestyle=":")
-    return grid.set_titles("{col_name}").set_axis_labels("confidence", "share right")
+    grid.ax.axline((0, 0), slope=1, color="#888888", linewidth=0.8, linestyle=":")
+    return grid.set_axis_labels("confidence", "share right")
 
 
 def draw_risk(done: Finished) -> sns.FacetGrid | None:
