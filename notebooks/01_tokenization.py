@@ -15,10 +15,11 @@
 # %% [markdown]
 # # 1 Tokenization
 #
-# *Thesis section 4.2.1.* A transformer reads **tokens**, and DNA has no words to make them from. The thesis
-# {cite}`lorello2021` cuts a genome into **words**. A word has a fixed length of 6, 9 or 12 bases (a *k-mer*), or a random
-# length as in BigBird {cite}`zaheer2020bigbird`. **Byte-pair encoding** (BPE) {cite}`gage1994bpe,sennrich2016bpe` then
-# splits each word into tokens. The set of all tokens is the *vocabulary*. It is learned from the genomes.
+# *Thesis section 4.2.1.* A transformer reads **tokens**, and DNA has no words to make them from. The thesis (Lorello 2021)
+# cuts a genome into **words**. A word has a fixed length of 6, 9 or 12 bases (a *k-mer*), or a random length as in BigBird
+# ([Zaheer et al. 2020](https://arxiv.org/abs/2007.14062)). **Byte-pair encoding** (BPE; Gage 1994; [Sennrich et al.
+# 2016](https://doi.org/10.18653/v1/P16-1162)) then splits each word into tokens. The set of all tokens is the *vocabulary*.
+# It is learned from the genomes.
 #
 # **The question of this chapter:** what do these four tokenizations make of the same genomes? How large are the
 # vocabularies really, how many bases does a token hold, how many bases fit into the 256 tokens that the model reads, and

@@ -15,12 +15,12 @@
 # %% [markdown]
 # # 2 Pretraining
 #
-# *Thesis sections 4.2.1 and 5.1.* The small Longformer {cite}`beltagy2020longformer` (two blocks, eight heads, 256 wide,
-# a window of 16 tokens) is trained on mitochondrial genomes by **masked language modeling** (MLM)
-# {cite}`devlin2019bert`. Of the tokens of a sample, 15% are selected. Of these, 80% are shown to the model as `<mask>`: they are
-# the **masked tokens**. Another 10% are shown as a random token, and 10% as they are. The model has to name the true token
-# at every place. Some models also learn **sentence-order prediction** (SOP): whether two parts of a sample stand in
-# their order or are swapped.
+# *Thesis sections 4.2.1 and 5.1.* The small Longformer (two blocks, eight heads, 256 wide, a window of 16 tokens; [Beltagy et
+# al. 2020](https://arxiv.org/abs/2004.05150)) is trained on mitochondrial genomes by **masked language modeling** (MLM)
+# ([Devlin et al. 2019](https://doi.org/10.18653/v1/N19-1423)). Of the tokens of a sample, 15% are selected. Of these, 80% are
+# shown to the model as `<mask>`: they are the **masked tokens**. Another 10% are shown as a random token, and 10% as they
+# are. The model has to name the true token at every place. Some models also learn **sentence-order prediction** (SOP):
+# whether two parts of a sample stand in their order or are swapped.
 #
 # **The question of this chapter:** which tokenization does the model learn best, and what do the accuracies near 0.88
 # and the perplexities near 1.8 of Table 5.1 say about what it learned?
@@ -138,12 +138,12 @@ prose(
 # genomes, not the samples, are split into training (81%), validation (9%) and test (10%). Each row of Table 5.1 is one
 # training. It is done once and kept in the store under a key of everything that decides it.
 #
-# **Initial weights.** Before a model can learn anything of genomes, it has to find out which bases its tokens stand for,
-# and where its neighbours are. From *random* initial weights, as in the thesis, that takes longer than a small budget
-# lasts. *Informed* initial weights contain both: tokens with bases in common have similar vectors, positions are sinusoids
-# {cite}`vaswani2017attention`, and each head of attention looks at one neighbour (`dnakit/models/initial_weights.py`).
-# Architecture and number of weights are the thesis's, and all weights are trained. The laptop profile begins with informed
-# weights, the two other profiles with random ones.
+# **Initial weights.** Before a model can learn anything of genomes, it has to find out which bases its tokens stand for, and
+# where its neighbours are. From *random* initial weights, as in the thesis, that takes longer than a small budget lasts.
+# *Informed* initial weights contain both: tokens with bases in common have similar vectors, positions are sinusoids ([Vaswani
+# et al. 2017](https://arxiv.org/abs/1706.03762)), and each head of attention looks at one neighbour
+# (`dnakit/models/initial_weights.py`). Architecture and number of weights are the thesis's, and all weights are trained. The
+# laptop profile begins with informed weights, the two other profiles with random ones.
 
 # %% tags=["remove-input"]
 show(
@@ -509,8 +509,8 @@ show(
 # * `laptop`: this book's laptop profile. Adam at a constant 3e-4, batches of 8, informed initial weights, loss over the
 #   selected tokens.
 # * `decay`: the same, but the rate rises over the first 3% of the steps and falls to zero over the last 20%.
-# * `muon`: `decay`, but the matrices inside the blocks are trained by Muon {cite}`jordan2024muon`, which makes all
-#   directions of a step equally large.
+# * `muon`: `decay`, but the matrices inside the blocks are trained by Muon ([Jordan et al.
+#   2024](https://kellerjordan.github.io/posts/muon/)), which makes all directions of a step equally large.
 # * The others change the rate, the batch, the dropout or the initial weights. With batches of 64, for the full-size row on a
 #   GPU, Adam's rate is higher, as the square root of the batch.
 #

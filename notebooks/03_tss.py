@@ -15,11 +15,11 @@
 # %% [markdown]
 # # 3 Transcription start sites
 #
-# *Thesis sections 4.2.2 and 5.2.* A promoter is the stretch of DNA where the transcription of a gene begins. The first
-# base that is transcribed is the **transcription start site** (TSS). The thesis trains the small Longformer
-# {cite}`beltagy2020longformer`, pretrained in chapter 2, to find the token where the TSS lies. It reports that 96% of the
-# predictions are exact: on human promoters and, without further training, on eight other organisms down to *Plasmodium*.
-# It concludes that promoters are shared among eukaryotes.
+# *Thesis sections 4.2.2 and 5.2.* A promoter is the stretch of DNA where the transcription of a gene begins. The first base
+# that is transcribed is the **transcription start site** (TSS). The thesis trains the small Longformer ([Beltagy et al.
+# 2020](https://arxiv.org/abs/2004.05150)), pretrained in chapter 2, to find the token where the TSS lies. It reports that 96%
+# of the predictions are exact: on human promoters and, without further training, on eight other organisms down to
+# *Plasmodium*. It concludes that promoters are shared among eukaryotes.
 #
 # **The question of this chapter:** does the model recognise the promoter, or the way in which the sample was cut?
 
@@ -81,12 +81,12 @@ prose(
 # %% [markdown]
 # ## The thesis's protocol
 #
-# The promoters are those of EPDnew {cite}`dreos2017epd`, with 4,999 bases before the TSS and 5,001 from it on. Each
-# promoter is cut in two **at the TSS**. Each half is tokenized by itself, in words of nine bases that are counted from
-# the half's own first base. A sample has 254 tokens, a random number of 0 to 200 of them from before the TSS. The model
-# gives each token a score, and a softmax over the tokens makes the scores a distribution. A prediction is right if it is
-# exactly the first token after the TSS. Human promoters are split 81/9/10; the other organisms are used for evaluation
-# alone.
+# The promoters are those of EPDnew ([Dreos et al. 2017](https://doi.org/10.1093/nar/gkw1069)), with 4,999 bases before the
+# TSS and 5,001 from it on. Each promoter is cut in two **at the TSS**. Each half is tokenized by itself, in words of nine
+# bases that are counted from the half's own first base. A sample has 254 tokens, a random number of 0 to 200 of them from
+# before the TSS. The model gives each token a score, and a softmax over the tokens makes the scores a distribution. A
+# prediction is right if it is exactly the first token after the TSS. Human promoters are split 81/9/10; the other organisms
+# are used for evaluation alone.
 #
 # Since 4,999 = 555 × 9 + 4, the first half ends in a word of **four** bases, just before the TSS. We call this short word
 # the **seam**. Nowhere else in a sample does a word of four bases stand. A method that knows which nine-base words give
@@ -407,9 +407,9 @@ show(
 # %% [markdown]
 # ## What a model of the fair task looks at
 #
-# Integrated gradients {cite}`sundararajan2017` say how much each token contributes to the score of the right token. The
-# figure shows their average over promoters aligned at the TSS, above the sequence logo of the same promoters. A model that
-# knows the core promoter would show it between -40 and +10.
+# Integrated gradients ([Sundararajan et al. 2017](https://arxiv.org/abs/1703.01365)) say how much each token contributes to
+# the score of the right token. The figure shows their average over promoters aligned at the TSS, above the sequence logo of
+# the same promoters. A model that knows the core promoter would show it between -40 and +10.
 
 # %% tags=["remove-input"]
 show(

@@ -17,8 +17,8 @@
 #
 # *Thesis sections 4.2.3 and 5.3.* The **12S gene** of the mitochondrion has about 1,000 bases. Fishes, like all animals, are
 # told apart by it: a lab filters water, multiplies a part of the gene, reads it, and asks which species swam there. The
-# thesis lets the small Longformer {cite}`beltagy2020longformer`, pretrained in chapter 2, name the species of a gene with
-# sequencing errors. It reports that pretraining on mitochondria helps very much.
+# thesis lets the small Longformer ([Beltagy et al. 2020](https://arxiv.org/abs/2004.05150)), pretrained in chapter 2, name
+# the species of a gene with sequencing errors. It reports that pretraining on mitochondria helps very much.
 #
 # **The questions of this chapter:** does pretraining help, and by how much? Is the wrong language worse than none? Do
 # wrong names stay within the order? And, what the thesis leaves open: does the task ask what a lab needs, and how good are

@@ -15,9 +15,10 @@
 # %% [markdown]
 # # 5 Chromatin profiles
 #
-# *Thesis sections 4.2.4 and 5.4.* DNA is packed into **chromatin**. Where it is open, which proteins bind it and which
-# marks its histones carry differs from place to place, and the sequence decides part of it. DeepSEA {cite}`zhou2015deepsea`
-# made this a benchmark: 1,000 bp of DNA in, 919 yes-or-no profiles out. The thesis fine-tunes its Longformer on it.
+# *Thesis sections 4.2.4 and 5.4.* DNA is packed into **chromatin**. Where it is open, which proteins bind it and which marks
+# its histones carry differs from place to place, and the sequence decides part of it. DeepSEA ([Zhou and Troyanskaya
+# 2015](https://doi.org/10.1038/nmeth.3547)) made this a benchmark: 1,000 bp of DNA in, 919 yes-or-no profiles out. The thesis
+# fine-tunes its Longformer on it.
 #
 # **The question of this chapter:** do the thesis's scores stand when no neighbour of a test bin is in training? Do longer
 # inputs help, and pretraining? How far is a small transformer from simple methods and from convolutional networks?
@@ -104,11 +105,11 @@ show(
 # %% [markdown]
 # ## Methods without a network
 #
-# Four simple methods set the scale. **Nearest bins** copies the labels of the nearest training bins. It sees no sequence
-# at all, so that its score is what position alone is worth. **GC content** is a ridge regression on the share of G and C.
-# **6-mers** is a ridge regression on the counts of all 6-mers (a 6-mer and its reverse complement are one). **Gapped
-# 7-mers** is a logistic regression on the counts of words of seven bases of which five are read, the two others being
-# anything. Such words were the state of the art before networks {cite}`ghandi2014gkmsvm`.
+# Four simple methods set the scale. **Nearest bins** copies the labels of the nearest training bins. It sees no sequence at
+# all, so that its score is what position alone is worth. **GC content** is a ridge regression on the share of G and C.
+# **6-mers** is a ridge regression on the counts of all 6-mers (a 6-mer and its reverse complement are one). **Gapped 7-mers**
+# is a logistic regression on the counts of words of seven bases of which five are read, the two others being anything. Such
+# words were the state of the art before networks ([Ghandi et al. 2014](https://doi.org/10.1371/journal.pcbi.1003711)).
 #
 # AUROC is the chance that a positive bin scores above a negative one: 0.5 by guessing. AUPRC is the area under the
 # precision-recall curve: by guessing the share of positives. Both are means over the features of a kind that have at least
@@ -266,11 +267,11 @@ if "comparisons" in recorded or real:
 # %% [markdown]
 # ## Without neighbours
 #
-# The same Longformer, DeepSEA's convolutional network and DanQ {cite}`quang2016danq` in their published shapes, and the
-# best simple method, all on the same rows. What a network keeps when whole chromosomes are held out is what it reads from
-# the sequence. GC content (the table above) is the least that it should reach. *Samples seen* are training bins times
-# epochs; a simple method sees each training bin once. *Minutes* are of one core, training with validation, beside whatever
-# else the machine did.
+# The same Longformer, DeepSEA's convolutional network and DanQ ([Quang and Xie 2016](https://doi.org/10.1093/nar/gkw226)) in
+# their published shapes, and the best simple method, all on the same rows. What a network keeps when whole chromosomes are
+# held out is what it reads from the sequence. GC content (the table above) is the least that it should reach. *Samples seen*
+# are training bins times epochs; a simple method sees each training bin once. *Minutes* are of one core, training with
+# validation, beside whatever else the machine did.
 
 # %% tags=["remove-input"]
 show(
@@ -284,10 +285,11 @@ show(
 # %% [markdown]
 # ## Feature by feature
 #
-# A mean over features hides that some are easy and others hard. DeepSEA's and DanQ's areas were published for each feature
-# of DeepSEA {cite}`quang2016danq`, from training on 4.4 million rows and testing on chr8 and chr9. Features here are
-# paired with those of the same target in the same cell. The rows and the budget are others, so that no point can lie on the
-# diagonal by right; what compares is the order. A high rank correlation says that the same features are hard.
+# A mean over features hides that some are easy and others hard. DeepSEA's and DanQ's areas were published for each feature of
+# DeepSEA ([Quang and Xie 2016](https://doi.org/10.1093/nar/gkw226)), from training on 4.4 million rows and testing on chr8
+# and chr9. Features here are paired with those of the same target in the same cell. The rows and the budget are others, so
+# that no point can lie on the diagonal by right; what compares is the order. A high rank correlation says that the same
+# features are hard.
 
 # %% tags=["remove-input"]
 show(

@@ -16,10 +16,11 @@
 # # 6 Larger models
 #
 # *Thesis Appendix B.* The thesis ends with two larger models on the tasks of chapters 2 to 5. The **large Longformer**
-# {cite}`beltagy2020longformer` has four blocks in place of two, 32 heads in place of eight, and a window of 64 tokens in place
-# of 16. It is pretrained on mitochondria for 200 epochs in place of 50. **ELMo** {cite}`peters2018elmo` has two bidirectional
-# LSTM layers of 256 neurons, and no pretraining. The thesis reports that both improve on the small Longformer in
-# metagenomics and chromatin profiles, and that the large one begins to name masked tokens.
+# ([Beltagy et al. 2020](https://arxiv.org/abs/2004.05150)) has four blocks in place of two, 32 heads in place of eight, and a
+# window of 64 tokens in place of 16. It is pretrained on mitochondria for 200 epochs in place of 50. **ELMo** ([Peters et al.
+# 2018](https://doi.org/10.18653/v1/N18-1202)) has two bidirectional LSTM layers of 256 neurons, and no pretraining. The
+# thesis reports that both improve on the small Longformer in metagenomics and chromatin profiles, and that the large one
+# begins to name masked tokens.
 #
 # **The questions of this chapter:** do larger models win on the same data? What does the gain cost? Is it the size of the
 # model, or the longer training? And do wrong tokens of the right length show that a model has learned something?

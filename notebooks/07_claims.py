@@ -15,7 +15,7 @@
 # %% [markdown]
 # # 7 The claims
 #
-# Every number that the thesis {cite}`lorello2021` prints in its tables and its text, and every sentence of it that states a
+# Every number that the thesis (Lorello 2021) prints in its tables and its text, and every sentence of it that states a
 # finding, is a claim here. Beside each claim stands what the thesis says, what this book measured, on what data and at what
 # size, and a verdict.
 #

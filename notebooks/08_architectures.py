@@ -15,9 +15,10 @@
 # %% [markdown]
 # # 8 Architectures
 #
-# *Thesis section 4.1 and Appendix B.1.* The thesis trains four models: a small Longformer {cite}`beltagy2020longformer`; a
-# "Longalbert", which is an Albert {cite}`lan2020albert` with the attention of Longformer; a larger Longformer; and ELMo
-# {cite}`peters2018elmo`. This book computes the same models with less work.
+# *Thesis section 4.1 and Appendix B.1.* The thesis trains four models: a small Longformer ([Beltagy et al.
+# 2020](https://arxiv.org/abs/2004.05150)); a "Longalbert", which is an Albert ([Lan et al.
+# 2020](https://arxiv.org/abs/1909.11942)) with the attention of Longformer; a larger Longformer; and ELMo ([Peters et al.
+# 2018](https://doi.org/10.18653/v1/N18-1202)). This book computes the same models with less work.
 #
 # **The question of this chapter:** what are these models, are ours the same as the published ones, and what do they cost?
 
@@ -47,10 +48,11 @@ machine = results.provenance(measured)
 # %% [markdown]
 # ## The models
 #
-# Where the thesis leaves a size open, the default of the `transformers` library {cite}`wolf2020transformers` stands: a
-# feed-forward layer of 3,072 for the Longformer, and of 16,384 for Albert. The thesis writes of a "16384-dimensional
-# intermediate input embedding"; we read this as the feed-forward layer. So the Longalbert has *more* parameters than the
-# Longformer, and the thesis's "excessive reduction of parameters" cannot explain why it overfits.
+# Where the thesis leaves a size open, the default of the `transformers` library ([Wolf et al.
+# 2020](https://doi.org/10.18653/v1/2020.emnlp-demos.6)) stands: a feed-forward layer of 3,072 for the Longformer, and of
+# 16,384 for Albert. The thesis writes of a "16384-dimensional intermediate input embedding"; we read this as the feed-forward
+# layer. So the Longalbert has *more* parameters than the Longformer, and the thesis's "excessive reduction of parameters"
+# cannot explain why it overfits.
 
 # %% tags=["remove-input"]
 table(

@@ -22,8 +22,8 @@
 #    power of -Q/10. Can a transformer use it?
 # 2. **Balanced contexts.** A genome has far more coding sequence than promoters, or the other way round. Is a language model
 #    better when it sees coding, promoter and other sequence equally often?
-# 3. **Replaced tokens.** ELECTRA {cite}`clark2020electra` learns to tell which tokens a small model has replaced. Is this
-#    better than masked tokens at the same cost?
+# 3. **Replaced tokens.** ELECTRA ([Clark et al. 2020](https://arxiv.org/abs/2003.10555)) learns to tell which tokens a small
+#    model has replaced. Is this better than masked tokens at the same cost?
 #
 # **Read this first.** The models are small, and they learn from little: minutes of a GPU each, where the thesis had days. An
 # effect that needs much training cannot appear here. What is not run yet is shown as *not run*.
