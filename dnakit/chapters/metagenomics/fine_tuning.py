@@ -30,6 +30,7 @@ SMALL_VOCABULARY = 1_000  # tokens, of which the 12S gene has some 260, as the t
 WIDTHS = 16  # inputs are as wide as the longest sample, rounded up to a multiple of this
 TOP = 5
 PREDICTED = 32  # samples at a time; as the trainings evaluate them, so that in bf16 the same answers are counted
+QUERIES = 20  # errors of which the first tokens are kept, as examples
 
 
 class GeneSamples(Dataset):
@@ -171,11 +172,12 @@ def scores(model: PreTrainedModel, samples: GeneSamples, precision: str) -> np.n
 
 
 def errors(samples: Copies, test: GeneSamples, predicted: np.ndarray, tokenizer: DnaTokenizer) -> pd.DataFrame:
-    """Every wrong test sample: query, true and predicted species, the lowest rank they share."""
+    """Every wrong test sample: true and predicted species, the lowest rank they share; of the first ones the query."""
     rows = []
     for row in np.flatnonzero(predicted != test.labels.numpy()).tolist():
         true, found = (samples.genes.iloc[int(label)] for label in (test.labels[row], predicted[row]))
-        query = " ".join(["<cls>", *tokenizer.convert_ids_to_tokens(test.ids[row, 1:9].tolist())])
+        begins = tokenizer.convert_ids_to_tokens(test.ids[row, 1:9].tolist()) if len(rows) < QUERIES else []
+        query = " ".join(["<cls>", *begins]) if begins else ""
         named = {"query": query, "true": true["species"], "predicted": found["species"]}
         rows.append({"sample": row} | named | {"shared": lowest_shared(true, found)})
     return pd.DataFrame(rows, columns=["sample", "query", "true", "predicted", "shared"])
