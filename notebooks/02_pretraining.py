@@ -94,6 +94,7 @@ overfit_genomes = 12  # few genomes
 overfit_epochs = 3  # for many epochs
 overfit_seeds = []  # with each of these seeds
 leak_seeds = []  # seeds of the trainings that show what a split after resampling gives away
+global_cls = False  # whether the 9-mer row is trained with a global <cls> too, for chapter 4
 vocabularies = [300, 1000]  # sizes of 9-mer vocabularies, see "How much the vocabulary decides"
 nuclear_sources = ["simulated-nuclear-a"]  # chromosomes, cut into pieces
 nuclear_piece = 7_200  # bases of a piece: whole words of 6, 9 and 12; thesis: 16,668, a mitochondrial genome

@@ -5,7 +5,9 @@ import torch
 
 from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.metagenomics import global_attention
-from dnakit.chapters.metagenomics.global_attention import PRETRAINED, draw_global_projections
+from dnakit.chapters.metagenomics.global_attention import KINDS, draw_global_projections
+from dnakit.chapters.pretraining.parameters import NINE_MER
+from dnakit.chapters.pretraining.trainings import GLOBAL_CLS
 from dnakit.models import build
 from dnakit.project import DnakitError
 from dnakit.tokens.vocabulary import CLS, MASK, SEP
@@ -42,15 +44,22 @@ def test_copied_projections_are_the_local_ones_and_drawn_ones_are_not(tmp_path):
     assert all(torch.equal(layer.query.weight, before) for layer, before in zip(layers, local, strict=True))
 
 
-def test_each_kind_needs_the_training_of_the_grid_with_its_seed():
+def test_each_kind_needs_its_pretraining():
     runs = chapter_of("04_metagenomics", "laptop").runs
     needed = {name: run.needs()[0].name for name, run in runs.items() if name.startswith(global_attention.PREFIX)}
-    assert needed["global-attention-copied-seed-2"] == needed["global-attention-random-seed-2"] == "grid-local-seed-2"
-    assert needed["global-attention-mlm+sop-seed-3"] == "grid-longformer-9-mer-mlm+sop-seed-3"
-    assert len(needed) == 3 * len(PRETRAINED)
+    assert needed["global-attention-copied-seed-2"] == needed["global-attention-random-seed-2"] == NINE_MER
+    assert needed["global-attention-pretrained-seed-2"] == GLOBAL_CLS
+    assert len(needed) == 3 * len(KINDS)
 
 
-def test_a_profile_whose_grid_lacks_the_seed_is_one_line():
-    run = chapter_of("04_metagenomics", "smoke", {"global_attention_seeds": [1]}).runs["global-attention-mlm-seed-1"]
-    with pytest.raises(DnakitError, match="does not train grid-longformer-9-mer-mlm-seed-1 with profile smoke"):
+def test_the_twin_with_a_global_cls_differs_in_that_alone():
+    runs = chapter_of("02_pretraining", "smoke", {"global_cls": True}).runs
+    assert runs[NINE_MER].inputs() | {"global_attention": "cls"} == runs[GLOBAL_CLS].inputs()
+
+
+def test_a_profile_without_the_twin_is_one_line():
+    run = chapter_of("04_metagenomics", "smoke", {"global_attention_seeds": [1]}).runs[
+        "global-attention-pretrained-seed-1"
+    ]
+    with pytest.raises(DnakitError, match="does not train global-cls with profile smoke: set its 'global_cls'"):
         run.needs()

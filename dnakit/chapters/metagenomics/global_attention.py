@@ -1,4 +1,4 @@
-"""What the projections of a global ``<cls>`` bring: the same fine-tuning from four kinds of them.
+"""What the projections of a global ``<cls>`` bring: the same fine-tuning from three kinds of them.
 
 A head on ``<cls>`` reads the input through queries, keys and values of its own, which only global tokens have. Masked
 language modelling without global tokens never trains them. With a global ``<cls>`` it trains those of all layers but
@@ -13,40 +13,42 @@ from typing import TYPE_CHECKING, Any
 
 from dnakit.chapters.metagenomics.parameters import Parameters
 from dnakit.chapters.metagenomics.trainings import Training
-from dnakit.chapters.pretraining.starts import grid_start_of
+from dnakit.chapters.pretraining.runs import PretrainingRun
+from dnakit.chapters.pretraining.starts import start_of, start_with_global_cls
 from dnakit.run import Run
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 PREFIX = "global-attention-"
-SHARE = 0.05  # of the species
-RANDOM = "random"
-PRETRAINED = {  # by kind of projections: how the encoder was pretrained
-    "copied": "local",  # from the local ones, as `dnakit.models.build.load` does
-    RANDOM: "local",
-    "mlm": "global",
-    "mlm+sop": "global, with sentence order",
+SHARE, EPOCHS = 0.02, 5  # of the species; few epochs, because all kinds end with hardly an error
+MITOCHONDRIA = "mitochondria"
+COPIED, RANDOM, PRETRAINED = "copied", "random", "pretrained"
+KINDS = {
+    COPIED: "copied from the local ones",  # as `dnakit.models.build.load` does
+    RANDOM: "random",
+    PRETRAINED: "of MLM with a global <cls>",
 }
 
 
 def trainings(parameters: Parameters) -> list[Run]:
     """Each kind with each of the chapter's seeds for it."""
+    short = parameters.model_copy(update={"epochs": EPOCHS})
     return [
-        GlobalAttention(parameters, f"{PREFIX}{kind}-seed-{seed}", "mitochondria", SHARE, seed, projections=kind)
+        GlobalAttention(short, f"{PREFIX}{kind}-seed-{seed}", MITOCHONDRIA, SHARE, seed, projections=kind)
         for seed in parameters.global_attention_seeds
-        for kind in PRETRAINED
+        for kind in KINDS
     ]
 
 
 @dataclass(frozen=True)
 class GlobalAttention(Training):
-    """One kind of projections. The seed is that of the pretraining too.
+    """One kind of projections.
 
     Attributes
     ----------
     projections
-        One of `PRETRAINED`.
+        One of `KINDS`.
     """
 
     recipe = "12S transformer, global attention 1"
@@ -54,9 +56,10 @@ class GlobalAttention(Training):
     projections: str = RANDOM
 
     @cached_property
-    def start(self) -> Run:  # type: ignore[override]
-        """The training of chapter 2's grid that it begins from."""
-        return grid_start_of(self.parameters.pretrained, PRETRAINED[self.projections], self.seed)
+    def start(self) -> PretrainingRun:
+        """The run of chapter 2 that it begins from."""
+        profile = self.parameters.pretrained
+        return start_with_global_cls(profile) if self.projections == PRETRAINED else start_of(profile, MITOCHONDRIA)
 
     @property
     def title(self) -> str:

@@ -4,17 +4,10 @@ from typing import Any
 
 import pandas as pd
 
-from dnakit.chapters.metagenomics.global_attention import PREFIX, PRETRAINED, RANDOM
+from dnakit.chapters.metagenomics.global_attention import COPIED, KINDS, PREFIX
 from dnakit.report.finished import Finished
 from dnakit.report.intervals import of_seeds
 
-COPIED = "copied"
-KINDS = {  # in words
-    COPIED: "copied from the local ones",
-    RANDOM: "random",
-    "mlm": "of MLM with a global <cls>",
-    "mlm+sop": "of MLM + SOP with a global <cls>",
-}
 NOT_RUN = "not run yet"
 NUMBERS = {"loss": "metrics.test.loss", "top-1": "metrics.test.top1"}
 
@@ -33,7 +26,7 @@ def table(done: Finished) -> pd.DataFrame:
     runs["kind"] = [name.removeprefix(PREFIX).partition("-seed-")[0] for name in runs.index]
     copied = runs[runs.kind == COPIED].set_index("seed")
     rows = []
-    for kind in PRETRAINED:
+    for kind in KINDS:
         own = runs[runs.kind == kind].set_index("seed")
         rows.append({"projections of <cls>": KINDS[kind]} | _cells(own, copied if kind != COPIED else None))
     return pd.DataFrame(rows).set_index("projections of <cls>")

@@ -18,6 +18,7 @@ from dnakit.chapters.pretraining.grid import PREFIX as GRID
 from dnakit.chapters.pretraining.measurements import MODEL_MEASURED, SIMPLE
 from dnakit.chapters.pretraining.parameters import NINE_MER
 from dnakit.chapters.pretraining.recipes import PREFIX, RECIPES
+from dnakit.chapters.pretraining.trainings import GLOBAL_CLS
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.style import color
 
@@ -51,7 +52,8 @@ def trained(done: Finished) -> dict[str, FinishedRun]:
 
 
 def _is_nine_mer(run: FinishedRun) -> bool:
-    if run.name.startswith((PREFIX, OTHER, GRID)) or run.name == ALL_TOKENS:  # the same model by another recipe
+    """Whether it is the row with another budget, and not the same model trained in another way."""
+    if run.name.startswith((PREFIX, OTHER, GRID)) or run.name in (ALL_TOKENS, GLOBAL_CLS):
         return False
     paths = ("parameters.architecture", "parameters.head", "corpus.tokenization", "corpus.piece")
     return tuple(run.value(f"record.{path}") for path in paths) == ("longformer", "mlm", "9-mer", 0)

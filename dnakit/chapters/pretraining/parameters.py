@@ -58,6 +58,7 @@ class Parameters(TrainingChapterParameters, Corpora):
     overfit_genomes: int = Field(ge=FEWEST_GENOMES)
     overfit_epochs: int = Field(ge=1)
     leak_seeds: list[int]
+    global_cls: bool
     vocabularies: list[int]
     taxonomy: str
     held_out_genomes: int = Field(ge=0)

@@ -37,7 +37,12 @@ def pretrain(run: "PretrainingRun", folder: Path) -> Outcome:
         training.go_on(folder, shorter)
     results = training.train(
         lambda: initial_weights.build(
-            settings["architecture"], settings["head"], corpus.tokenizer, chapter.initial_weights, **run.sizes
+            settings["architecture"],
+            settings["head"],
+            corpus.tokenizer,
+            chapter.initial_weights,
+            **run.sizes,
+            **run.options,
         ),
         samples,
         training.TrainingParameters(**chosen),

@@ -1,8 +1,8 @@
 """The runs of chapter 2: rows of Table 5.1, the same with other budgets and at equal samples, and what measures it."""
 
 from dnakit.chapters.pretraining import full_size, grid, measurements, recipes
-from dnakit.chapters.pretraining.parameters import Parameters
-from dnakit.chapters.pretraining.trainings import PretrainingRun
+from dnakit.chapters.pretraining.parameters import NINE_MER, Parameters
+from dnakit.chapters.pretraining.trainings import GLOBAL_CLS, GlobalCls, PretrainingRun
 from dnakit.run import Run
 
 __all__ = ["Parameters", "PretrainingRun", "runs", "trainings"]
@@ -12,7 +12,12 @@ def runs(parameters: Parameters) -> list[Run]:
     """All runs of the chapter."""
     trained, largest = trainings(parameters), full_size.of(parameters)
     measured = measurements.of(parameters, trained) + measurements.of_full_size(parameters, largest)
-    return [*trained, *measured, *recipes.of(parameters), *largest, *grid.of(parameters)]
+    return [*trained, *measured, *recipes.of(parameters), *largest, *grid.of(parameters), *_global_cls(parameters)]
+
+
+def _global_cls(parameters: Parameters) -> list[Run]:
+    """The 9-mer row with a global <cls>, where the chapter asks for it."""
+    return [GlobalCls(parameters, GLOBAL_CLS, NINE_MER)] if parameters.global_cls else []
 
 
 def trainings(parameters: Parameters) -> list[PretrainingRun]:

@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnakit.chapters.chapter import chapter_of
-from dnakit.chapters.pretraining.grid import LOCAL, PREFIX
 from dnakit.chapters.pretraining.parameters import NINE_MER, NOTEBOOK
-from dnakit.chapters.pretraining.trainings import PretrainingRun
+from dnakit.chapters.pretraining.trainings import GLOBAL_CLS, PretrainingRun
 from dnakit.project import DnakitError, did_you_mean
-from dnakit.run import Run
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -27,12 +25,6 @@ if TYPE_CHECKING:
 LONGFORMER = "longformer"  # the small one, of chapters 2 to 5
 NUCLEAR = f"{NINE_MER}-nuclear"
 INITIALIZATIONS = {"nuclear": NUCLEAR, "mitochondria": NINE_MER, "none": NUCLEAR}  # the run of chapter 2 behind each
-
-GRID_STARTS = {  # trainings of the grid that differ in what <cls> saw, and how their names begin
-    "local": LOCAL,
-    "global": f"{PREFIX}{NINE_MER}-",
-    "global, with sentence order": f"{PREFIX}{NINE_MER}+sop-",
-}
 
 
 def start_of(profile: str, initialization: str) -> PretrainingRun:
@@ -57,33 +49,33 @@ def start_of(profile: str, initialization: str) -> PretrainingRun:
             f"known: {known}"
         )
     name = INITIALIZATIONS[initialization]
-    run = chapter_of(NOTEBOOK, profile).runs.get(name)
-    if not isinstance(run, PretrainingRun):
-        raise DnakitError(f"{NOTEBOOK} does not train {name} with profile {profile}: add it to its 'models'")
-    return run
+    return _trained(profile, name, "add it to its 'models'")
 
 
-def grid_start_of(profile: str, which: str, seed: int) -> Run:
-    """The 9-mer Longformer of chapter 2's grid behind one of `GRID_STARTS`, trained with a seed.
+def start_with_global_cls(profile: str) -> PretrainingRun:
+    """The twin of ``mitochondria`` that was pretrained with a global ``<cls>``; no data are read.
 
     Raises
     ------
     DnakitError
         If the profile does not train it.
     """
-    name = f"{GRID_STARTS[which]}seed-{seed}"
+    return _trained(profile, GLOBAL_CLS, "set its 'global_cls'")
+
+
+def _trained(profile: str, name: str, otherwise: str) -> PretrainingRun:
     run = chapter_of(NOTEBOOK, profile).runs.get(name)
-    if run is None:
-        raise DnakitError(f"{NOTEBOOK} does not train {name} with profile {profile}: add the seed to those of its grid")
+    if not isinstance(run, PretrainingRun):
+        raise DnakitError(f"{NOTEBOOK} does not train {name} with profile {profile}: {otherwise}")
     return run
 
 
-def model_folder(run: Run) -> Path:
+def model_folder(run: PretrainingRun) -> Path:
     """Where its model and tokenizer are saved; it is trained now if the store lacks it."""
     return run.folder() / "model"
 
 
-def tokenizer_of(run: Run) -> "DnaTokenizer":
+def tokenizer_of(run: PretrainingRun) -> "DnaTokenizer":
     """Its tokenizer."""
     from dnakit.tokens.tokenizer import load_tokenizer
 

@@ -13,6 +13,7 @@ from dnakit.tokens.parameters import CorpusParameters, corpus_key
 from dnakit.training import LAST
 
 LANGUAGES = {"mitochondria": "", "nuclear": "-nuclear"}  # and how the names of their models end
+GLOBAL_CLS = "global-cls"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ class PretrainingRun(Run):
         return self.parameters.sizes_of(parts_of(self.model)["architecture"])
 
     @property
+    def options(self) -> dict[str, Any]:
+        """Options of the model that are not its head's own."""
+        return {}
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What, besides the corpus, decides the result."""
         parts, chapter = parts_of(self.model), self.parameters
@@ -65,6 +71,7 @@ class PretrainingRun(Run):
             "masking": chapter.masking,
             **self._initial_weights(),
             **self.sizes,
+            **self.options,
             **chapter.training(),
             "epochs": chapter.nuclear_epochs if parts["nuclear"] else chapter.epochs,
         }
@@ -91,3 +98,18 @@ class PretrainingRun(Run):
         from dnakit.chapters.pretraining.pretrain import pretrain
 
         return pretrain(self, folder)
+
+
+@dataclass(frozen=True)
+class GlobalCls(PretrainingRun):
+    """A row of masked language modelling whose ``<cls>`` is global, as heads on ``<cls>`` want it."""
+
+    @property
+    def title(self) -> str:
+        """What is trained, in words."""
+        return f"{super().title}, <cls> global"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """``<cls>`` is global."""
+        return {"global_attention": "cls"}
