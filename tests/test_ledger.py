@@ -75,22 +75,19 @@ def test_a_plain_number_is_the_one_in_the_file(claims):
     assert compared > 20
 
 
-def test_an_unknown_run_is_an_error_and_one_that_is_not_recorded_leaves_the_claim_open():
+def test_a_run_that_no_profile_has_is_an_error_recorded_or_not():
     known = run_names()
-    waiting = {address for rule in rules.rules(known) for address in rule.addresses if not runs_of(address)}
-    assert waiting
-    for address in waiting:
-        notebook, name = run_name(address)
-        if "*" not in name:
-            without = known | {notebook: known[notebook] - {name}}
-            with pytest.raises(DnakitError, match=rf"verdicts\.csv, line \d+: no profile of {notebook} has a run"):
-                rules.rules(without)
+    named = {run_name(address) for rule in rules.rules(known) for address in rule.addresses}
+    for notebook, name in sorted((notebook, name) for notebook, name in named if "*" not in name)[::10]:
+        without = known | {notebook: known[notebook] - {name}}
+        with pytest.raises(DnakitError, match=rf"verdicts\.csv, line \d+: no profile of {notebook} has a run"):
+            rules.rules(without)
 
 
 @pytest.mark.trained
 def test_runs_that_are_not_recorded_will_hold_the_numbers():
-    """The smoke runs of the same names hold a number at each address."""
-    compared, smoke = 0, {name: chapter_of(name, "smoke").runs for name in names()}
+    """The smoke runs of the same names hold a number at each address; once all is recorded, none is left."""
+    smoke = {name: chapter_of(name, "smoke").runs for name in names()}
     for rule in rules.rules(run_names()):
         for address in filter(None, [*rule.addresses, rule.control]):
             notebook, name = run_name(address)
@@ -99,8 +96,6 @@ def test_runs_that_are_not_recorded_will_hold_the_numbers():
             if not runs_of(address) and run is not None:
                 place = address.partition(":")[2].replace("bases-4000", "bases-2000")  # the widest window of smoke
                 number(FinishedRun(name, run.folder()), place)
-                compared += 1
-    assert compared > 20
 
 
 def test_each_link_is_a_heading_of_a_notebook(claims):

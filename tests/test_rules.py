@@ -93,6 +93,17 @@ def test_a_control_that_does_as_well_changes_the_meaning(record):
     assert outcome(rule("< 0.5", control="x/control:test.top1")).verdict == rules.REFUTED
 
 
+def test_a_control_that_is_too_uncertain_explains_nothing(record):
+    record("run", {"test": {"top1": 0.8}})
+    record("control", {"test": {"top1": 0.8}, "promoters": 10, "many": 1000})
+    few, many = (
+        outcome(rule("> 0.7", control="x/control:test.top1", control_interval=f"of metrics.{count}"))
+        for count in ("promoters", "many")
+    )
+    assert (few.verdict, many.verdict) == (rules.STANDS, rules.OTHERWISE)
+    assert many.found.interval.low < 0.8 < many.found.interval.high
+
+
 def test_repeats_give_a_mean_and_seeds_are_paired(record):
     for seed, (one, other) in enumerate([(0.60, 0.50), (0.70, 0.61), (0.65, 0.54)]):
         ending = f"-repeat-{seed}" if seed else ""

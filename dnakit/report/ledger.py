@@ -109,7 +109,7 @@ def number(found: Measured | None) -> str:
     if found is None:
         return ""
     if not found.runs and not found.count:  # printed in the thesis
-        return f"{found.value:.4f}"
+        return f"{found.value:.4f} (printed)"
     if math.isinf(found.interval.high):
         return f"{digits(found.value)} (one seed)"
     low, high = found.interval

@@ -64,8 +64,9 @@ class Rule(Line):
         How far they can be trusted.
     size
         Samples that the thesis's training saw; 0 where the number needs no such training.
-    control, control_predicts
-        The address of a number that lacks what the claim is about, and what it has to be to explain the claim.
+    control, control_predicts, control_interval
+        The address of a number that lacks what the claim is about, what it has to be to explain the claim, and how far
+        it can be trusted.
     open
         Why there is no number: ``no data here``, ``no number decides it``, ``not run yet``.
     cell
@@ -82,6 +83,7 @@ class Rule(Line):
     size: int = Field(0, ge=0)
     control: str = ""
     control_predicts: str = ""
+    control_interval: str = Field("", pattern=INTERVALS)
     open: Literal["", "no data here", "no number decides it", "not run yet"] = ""
     cell: str = ""
     what: str = Field(min_length=1)
@@ -285,7 +287,7 @@ def _named(text: str, claim: str) -> float:
 
 def _controlled(rule: Rule, found: Outcome) -> Outcome:
     """The outcome, or that the claim means something else where a control gives what it predicts."""
-    control = measured(rule.control) if rule.control else None
+    control = measured(rule.control, rule.control_interval) if rule.control else None
     if control is None or not holds(rule.control_predicts or rule.predicts, rule.id, control):
         return found
     return Outcome(rule, OTHERWISE, control)
