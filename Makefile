@@ -77,7 +77,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 lab: $(READY)
-	DNAKIT_PROGRESS=1 JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter" $(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/notebooks
+	DNAKIT_PROGRESS=1 PYTHONWARNINGS="ignore:IProgress not found" JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter" $(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/notebooks
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.run

@@ -9,6 +9,7 @@ from dnakit.report.ledger import Claim
 from dnakit.report.rules import VERDICTS, Outcome
 
 COLUMNS = ("section", "claim", "thesis", "this book", "verdict")  # few, so that the verdict is in sight
+LEFT = 'style="text-align: left"'  # JupyterLab, which does not know the book's styles, would put text to the right
 
 
 def claims_table(claims: Sequence[Claim], caption: str) -> Shown:
@@ -41,8 +42,8 @@ def main_table(claims: Sequence[tuple[Claim, str]], caption: str) -> Shown:
         What to see; plain text.
     """
     rows = "\n".join(
-        f'<tr><td class="dnakit-long">{html.escape(claim.text)}<div class="dnakit-what">{html.escape(why)}</div></td>'
-        f"<td>{_badge(claim)}</td></tr>"
+        f'<tr><td class="dnakit-long" {LEFT}>{html.escape(claim.text)}{_small(why)}</td>'
+        f"<td {LEFT}>{_badge(claim)}</td></tr>"
         for claim, why in claims
     )
     as_html = (
@@ -63,10 +64,10 @@ def _row(claim: Claim) -> str:
     cells = [
         f'<td data-sort="{list(ledger.PARTS.values()).index(claim.part):02} {html.escape(claim.section)}">'
         f"{html.escape(claim.section)}</td>",
-        f'<td class="dnakit-long">{html.escape(claim.text)}{_small(_what(claim))}</td>',
+        f'<td class="dnakit-long" {LEFT}>{html.escape(claim.text)}{_small(_what(claim))}</td>',
         f'<td class="dnakit-number">{html.escape(claim.value)}</td>',
-        f"<td>{''.join(_test(each) for each in claim.shown if each.found)}</td>",
-        f'<td data-sort="{VERDICTS.index(claim.verdict)}">{_verdict(claim)}</td>',
+        f"<td {LEFT}>{''.join(_test(each) for each in claim.shown if each.found)}</td>",
+        f'<td data-sort="{VERDICTS.index(claim.verdict)}" {LEFT}>{_verdict(claim)}</td>',
     ]
     part, kind = html.escape(claim.part), "number" if claim.kind == "number" else "sentence"
     return f'<tr id="{claim.id}" data-part="{part}" data-kind="{kind}">{"".join(cells)}</tr>'
