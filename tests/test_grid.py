@@ -215,4 +215,5 @@ def test_the_results_are_those_of_the_runs():
         assert row[part, "bits per base"].split(" ")[0] == f"{measured[part]['bits_per_base']:.3f}"
     verdicts = grid_results.verdicts(done)
     compared = verdicts[verdicts["at this size"] != grid_results.NOT_RUN].index.tolist()
+    assert set(verdicts.loc[compared, "seeds"]) == {"1"}
     assert compared == ["sentence order lowers the plateau, 9-mers", "a global <cls> helps masked language modelling"]

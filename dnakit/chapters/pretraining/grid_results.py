@@ -5,7 +5,7 @@ the trainings, where there are several. A mean over few seeds varies less among 
 distance of a seed from the mean is enlarged by ``sqrt(n / (n - 1))``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,14 +18,15 @@ from dnakit.chapters.pretraining.grid import LEAK, LOCAL, OVERFIT, PREFIX, TRAIN
 from dnakit.chapters.pretraining.intervals import Interval
 from dnakit.chapters.pretraining.measurements import HELD_OUT_GENOMES, SEGMENTATION
 from dnakit.chapters.pretraining.parameters import NINE_MER, parts_of
-from dnakit.chapters.pretraining.results import ROW, TASKS, published
+from dnakit.chapters.pretraining.results import ROW, TASKS, model_in_words, published
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.intervals import wilson
 from dnakit.report.tables import MISSING
 from dnakit.tokens.parameters import HELD_OUT
 
 NOT_RUN, OPEN, HOLDS, FAILS = "not run yet", "open", "holds", "does not hold"
-TRAINED, NATS = "training", "nats per masked token"
+MEASURE = "depends on the measure"
+TRAINED, NATS, PLAIN = "training", "nats per masked token", "bits, far"
 UNSEEN = "near"  # the genomes that were not seen, where overfitting is measured
 LONGALBERT, LONGFORMER = "longalbert-12-mer-mlm", "longformer-12-mer-mlm"  # where overfitting is measured
 
@@ -149,7 +150,24 @@ def _order(runs: Sequence[FinishedRun]) -> str:
     return f"{Interval(share, *wilson(share, int(pairs.sum()))):.3f}"
 
 
+def gains_far(done: Finished) -> dict[str, float]:
+    """What each finished row of mitochondria gained on the set far, bits per base, by its name in words."""
+    found: dict[str, float] = {}
+    for model in _models():
+        runs = list(seeds_of(done, f"{PREFIX}{model}-").values())
+        if runs and not parts_of(model)["nuclear"]:
+            found[model_in_words(runs[0])] = over_seeds([gain(done, run, "far") for run in runs]).value
+    return found
+
+
 # ---- the claims
+
+
+def by_verdict(done: Finished) -> str:
+    """The claims in a few lines: each verdict, and what has it."""
+    verdicts_of = verdicts(done)["at this size"]
+    lines = [f"* **{verdict}**: {'; '.join(verdicts_of.index[verdicts_of == verdict])}." for verdict in verdicts_of]
+    return "\n".join(dict.fromkeys(lines))
 
 
 def verdicts(done: Finished) -> pd.DataFrame:
@@ -159,33 +177,40 @@ def verdicts(done: Finished) -> pd.DataFrame:
 
 
 def _compared(done: Finished, claim: Claim) -> dict[str, str]:
-    both = _differences(done, *(f"{PREFIX}{name}-" for name in (claim.first, claim.second)))
-    return _line(claim.text, "gained: the first minus the second, bits per base", both, claim.sign)
+    """A row of `verdicts` for two models of the grid."""
+    one, other = (seeds_of(done, f"{PREFIX}{name}-") for name in (claim.first, claim.second))
+    return _pair(done, claim.text, one, other, claim.sign)
 
 
-def _differences(done: Finished, first: str, second: str) -> dict[str, list[Resampled]]:
-    """By held-out set: what the first gained minus what the second gained, seed by seed."""
-    one, other = seeds_of(done, first), seeds_of(done, second)
-    common = sorted(set(one) & set(other))
-    return {
-        part: [gain(done, one[seed], part).minus(gain(done, other[seed], part)) for seed in common] for part in HELD_OUT
+def _pair(
+    done: Finished, text: str, one: Mapping[int, FinishedRun], other: Mapping[int, FinishedRun], sign: int
+) -> dict[str, str]:
+    """The first minus the second, seed by seed; the set far decides.
+
+    Plain bits per base hold what the segmentation gives away, and what is gained over the segmentation leaves most to
+    gain where that gives least away. So models of different words are compared in both, and have to agree.
+    """
+    seeds = sorted(set(one) & set(other))
+    if not seeds:
+        return _row_of(text, "gained, bits per base", seeds, NOT_RUN)
+    gained = {
+        part: over_seeds([gain(done, one[seed], part).minus(gain(done, other[seed], part)) for seed in seeds])
+        for part in HELD_OUT
     }
+    bits = over_seeds([resampled(done, one[seed], "far").minus(resampled(done, other[seed], "far")) for seed in seeds])
+    found = [_verdict(gained["far"].interval, sign), _verdict(bits.interval, -sign)]
+    verdict = found[0] if found[0] == found[1] else MEASURE
+    cells = {part: f"{each.interval:+.3f}" for part, each in gained.items()} | {PLAIN: f"{bits.interval:+.3f}"}
+    return _row_of(text, "gained, bits per base", seeds, verdict, cells)
 
 
-def _line(text: str, what: str, found: dict[str, list[Resampled]], sign: int) -> dict[str, str]:
-    """A row of `verdicts`; the set far decides where there are two sets."""
-    seeds = len(next(iter(found.values())))
-    cells = {part: f"{over_seeds(each).interval:+.3f}" if each else MISSING for part, each in found.items()}
-    decides = found.get("far", next(iter(found.values())))
-    verdict = _verdict(over_seeds(decides).interval, sign) if decides else NOT_RUN
-    return {
-        "claim": text,
-        "number": what,
-        "seeds": str(seeds) if seeds else MISSING,
-        "near": cells.get("near", MISSING),
-        "far": cells.get("far", MISSING),
-        "at this size": verdict,
-    }
+def _row_of(
+    text: str, number: str, seeds: Sequence[int], verdict: str, cells: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    shown = dict.fromkeys((*HELD_OUT, PLAIN), MISSING) | dict(cells or {})
+    alone = " (one seed)" if len(seeds) == 1 and verdict in (HOLDS, FAILS) else ""
+    count = str(len(seeds)) if seeds else MISSING
+    return {"claim": text, "number": number, "seeds": count, **shown, "at this size": verdict + alone}
 
 
 def _verdict(around: Interval, sign: int) -> str:
@@ -194,10 +219,11 @@ def _verdict(around: Interval, sign: int) -> str:
 
 def _overfits(done: Finished) -> dict[str, str]:
     one, other = (seeds_of(done, f"{OVERFIT}{model}-") for model in (LONGALBERT, LONGFORMER))
-    common = sorted(set(one) & set(other))
-    apart = [gap(done, one[seed]).minus(gap(done, other[seed])) for seed in common]
-    what = "gap between unseen and seen genomes: Longalbert minus Longformer, nats per masked token"
-    return _line("Longalbert overfits", what, {UNSEEN: apart}, 1)
+    seeds, number = sorted(set(one) & set(other)), "gap to unseen genomes, nats per masked token"
+    if not seeds:
+        return _row_of("Longalbert overfits", number, seeds, NOT_RUN)
+    apart = over_seeds([gap(done, one[seed]).minus(gap(done, other[seed])) for seed in seeds]).interval
+    return _row_of("Longalbert overfits", number, seeds, _verdict(apart, 1), {UNSEEN: f"{apart:+.3f}"})
 
 
 def gap(done: Finished, run: FinishedRun) -> Resampled:
@@ -217,19 +243,17 @@ def _loss(done: Finished, run: FinishedRun) -> Resampled:
 
 def _leaks(done: Finished) -> list[dict[str, str]]:
     """One row for each seed of the leak; its interval is recorded with it."""
-    text = "a split after resampling gives away its test set"
-    what = "gained over token frequencies: new passes over trained genomes minus genomes split off before, nats"
+    text, number = "a split after resampling gives away its test set", "gained on passes over trained genomes, nats"
     rows = []
-    for run in seeds_of(done, LEAK).values():
+    for seed, run in seeds_of(done, LEAK).items():
         around = Interval(run.metrics["leak"]["nats"], *run.metrics["leak"]["nats_interval"])
-        shown = {"seeds": "1", "near": f"{around:+.3f}", "far": MISSING, "at this size": _verdict(around, 1)}
-        rows.append({"claim": text, "number": what} | shown)
-    return rows or [_line(text, what, {UNSEEN: []}, 1)]
+        rows.append(_row_of(text, number, [seed], _verdict(around, 1), {UNSEEN: f"{around:+.3f}"}))
+    return rows or [_row_of(text, number, [], NOT_RUN)]
 
 
 def _global(done: Finished) -> dict[str, str]:
-    both = _differences(done, f"{PREFIX}{NINE_MER}-", LOCAL)
-    return _line("a global <cls> helps masked language modelling", "gained: with minus without, bits per base", both, 1)
+    one, other = seeds_of(done, f"{PREFIX}{NINE_MER}-"), seeds_of(done, LOCAL)
+    return _pair(done, "a global <cls> helps masked language modelling", one, other, 1)
 
 
 # ---- overfitting
