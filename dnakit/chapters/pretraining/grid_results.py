@@ -259,6 +259,12 @@ def _global(done: Finished) -> dict[str, str]:
 # ---- overfitting
 
 
+def of_overfitting(done: Finished) -> Finished:
+    """The trainings that show overfitting, and the held-out genomes that intervals need; none where there are none."""
+    found = done.only(lambda run: run.name.startswith(OVERFIT))
+    return done.only(lambda run: run.name.startswith((OVERFIT, HELD_OUT_GENOMES))) if found else found
+
+
 def overfitting(done: Finished) -> pd.DataFrame:
     """A row for each architecture and seed: final losses on seen and unseen genomes, and when unseen were best."""
     rows = []
