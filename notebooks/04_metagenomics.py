@@ -114,29 +114,11 @@ show(
 
 # %% tags=["remove-input"]
 show(
-    fish.draw_losses,
+    fish.draw_curves,
     fish.of_all_species(recorded),
     fish.of_all_species(here),
-    "Losses on mutated 12S genes by epoch. Training losses are means over an epoch, with dropout.",
-    number="5.8",
-)
-
-# %% tags=["remove-input"]
-show(
-    fish.draw_top1,
-    fish.of_all_species(recorded),
-    fish.of_all_species(here),
-    "Top-1 accuracies on mutated 12S genes by epoch.",
-    number="5.9",
-)
-
-# %% tags=["remove-input"]
-show(
-    fish.draw_top5,
-    fish.of_all_species(recorded),
-    fish.of_all_species(here),
-    "Top-5 accuracies on mutated 12S genes by epoch.",
-    number="5.10",
+    "Loss, top-1 and top-5 accuracy on mutated 12S genes by epoch. Training values are means over an epoch, with dropout.",
+    number="Figures 5.8 to 5.10",
 )
 
 # %% [markdown]
@@ -147,8 +129,7 @@ show(
 # %% tags=["remove-input"]
 show(
     models.effects,
-    recorded,
-    here,
+    *fish.named("pretraining-effect", recorded, here),
     "How much more often the first names the species of a test sample than the second, with 95% intervals (paired bootstrap "
     "over species). One seed: the intervals do not say what another training would give.",
     formats={"top-1, first minus second": "+.4f", "from": "+.4f", "to": "+.4f"},
@@ -162,8 +143,7 @@ show(
 # %% tags=["remove-input"]
 show(
     fish.by_size,
-    recorded,
-    here,
+    *fish.named(fish.MODELS, recorded, here),
     "By number of species: mean top-1 accuracy over the seeds, and differences seed by seed, with the 95% interval of the mean "
     "(Student's t).",
     formats={"top-1": ".4f"},
@@ -217,8 +197,7 @@ show(
 # %% tags=["remove-input"]
 show(
     models.draw_errors,
-    recorded,
-    here,
+    *fish.named("pretraining-effect", recorded, here),
     "All wrong predictions by the lowest rank in common, with 95% intervals (bootstrap over species).",
 )
 
@@ -238,8 +217,7 @@ show(
 # %% tags=["remove-input"]
 show(
     fish.of_copies,
-    recorded,
-    here,
+    *fish.named((*fish.MODELS, "copies-", "trained-species-", "speed"), recorded, here),
     "The species of a mutated copy, by number of species: accuracy of simple methods, programs and transformers. Speed includes a program's "
     "indexing; a CPU second is one of a core, and other work shared the machine.",
     formats={"test samples": ",.0f", "top-1": ".4f", "top-5": ".4f", "reads per CPU second": ",.0f"},
@@ -255,37 +233,31 @@ show(
 
 # %% tags=["remove-input"]
 show(
-    lambda done: fish.fair_table(done, "gene"),
-    recorded,
-    here,
-    "Share of right names, whole genes: known species, new species (genus and family), new genus (family).",
-    formats={"reads per CPU second": ",.0f"},
-)
-
-# %% tags=["remove-input"]
-show(
-    lambda done: fish.fair_table(done, "fragment"),
-    recorded,
-    here,
-    "The same with fragments of 150 to 300 bases on either strand.",
-    formats={"reads per CPU second": ",.0f"},
-)
-
-# %% tags=["remove-input"]
-show(
-    lambda done: fish.fair_table(done, "amplicon"),
-    recorded,
-    here,
-    "The same with MiFish amplicons of about 170 bases.",
+    fish.fair_tables,
+    *fish.named("fair-", recorded, here),
+    "Share of right names: known species, new species (genus and family), new genus (family). Fragments and amplicons are "
+    "shown on either strand; an amplicon has about 170 bases.",
     formats={"reads per CPU second": ",.0f"},
 )
 
 # %% tags=["remove-input"]
 show(
     fish.draw_fair,
-    recorded,
-    here,
+    *fish.named("fair-", recorded, here),
     "The highest rank that can be right, with 95% intervals (bootstrap over species).",
+)
+
+# %% [markdown]
+# Is the search, the default of `dnakit classify`, behind another method anywhere? All methods name the same reads, so they are
+# compared read by read: that is surer than two intervals side by side.
+
+# %% tags=["remove-input"]
+show(
+    fish.rivals,
+    *fish.named("fair-differences", recorded, here),
+    "The best other method for each kind of read and task, and how much more often the search is right, with 95% intervals "
+    "(paired bootstrap over species). Below zero: the other method is ahead.",
+    formats=dict.fromkeys(["search minus it", "from", "to"], "+.4f"),
 )
 
 # %% [markdown]
@@ -297,8 +269,7 @@ show(
 # %% tags=["remove-input"]
 show(
     models.other_records,
-    recorded,
-    here,
+    *fish.named("other-records", recorded, here),
     "Another record of a species that the models were trained on: share of right species, with 95% intervals (bootstrap over "
     "species).",
 )
@@ -315,26 +286,16 @@ show(
 # %% tags=["remove-input"]
 show(
     fish.calibration,
-    recorded,
-    here,
+    *fish.named("confidence", recorded, here),
     "Expected calibration error: the mean gap between the confidence of a name and the share that is right.",
 )
 
 # %% tags=["remove-input"]
 show(
-    fish.draw_reliability,
-    recorded,
-    here,
-    "Of the names with a confidence, the share that is right, by rank. Dotted: what a perfect calibration gives. A point has at "
-    "least 0.5% of the reads.",
-)
-
-# %% tags=["remove-input"]
-show(
-    fish.draw_risk,
-    recorded,
-    here,
-    "Share of wrong names when only the most certain reads are named.",
+    fish.draw_confidence,
+    *fish.named("confidence", recorded, here),
+    "Left: of the names with a confidence, the share that is right. Dotted: what a perfect calibration gives. A point has at "
+    "least 0.5% of the reads. Right: the share of wrong names when only the most certain reads are named.",
 )
 
 # %% [markdown]
@@ -344,8 +305,7 @@ show(
 # %% tags=["remove-input"]
 show(
     fish.strangers,
-    recorded,
-    here,
+    *fish.named("strangers", recorded, here),
     "Reads of no fish: the share that stays unassigned, and the share that gets a class, a family, a species, at a "
     "confidence of 0.8.",
     formats=dict.fromkeys(["unassigned", "a class", "a family", "a species"], ".1%"),
@@ -362,16 +322,14 @@ show(
 # %% tags=["remove-input"]
 show(
     fish.communities,
-    recorded,
-    here,
+    *fish.named("mock", recorded, here),
     "Mock communities, added up: members that are named, members that are missed, names that belong to no member.",
 )
 
 # %% tags=["remove-input"]
 show(
     fish.draw_shares,
-    recorded,
-    here,
+    *fish.named("mock", recorded, here),
     "Share of the reads against share of the DNA, a dot for each genus of a community.",
 )
 
@@ -384,14 +342,13 @@ show(
 # %% tags=["remove-input"]
 show(
     fish.agreement,
-    recorded,
-    here,
+    *fish.named("reads", recorded, here),
     "Real reads: share of first mates that are named, and how often both mates of a pair get the same name.",
     formats={"first mate named": ".1%", "same name": ".1%"},
 )
 
 # %% tags=["remove-input"]
-show(fish.families, recorded, here, "The commonest families of the real reads (first mates).")
+show(fish.families, *fish.named("reads", recorded, here), "The commonest families of the real reads (first mates).")
 
 # %% [markdown]
 # ## What to take away

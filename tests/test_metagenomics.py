@@ -429,7 +429,7 @@ def test_every_result_can_be_made_of_nothing_and_shared_ranks_are_shares():
         assert make(nothing).empty
     for make in (model_results.effects, model_results.other_records):
         assert make(nothing).empty
-    assert results.draw_losses(nothing) is None
+    assert results.draw_curves(nothing) is None
     assert model_results.draw_errors(nothing) is None
     one, other = pd.Series(ranks("G a")), pd.Series(ranks("H a", "H"))
     from dnakit.chapters.metagenomics.fine_tuning import lowest_shared
@@ -437,3 +437,19 @@ def test_every_result_can_be_made_of_nothing_and_shared_ranks_are_shares():
     assert lowest_shared(one, other) == "family"
     assert lowest_shared(one, pd.Series(ranks("G b"))) == "genus"
     assert lowest_shared(one, pd.Series(dict.fromkeys(RANKS, "x"))) == "none"
+
+
+@pytest.mark.trained
+def test_the_search_is_compared_read_by_read():
+    runs = chapter_of("04_metagenomics", "smoke").runs
+    task = ["level", "form", "rank"]
+    shares = {
+        method: pd.read_csv(runs[f"fair-{method}"].folder() / "accuracy.csv").set_index(task)["share"]
+        for method in ("search", "cosine", "naive-bayes")
+    }
+    apart = pd.read_csv(runs["fair-differences"].folder() / "differences.csv").set_index(["method", *task])
+    for method in ("cosine", "naive-bayes"):
+        found = apart.loc[method]
+        assert found["share"].to_dict() == pytest.approx((shares["search"] - shares[method]).to_dict(), abs=1e-4)
+        assert (found["low"] <= found["share"]).all()
+        assert (found["share"] <= found["high"]).all()

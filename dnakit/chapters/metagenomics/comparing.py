@@ -13,11 +13,11 @@ import pandas as pd
 
 from dnakit.chapters.metagenomics import classifier, copies, methods, programs, search, tasks
 from dnakit.chapters.metagenomics.naming import Taxa
-from dnakit.chapters.metagenomics.parameters import PROGRAMS
+from dnakit.chapters.metagenomics.parameters import NOT_INSTALLED, PROGRAMS
 from dnakit.data.barcodes import RANKS
 
 if TYPE_CHECKING:
-    from dnakit.chapters.metagenomics.measurements import FairCeiling, OfCopies, OfFairTasks
+    from dnakit.chapters.metagenomics.measurements import FairCeiling, FairDifferences, OfCopies, OfFairTasks
 
 TOP = 5
 SCORED = ("species", "genus", "family")
@@ -44,7 +44,7 @@ def on_copies(run: OfCopies, folder: Path) -> dict[str, Any]:
     samples = copies.copies(parameters, parameters.seed, run.share)
     if method == "ceiling":
         return {"test": copies.ceiling(samples), "species": len(samples.genes)}
-    if method in PROGRAMS and programs.version(method) == "not installed":
+    if method in PROGRAMS and programs.version(method) == NOT_INSTALLED:
         return skipped(method)
     train, labels = samples.part("train")
     reads, truth = samples.part("test")
@@ -77,7 +77,7 @@ def best_labels(
 # ---- fair tasks
 
 
-def reference_and_asked(run: OfFairTasks | FairCeiling) -> tuple[pd.DataFrame, pd.DataFrame]:
+def reference_and_asked(run: OfFairTasks | FairCeiling | FairDifferences) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The records that a method searches, and those whose reads it is asked about."""
     parts = tasks.split(tasks.plain(run.reference.table()), run.parameters.seed)
     chosen = parts.test[parts.test["level"].isin(ASKED_LEVELS)]
@@ -87,7 +87,7 @@ def reference_and_asked(run: OfFairTasks | FairCeiling) -> tuple[pd.DataFrame, p
 def on_fair_tasks(run: OfFairTasks, folder: Path) -> dict[str, Any]:
     """Write ``accuracy.csv``; the metrics say how large the task is and how fast the method."""
     parameters, method = run.parameters, run.method
-    if method in PROGRAMS and programs.version(method) == "not installed":
+    if method in PROGRAMS and programs.version(method) == NOT_INSTALLED:
         return skipped(method)
     reference, asked = reference_and_asked(run)
     rows, speeds = [], {}
@@ -122,8 +122,28 @@ def best_names(method: str, reference: pd.DataFrame, reads: Sequence[bytes], fol
     return np.where(best >= 0, names, ""), cpu_seconds() - before
 
 
+def fair_differences(run: FairDifferences, folder: Path) -> dict[str, Any]:
+    """Write ``differences.csv``: how much more often the search is right than each other method, read by read."""
+    seed, (reference, asked) = run.parameters.seed, reference_and_asked(run)
+    rows: list[dict[str, Any]] = []
+    for form in tasks.FORMS:
+        reads = tasks.shown(asked, form, seed)
+        right = {}
+        for method in run.versions:
+            named, _ = best_names(method, reference, reads["sequence"].tolist(), folder)
+            right[method] = classifier.right_names(named, reads).astype(float)
+        for method in list(right)[1:]:
+            apart = scored(reads, right["search"] - right[method], form, seed)
+            rows += [{"method": method} | row for row in apart]
+    pd.DataFrame(rows).to_csv(folder / "differences.csv", index=False, float_format="%.5g")
+    return {"asked": len(asked), "methods": len(run.versions)}
+
+
 def scored(reads: pd.DataFrame, right: np.ndarray, form: str, seed: int) -> list[dict[str, Any]]:
-    """Shares of right names, ``(reads, ranks)``, by level and rank; asked about where the reference has the name."""
+    """Means of `right` (names, or differences of two) by level and rank; asked about where the reference has the name.
+
+    The values are ``(reads, ranks)``.
+    """
     rows = []
     for level in ASKED_LEVELS:
         chosen = (reads["level"] == level).to_numpy()

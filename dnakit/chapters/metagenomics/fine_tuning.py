@@ -173,7 +173,7 @@ def scores(model: PreTrainedModel, samples: GeneSamples, precision: str) -> np.n
 
 def errors(samples: Copies, test: GeneSamples, predicted: np.ndarray, tokenizer: DnaTokenizer) -> pd.DataFrame:
     """Every wrong test sample: true and predicted species, the lowest rank they share; of the first ones the query."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for row in np.flatnonzero(predicted != test.labels.numpy()).tolist():
         true, found = (samples.genes.iloc[int(label)] for label in (test.labels[row], predicted[row]))
         begins = tokenizer.convert_ids_to_tokens(test.ids[row, 1:9].tolist()) if len(rows) < QUERIES else []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dnakit.chapters.metagenomics.parameters import PROGRAMS, Parameters
+from dnakit.chapters.metagenomics.parameters import NOT_INSTALLED, PROGRAMS, Parameters
 from dnakit.chapters.metagenomics.references import Reference, reference
 from dnakit.run import Outcome, Run
 
@@ -113,6 +113,35 @@ class OfFairTasks(Measurement):
         from dnakit.chapters.metagenomics.comparing import on_fair_tasks
 
         return Outcome(on_fair_tasks(self, folder), self.record({"method": self.method, "task": "fair"}))
+
+
+@dataclass(frozen=True)
+class FairDifferences(Measurement):
+    """How much more often the search is right than each other method, read by read."""
+
+    recipe = "12S fair differences 1"
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return "the search beside each other method on records that the reference does not hold"
+
+    @property
+    def versions(self) -> dict[str, dict[str, Any]]:
+        """Of the methods that are here, the search first."""
+        found = {method: version_of(method) for method in (*FAIR, *self.parameters.programs)}
+        return {method: about for method, about in found.items() if about.get("program") != NOT_INSTALLED}
+
+    def inputs(self) -> Mapping[str, Any]:
+        """The draw, digests of the data, and the versions of the methods."""
+        settings = self.parameters.model_dump(include={"seed", "asked"})
+        return settings | {"methods": self.versions, "data": self.reference.digests()}
+
+    def compute(self, folder: Path) -> Outcome:
+        """Write ``differences.csv``: by method, level, form and rank, with 95% intervals."""
+        from dnakit.chapters.metagenomics.comparing import fair_differences
+
+        return Outcome(fair_differences(self, folder), self.record({"task": "fair"}))
 
 
 @dataclass(frozen=True)
@@ -274,6 +303,7 @@ def measurements(parameters: Parameters) -> list[Run]:
         ),
         *(OfFairTasks(parameters, f"fair-{method}") for method in FAIR + programs),
         FairCeiling(parameters, "ceiling-fair"),
+        FairDifferences(parameters, "fair-differences"),
         Confidence(parameters, "confidence"),
         Strangers(parameters, "strangers"),
         *([Mock(parameters, "mock")] if parameters.mock else []),

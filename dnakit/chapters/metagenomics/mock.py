@@ -10,6 +10,7 @@ import pandas as pd
 
 from dnakit.chapters.metagenomics import classifier, programs
 from dnakit.chapters.metagenomics.measuring import LEAST
+from dnakit.chapters.metagenomics.parameters import NOT_INSTALLED
 from dnakit.data import sources
 from dnakit.data.barcodes import RANKS
 from dnakit.data.files import open_text
@@ -30,7 +31,7 @@ def communities(run: Mock, folder: Path) -> dict[str, Any]:
     members = _members(composition, table)
     reads = [sequence.encode() for sequence in counts["sequence"]]
     named = {f"search at {least}": _by_classifier(run, reads, least) for least in (LEAST, BOLD)}
-    if "vsearch" in run.parameters.programs and programs.version("vsearch") != "not installed":
+    if "vsearch" in run.parameters.programs and programs.version("vsearch") != NOT_INSTALLED:
         named["vsearch"] = _by_program(table, reads, folder)
     rows = [row for method, names in named.items() for row in _findings(method, names, counts, members)]
     pd.DataFrame(rows).to_csv(folder / "members.csv", index=False, float_format="%.5g")

@@ -32,8 +32,10 @@ def draw_errors(done: Finished) -> sns.FacetGrid | None:
     shown = shown.assign(pretraining=shown["pretraining"].map(MODELS))
     longer = shown.melt(["rank", "pretraining"], ["low", "share", "high"], value_name="errors")
     grid = sns.catplot(
-        longer, kind="point", x="errors", y="rank", hue="pretraining", errorbar=("pi", 100), estimator="median",
-        linestyle="none", dodge=0.4, height=3.2, aspect=1.8, palette=COLORS, order=list(SHARED),
+        longer, kind="point", x="errors", y="rank", hue="pretraining", hue_order=list(MODELS.values()),
+        errorbar=("pi", 100), estimator="median",
+        linestyle="none", dodge=0.4, height=2.2, aspect=2.2, palette=COLORS, order=list(SHARED), markersize=4,
+        err_kws={"linewidth": 1.5},
     )  # fmt: skip
     return grid.set_axis_labels("share of the wrong predictions", "lowest rank in common")
 

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from dnakit.chapters.chapter import TrainingChapterParameters
 
 PROGRAMS = ("vsearch", "mmseqs2", "blastn")  # that others use; each is used where it is installed
+NOT_INSTALLED = "not installed"  # in place of a program's version
 TENTH = 0.1  # share of the species in repeated trainings
 
 

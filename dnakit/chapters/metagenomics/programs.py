@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dnakit.chapters.metagenomics.parameters import NOT_INSTALLED
 from dnakit.project import DnakitError
 
 THREADS = "1"
@@ -23,7 +24,7 @@ def version(program: str) -> str:
     """The version of an installed program; ``not installed`` otherwise."""
     command = shutil.which(COMMANDS[program])
     if command is None:
-        return "not installed"
+        return NOT_INSTALLED
     done = subprocess.run([command, *_VERSION[program]], capture_output=True, text=True)
     return (done.stdout or done.stderr).splitlines()[0].strip()[:80]
 

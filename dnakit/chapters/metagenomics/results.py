@@ -1,15 +1,15 @@
 """The tables and figures of chapter 4 (thesis section 5.3). They read finished runs, recorded ones and others alike."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
 from dnakit.chapters.metagenomics.tasks import SHARED, WITHIN_ORDER
-from dnakit.report.figures import curves
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.intervals import of_seeds
 from dnakit.report.style import PALETTE
@@ -38,10 +38,17 @@ FORMS = {"gene": "whole gene", "fragment": "150-300 bases", "amplicon": "MiFish 
 FASTEST = 1e6  # reads a CPU second that can be
 FEWEST = 0.005  # of the reads in a point of the reliability diagram
 CALIBRATED = ("class", "order", "family", "genus", "species")
+CURVES = {"loss": "loss (nats per sample)", "top1": "top-1 accuracy", "top5": "top-5 accuracy"}
 COLORS = {"Mitochondria": PALETTE["9-mer"], "Untrained": PALETTE["12-mer"], "Hg38": PALETTE["6-mer"]}
 
 
 # ---- the trainings
+
+
+def named(names: str | Iterable[str], *runs: Finished) -> list[Finished]:
+    """Of each the runs whose names begin with one of these: what a table rests on, for the line that says so."""
+    begin = (names,) if isinstance(names, str) else tuple(names)
+    return [done.only(lambda run: run.name.startswith(begin)) for done in runs]
 
 
 def of_all_species(done: Finished) -> Finished:
@@ -89,27 +96,18 @@ def histories(done: Finished) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
-def draw_losses(done: Finished) -> sns.FacetGrid | None:
-    """Figure 5.8: losses by epoch."""
-    return _curves(done, "loss", "loss (nats per sample)")
-
-
-def draw_top1(done: Finished) -> sns.FacetGrid | None:
-    """Figure 5.9: top-1 accuracies by epoch."""
-    return _curves(done, "top1", "top-1 accuracy")
-
-
-def draw_top5(done: Finished) -> sns.FacetGrid | None:
-    """Figure 5.10: top-5 accuracies by epoch."""
-    return _curves(done, "top5", "top-5 accuracy")
-
-
-def _curves(done: Finished, measure: str, label: str) -> sns.FacetGrid | None:
+def draw_curves(done: Finished) -> sns.FacetGrid | None:
+    """Figures 5.8 to 5.10: loss, top-1 and top-5 accuracy by epoch, training and validation."""
     data = histories(done)
     if data.empty:
         return None
+    longer = data.melt(["epoch", "pretraining", "samples"], list(CURVES), "measure").replace({"measure": CURVES})
     colors = {name: color for name, color in COLORS.items() if name in set(data["pretraining"])}
-    return curves(data, measure, label, hue="pretraining", col="samples", palette=colors)
+    grid = sns.relplot(
+        longer, kind="line", x="epoch", y="value", hue="pretraining", style="samples", col="measure", palette=colors,
+        errorbar=None, height=2.5, aspect=0.85, linewidth=1.5, facet_kws={"sharey": False},
+    )  # fmt: skip
+    return grid.set_titles("{col_name}").set_axis_labels("epoch", "").set(xticks=longer["epoch"].unique()[1::2])
 
 
 def examples(done: Finished, count: int = 1) -> pd.DataFrame:
@@ -221,6 +219,13 @@ def fair_table(done: Finished, form: str) -> pd.DataFrame:
     return table.loc[[title for title in METHODS.values() if title in table.index]]
 
 
+def fair_tables(done: Finished) -> pd.DataFrame:
+    """The same for all forms, one below the other."""
+    tables = {title: fair_table(done, form) for form, title in FORMS.items()}
+    found = {title: table for title, table in tables.items() if len(table)}
+    return pd.concat(found, names=["reads", "method"]) if found else pd.DataFrame()
+
+
 def _speed(done: Finished, title: str, form: str) -> float | None:
     method = next(name for name, each in METHODS.items() if each == title)
     return _measurable(done[f"fair-{method}"].metrics["reads_per_second"].get(form))
@@ -238,14 +243,30 @@ def draw_fair(done: Finished) -> sns.FacetGrid | None:
         return None
     first = data.groupby(["level", "form", "method"], sort=False).head(1)
     shown = first.assign(
-        task=first["level"].map(LEVELS) + ": " + first["rank"], form=first["form"].map(FORMS), what="share"
+        task=first["level"].map(LEVELS) + ":\n" + first["rank"], form=first["form"].map(FORMS), what="share"
     )
     longer = shown.melt(["method", "task", "form"], ["low", "share", "high"], value_name="right names")
     grid = sns.catplot(
         longer, kind="point", x="right names", y="method", hue="form", col="task", errorbar=("pi", 100),
-        estimator="median", linestyle="none", dodge=0.4, height=3.0, aspect=1.0, palette=list(PALETTE.values())[:3],
+        estimator="median", linestyle="none", dodge=0.5, height=2.4, aspect=1.15, palette=list(PALETTE.values())[:3],
+        markersize=4, err_kws={"linewidth": 1.5},
     )  # fmt: skip
-    return grid.set_titles("{col_name}").set_axis_labels("share of right names", "")
+    return grid.set_titles("{col_name}").set_axis_labels("share right", "")
+
+
+def rivals(done: Finished) -> pd.DataFrame:
+    """Of each fair task the method that is nearest to the search or above it, and their difference, read by read."""
+    if "fair-differences" not in done:
+        return pd.DataFrame()
+    data = done["fair-differences"].frame("differences.csv")
+    task = ["form", "level", "rank"]
+    nearest = data.loc[data.groupby(task, sort=False)["share"].idxmin()]
+    named = nearest.assign(
+        form=nearest["form"].map(FORMS),
+        task=nearest["level"].map(LEVELS) + ": " + nearest["rank"],
+        method=nearest["method"].map(METHODS),
+    ).rename(columns={"method": "best other method", "share": "search minus it", "low": "from", "high": "to"})
+    return named.set_index(["form", "task"])[["best other method", "search minus it", "from", "to"]]
 
 
 # ---- the classifier
@@ -259,25 +280,22 @@ def calibration(done: Finished) -> pd.DataFrame:
     return pd.DataFrame({"expected calibration error": found}).reindex(CALIBRATED).rename_axis("rank")
 
 
-def draw_reliability(done: Finished) -> sns.FacetGrid | None:
-    """Reliability: of the names of a confidence, the share that is right; a perfect calibration is the diagonal."""
+def draw_confidence(done: Finished) -> Figure | None:
+    """Reliability (a perfect calibration is the diagonal), and the share of wrong names when only some are named."""
     if "confidence" not in done:
         return None
-    data = done["confidence"].frame("reliability.csv").query("weight >= @FEWEST")
-    grid = sns.relplot(
-        data, kind="line", x="confidence", y="right", hue="rank", marker="o", errorbar=None, height=3.0, aspect=1.4
-    )  # fmt: skip
-    grid.ax.axline((0, 0), slope=1, color="#888888", linewidth=0.8, linestyle=":")
-    return grid.set_axis_labels("confidence", "share right")
-
-
-def draw_risk(done: Finished) -> sns.FacetGrid | None:
-    """Risk and coverage: the share of wrong names when only the most certain reads are named."""
-    if "confidence" not in done:
-        return None
-    data = done["confidence"].frame("risk.csv")
-    grid = sns.relplot(data, kind="line", x="coverage", y="risk", hue="rank", errorbar=None, height=2.8, aspect=1.6)
-    return grid.set_axis_labels("share of reads that are named", "share of wrong names")
+    points = done["confidence"].frame("reliability.csv").query("weight >= @FEWEST")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(6.2, 2.3), layout="constrained")
+    shared: dict[str, Any] = {"hue": "rank", "hue_order": CALIBRATED, "errorbar": None}
+    sns.lineplot(points, x="confidence", y="right", marker=".", markeredgewidth=0, linewidth=1.2, ax=left, **shared)
+    left.axline((0, 0), slope=1, color="#888888", linewidth=0.8, linestyle=":")
+    sns.lineplot(
+        done["confidence"].frame("risk.csv"), x="coverage", y="risk", linewidth=1.2, ax=right, legend=False, **shared
+    )
+    left.set(ylabel="share right")
+    left.legend(loc="lower right", fontsize=9, handlelength=1, borderpad=0, labelspacing=0.1)
+    right.set(xlabel="share of reads that are named", ylabel="share of wrong names")
+    return figure
 
 
 def strangers(done: Finished) -> pd.DataFrame:
@@ -302,7 +320,7 @@ def draw_shares(done: Finished) -> Figure | None:
     if "mock" not in done:
         return None
     data = done["mock"].frame("shares.csv")
-    grid = sns.relplot(data, x="dna_share", y="read_share", hue="community", height=3.0, aspect=1.5)
+    grid = sns.relplot(data, x="dna_share", y="read_share", hue="community", height=2.4, aspect=1.8, s=16)
     grid.ax.axline((0, 0), slope=1, color="#888888", linewidth=0.8, linestyle=":")
     return grid.set_axis_labels("share of the DNA", "share of the reads").figure
 
