@@ -256,7 +256,7 @@ def test_a_chapter_with_an_error_or_a_warning_is_named(book, output, complaint):
 
 
 def test_the_headlines_of_the_readme_are_what_was_recorded():
-    from dnakit.chapters.pretraining import budgets, gains
+    from dnakit.chapters.pretraining import budgets, gains, grid_results
     from dnakit.chapters.pretraining import results as pretraining
     from dnakit.chapters.tss import control_results as localization_controls
     from dnakit.chapters.tss import results as localization
@@ -280,18 +280,18 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
     recorded = finished.recorded("02_pretraining")
     chosen = "language == 'mitochondrial' and model == 'Longformer' and tasks == 'MLM'"
     thesis = pretraining.published().query(chosen).set_index("tokenizer")
-    measured = pretraining.measured(recorded, "mitochondria")
-    named, bits = pretraining.masked(measured), pretraining.bits(measured)
-    over_alone = gains.gained(gains.compared(recorded, "mitochondria"))
+    grid = grid_results.table(recorded).loc["mitochondrial", "Longformer"].xs("MLM", level="tasks")
     for name, row in thesis.iterrows():
-        run = f"longformer-{name}-mlm"
-        shares = [f"{row.skill:.1%}", f"{named.near[run]:.1%}", f"{named.far[run]:.1%}"]
-        line = [name, f"{row.accuracy:.4f}", *shares, f"{bits.near[run]:.3f}", f"{bits.far[run]:.3f}"]
-        line += [f"{over_alone[part].loc[run, gains.ALONE]:.3f}" for part in ("near", "far")]
-        line += [f"{over_alone[part].loc[run, gains.GAINED]:+.3f}" for part in ("near", "far")]
-        assert f"| {' | '.join(line)} |" in readme
+        cells = [grid.loc[name, (part, grid_results.RIGHT)] for part in ("near", "far")]
+        cells += [grid.loc[name, (part, gains.BITS)].partition(" ")[0] for part in ("near", "far")]
+        cells += [grid.loc[name, (part, column)] for column in (gains.ALONE, gains.GAINED) for part in ("near", "far")]
+        assert f"| {' | '.join([name, f'{row.accuracy:.4f}', f'{row.skill:.1%}', *cells])} |" in readme
+    simple = recorded["simple-methods-mitochondria-3000"].metrics  # from the genomes of the grid
     for who in ("order 2", "mixed orders", "two-sided"):
-        assert f"| {bits.near[who]:.3f} | {bits.far[who]:.3f} |" in readme
+        bits = [f"{simple[part]['bits_per_base'][who]:.3f}" for part in ("near", "far")]
+        assert f"| {' | '.join(bits)} |" in readme
+    looked_up = [f"{simple[part]['masked']['12 bp, as seen']['top1']:.1%}" for part in ("near", "far")]
+    assert f"| {' | '.join(looked_up)} |" in readme
     formats = {"genomes": ",", "samples seen": ",", budgets.MASKED: ".1%", budgets.LOOKUP: ".1%"}
     formats |= {budgets.BITS: ".3f", budgets.TWO_SIDED: ".3f"}
     for _, row in budgets.table(recorded).query("`initial weights` == 'informed'").iterrows():

@@ -26,6 +26,7 @@ from dnakit.tokens.parameters import HELD_OUT
 
 NOT_RUN, OPEN, HOLDS, FAILS = "not run yet", "open", "holds", "does not hold"
 MEASURE = "depends on the measure"
+RIGHT = "masked tokens right"
 TRAINED, NATS, PLAIN = "training", "nats per masked token", "bits, far"
 UNSEEN = "near"  # the genomes that were not seen, where overfitting is measured
 LONGALBERT, LONGFORMER = "longalbert-12-mer-mlm", "longformer-12-mer-mlm"  # where overfitting is measured
@@ -122,7 +123,7 @@ def _cells(done: Finished, model: str) -> dict[tuple[str, str], str]:
     cells[TRAINED, "samples"] = f"{runs[0].samples_seen:,}" if runs else MISSING
     for part in HELD_OUT:
         texts = _measured(done, runs, part) if runs else {}
-        cells |= {(part, name): texts.get(name, MISSING) for name in (BITS, ALONE, GAINED, "masked tokens right")}
+        cells |= {(part, name): texts.get(name, MISSING) for name in (BITS, ALONE, GAINED, RIGHT)}
     cells["sentence order", "right"] = _order(runs)
     return cells
 
@@ -135,7 +136,7 @@ def _measured(done: Finished, runs: Sequence[FinishedRun], part: str) -> dict[st
         BITS: f"{bits.interval:.3f}",
         ALONE: f"{_alone(done, runs[0], part).value:.3f}",
         GAINED: f"{gained.interval:+.3f}",
-        "masked tokens right": f"{right:.1%}",
+        RIGHT: f"{right:.1%}",
     }
 
 
