@@ -1,13 +1,22 @@
 """The full-size row: its keys, a last epoch that begins with its model, and its place on the page."""
 
+import hashlib
+import json
+import os
+
 import pytest
+import torch
+from torch.utils.data import default_collate
+from transformers import AutoModelForMaskedLM
 
 from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.pretraining import budgets
 from dnakit.chapters.pretraining.full_size import ALL_TOKENS, FULL_SIZE, OTHER
 from dnakit.chapters.pretraining.measurements import MODEL_MEASURED
 from dnakit.models import build
-from dnakit.project import DnakitError
+from dnakit.project import DnakitError, root
+from dnakit.report.finished import recorded
+from dnakit.tokens.corpus import prepare
 
 NOTEBOOK = "02_pretraining"
 
@@ -59,3 +68,32 @@ def test_the_page_shows_the_row_by_both_losses():
     assert table.copying.between(0.8, 0.93).all()
     assert FULL_SIZE in budgets.table(budgets.of_budgets(done)).index
     assert ALL_TOKENS not in budgets.trained(done)
+
+
+# ---- the weights that the repository holds
+
+WEIGHTS = root() / "models" / FULL_SIZE
+
+
+def test_the_weights_in_the_repository_are_those_of_the_recorded_row():
+    manifest, row = json.loads((WEIGHTS / "dnakit.json").read_text()), recorded(NOTEBOOK)[FULL_SIZE]
+    for name, digest in manifest["sha256"].items():
+        assert hashlib.sha256((WEIGHTS / name).read_bytes()).hexdigest() == digest
+    assert manifest["key"] == row.record["key"]
+    assert json.loads((WEIGHTS / "run" / "metrics.json").read_text()) == row.metrics
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("DNAKIT_MIRROR" not in os.environ, reason="needs the real genomes: DNAKIT_MIRROR is not set")
+def test_plain_transformers_reaches_with_them_what_was_recorded():
+    row = chapter_of(NOTEBOOK, "laptop").runs[FULL_SIZE]
+    samples = row.all_samples(prepare(row.corpus))["far"]
+    model = AutoModelForMaskedLM.from_pretrained(WEIGHTS, dtype="float32").eval()
+    right = masked = 0
+    for start in range(0, len(samples), 16):
+        batch = default_collate([samples[at] for at in range(start, min(start + 16, len(samples)))])
+        with torch.no_grad():
+            best = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits.argmax(-1)
+        right += int((best == batch["labels"])[batch["masked"]].sum())
+        masked += int(batch["masked"].sum())
+    assert right / masked == pytest.approx(recorded(NOTEBOOK)[FULL_SIZE].metrics["far"]["masked_accuracy"], abs=2e-3)
