@@ -1,8 +1,10 @@
 """A chapter is a notebook and a package: everything else about it follows."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,31 @@ def test_an_error_of_a_run_reaches_the_user_from_another_process(toy, monkeypatc
     chapter = chapter_of(TOY, "smoke", {"label": "wrong"})
     with pytest.raises(DnakitError, match="the label is wrong"):
         list(make_all(chapter, list(chapter.runs), 2))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_command_that_is_ended_ends_the_processes_that_it_started(toy, monkeypatch, number, code):
+    _package_with(toy)
+    runs = toy / "dnakit" / "chapters" / "toy" / "runs.py"
+    long = "import os, time\n        open('worker', 'w').write(str(os.getpid()))\n        time.sleep(90)\n"
+    runs.write_text(
+        runs.read_text().replace("def compute(self, folder):\n", f"def compute(self, folder):\n        {long}")
+    )
+    script = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\nfrom dnakit.cli import main; main()"
+    )
+    command = [sys.executable, "-c", script, "train", TOY, "--profile", "smoke", "--jobs", "2"]
+    surroundings = os.environ | {"PYTHONPATH": str(toy)}
+    process = subprocess.Popen(command, env=surroundings, stderr=subprocess.PIPE, text=True)
+    worker, deadline = toy / "worker", time.monotonic() + 60
+    while not (worker.exists() and worker.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "Traceback" not in errors
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(worker.read_text()), 0)
 
 
 def _package_with(project: Path) -> str:

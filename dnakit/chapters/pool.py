@@ -54,6 +54,10 @@ def make_all(chapter: Chapter, names: Sequence[str], jobs: int) -> Iterator[tupl
             raise DnakitError(
                 "a process that made runs was killed (out of memory?): run the same again to go on, with fewer --jobs"
             ) from None
+        except (SystemExit, KeyboardInterrupt):  # a scheduler or the user ends it; trainings resume
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
