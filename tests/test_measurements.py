@@ -96,7 +96,7 @@ def test_the_smoke_measurements_are_what_theory_bounds():
     assert (found.loc["order 2"] < 2).all()
     assert (found.loc["mixed orders"] < found.loc["order 2"]).all()
     assert found.near["two-sided"] < found.near["mixed orders"] < found.far["mixed orders"]
-    models = found.loc[[name for name in found.index if name.startswith("long")]]
+    models = found.loc[[name for name in found.index if name.startswith("Long")]]
     assert len(models) == 11
     assert models.to_numpy().min() > found.near["two-sided"]
     shares = results.masked(done)
