@@ -13,7 +13,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
-from dnakit.chapters.pretraining.full_size import ALL_TOKENS, FULL_SIZE, OTHER
+from dnakit.chapters.pretraining.full_size import ALL_TOKENS, FULL_SIZE
 from dnakit.chapters.pretraining.grid import PREFIX as GRID
 from dnakit.chapters.pretraining.measurements import MODEL_MEASURED, SIMPLE
 from dnakit.chapters.pretraining.parameters import NINE_MER
@@ -53,7 +53,7 @@ def trained(done: Finished) -> dict[str, FinishedRun]:
 
 def _is_nine_mer(run: FinishedRun) -> bool:
     """Whether it is the row with another budget, and not the same model trained in another way."""
-    if run.name.startswith((PREFIX, OTHER, GRID)) or run.name in (ALL_TOKENS, GLOBAL_CLS):
+    if run.name.startswith((PREFIX, GRID)) or run.name in (ALL_TOKENS, GLOBAL_CLS):
         return False
     paths = ("parameters.architecture", "parameters.head", "corpus.tokenization", "corpus.piece")
     return tuple(run.value(f"record.{path}") for path in paths) == ("longformer", "mlm", "9-mer", 0)
@@ -95,17 +95,17 @@ def table(done: Finished) -> pd.DataFrame:
 
 
 def of_full_size(done: Finished) -> Finished:
-    """The row at the thesis's size, its last epoch, and the row by other recipes."""
-    return done.only(lambda run: run.name in (FULL_SIZE, ALL_TOKENS) or run.name.startswith(OTHER))
+    """The row at the thesis's size, and its last epoch."""
+    return done.only(lambda run: run.name in (FULL_SIZE, ALL_TOKENS))
 
 
 def over_all_tokens(done: Finished) -> pd.DataFrame:
     """What the thesis prints of its 9-mer row, measured on the validation genomes, and what it reached on the set far.
 
-    One row for each training at the thesis's size: the row, its last epoch, then other recipes.
+    One row for the training at the thesis's size, and one for its last epoch.
     """
     rows = []
-    for name, run in sorted(of_full_size(done).items(), key=lambda each: each[0].startswith(OTHER)):
+    for name, run in sorted(of_full_size(done).items()):
         scores, far = run.metrics["validation"], run.metrics[PART]
         rows.append(
             {

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from dnakit.tokens.corpus import Corpus
 
 FULL_SIZE, ALL_TOKENS = "full-size", "full-size-all-tokens"
-OTHER = "full-size-recipe-"  # begins the names of the same row by other recipes
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class AllTokens(FullSize):
 
 
 def of(parameters: Parameters) -> list[FullSize]:
-    """The row, its last epoch, and the row by other recipes; none without a recipe for it or without held-out genomes.
+    """The row and its last epoch; none where the chapter names no recipe for it or holds no genomes out.
 
     Raises
     ------
@@ -97,8 +96,4 @@ def of(parameters: Parameters) -> list[FullSize]:
         return []
     recipe, seed = known(parameters.full_size_recipe), parameters.seed
     row = FullSize(parameters, FULL_SIZE, recipe, seed)
-    others = [
-        FullSize(parameters.model_copy(update={"full_size_epochs": epochs}), f"{OTHER}{known(other)}", other, seed)
-        for other, epochs in zip(parameters.full_size_others, parameters.full_size_other_epochs, strict=True)
-    ]
-    return [row, AllTokens(parameters, ALL_TOKENS, recipe, seed, row), *others]
+    return [row, AllTokens(parameters, ALL_TOKENS, recipe, seed, row)]

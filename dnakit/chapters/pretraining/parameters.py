@@ -42,8 +42,6 @@ class Parameters(TrainingChapterParameters, Corpora):
     recipe_seeds: list[int]
     recipe_genomes: int
     full_size_recipe: str
-    full_size_others: list[str]
-    full_size_other_epochs: list[int]
     full_size_epochs: int = Field(ge=1)
     grid_recipe: str
     grid_seeds: list[int]
@@ -106,12 +104,6 @@ class Parameters(TrainingChapterParameters, Corpora):
                 raise ValueError(f"{name!r} must have as many entries as 'budgets', {len(self.budgets)}")
         if len({*self.budgets, *self.models}) < len(self.budgets) + len(self.models):
             raise ValueError("'budgets' names one twice, or like a model")
-        return self
-
-    @model_validator(mode="after")
-    def _recipes_of_the_full_size_row_run_in_parallel(self) -> "Parameters":
-        if len(self.full_size_other_epochs) != len(self.full_size_others):
-            raise ValueError("'full_size_other_epochs' must have as many entries as 'full_size_others'")
         return self
 
     def with_budget(self, number: int) -> "Parameters":

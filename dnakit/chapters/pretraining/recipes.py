@@ -49,7 +49,7 @@ LAPTOP = Recipe("adam", 3e-4, None, 8, "constant", 0.1, "informed", "masked", "d
 DECAY = replace(LAPTOP, schedule="warmup-decay")
 MUON = replace(DECAY, optimizer="muon", muon_learning_rate=3e-3)
 # Of the full-size row, on a GPU: the rate grows with the square root of the batch.
-LARGE_BATCH = replace(DECAY, batch_size=64, learning_rate=8e-4)
+LARGE_BATCH = replace(DECAY, batch_size=64, learning_rate=8e-4, dropout=0.0)
 RECIPES = {
     "thesis": THESIS,
     "laptop": LAPTOP,
@@ -61,9 +61,7 @@ RECIPES = {
     "muon": MUON,
     "muon-no-dropout": replace(MUON, dropout=0.0),
     "muon-random-weights": replace(MUON, fresh_weights="random"),
-    "batch-64": LARGE_BATCH,
-    "batch-64-no-dropout": replace(LARGE_BATCH, dropout=0.0),
-    "batch-64-random-weights": replace(LARGE_BATCH, dropout=0.0, fresh_weights="random"),
+    "batch-64-no-dropout": LARGE_BATCH,
 }
 
 
