@@ -12,7 +12,7 @@ from transformers import AutoModelForMaskedLM
 from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.pretraining import budgets
 from dnakit.chapters.pretraining.full_size import ALL_TOKENS, FULL_SIZE
-from dnakit.chapters.pretraining.measurements import MODEL_MEASURED
+from dnakit.chapters.pretraining.measurements import MAP, MODEL_MEASURED
 from dnakit.models import build
 from dnakit.project import DnakitError, root
 from dnakit.report.finished import recorded
@@ -30,7 +30,7 @@ def test_epochs_recipe_and_genomes_decide_the_key():
 def test_the_row_changes_no_key_of_another_run():
     runs, without = (chapter_of(NOTEBOOK, "smoke", {"full_size_recipe": each}).runs for each in ("laptop", ""))
     own = {FULL_SIZE, ALL_TOKENS}
-    assert set(runs) - set(without) == own | {f"{MODEL_MEASURED}{name}" for name in own}
+    assert set(runs) - set(without) == own | {f"{MODEL_MEASURED}{name}" for name in own} | {f"{MAP}-{FULL_SIZE}"}
     assert {name: runs[name].key for name in without} == {name: run.key for name, run in without.items()}
 
 

@@ -20,7 +20,7 @@ def test_every_training_is_measured_and_each_language_has_its_simple_methods(pro
     trained = chapter.parameters.models + chapter.parameters.budgets
     full_size = [name for name in chapter.runs if name.startswith("full-size")]
     trained = [*trained, *full_size]
-    longer = {"full-size-all-tokens": ["full-size"]} if full_size else {}
+    longer = {name: ["full-size"] for name in ("full-size-all-tokens", "map-full-size") if full_size}
     needed = {name: runs for name, runs in needed.items() if not name.startswith("grid-")}  # these measure themselves
     assert needed == {f"ruler-{name}": [name] for name in trained} | {"map": ["longformer-9-mer-mlm"]} | longer
     assert {"simple-methods-mitochondria", "simple-methods-nuclear"} < set(chapter.runs)

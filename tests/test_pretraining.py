@@ -214,7 +214,9 @@ def test_figures_have_a_line_for_each_tokenizer_and_part(done):
 
 
 def test_every_mapped_genome_is_drawn(done):
-    points = done["map"].frame("map.csv")
+    points = results.of_map(done, "map.csv")
+    assert set(points.groupby("which").genome.nunique()) == {60}
+    assert len(points) == 60 * (1 + len(results.mapped(done)))
     for which, axes in figures.map_by_order(done).axes_dict.items():
         assert sum(len(marks.get_offsets()) for marks in axes.collections) == (points.which == which).sum()
     plt.close("all")

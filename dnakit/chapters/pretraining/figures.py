@@ -7,7 +7,7 @@ from matplotlib.ticker import LogLocator
 
 from dnakit.chapters.pretraining.measurements import MODEL_MEASURED, SIMPLE
 from dnakit.chapters.pretraining.parameters import NINE_MER
-from dnakit.chapters.pretraining.results import MASKED, published, row_of, rows
+from dnakit.chapters.pretraining.results import MASKED, of_map, published, row_of, rows
 from dnakit.report.figures import curves
 from dnakit.report.finished import Finished
 from dnakit.report.style import GREY, PALETTE, color
@@ -132,8 +132,8 @@ def relatives(done: Finished) -> sns.FacetGrid:
 
 
 def map_by_order(done: Finished) -> sns.FacetGrid:
-    """Held-out genomes in the hidden states of the untrained and of the trained model, coloured by order."""
-    points, scores = done["map"].frame("map.csv"), done["map"].frame("neighbours.csv")
+    """Held-out genomes in the hidden states of the untrained and of the trained models, coloured by order."""
+    points, scores = (of_map(done, file) for file in ("map.csv", "neighbours.csv"))
     share = scores[scores["rank"] == "order"].set_index("which").score
     named = list(points[points.which == "trained"].order.value_counts().index[:NAMED_GROUPS])
     points["order"] = points["order"].where(points["order"].isin(named), OTHER)
@@ -149,7 +149,7 @@ def map_by_order(done: Finished) -> sns.FacetGrid:
         style="order",
         style_order=groups,
         col="which",
-        col_order=["untrained", "trained"],
+        col_order=points.which.drop_duplicates(),
         s=28,
         linewidth=0,
         height=3.0,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MODEL_MEASURED, SIMPLE = "ruler-", "simple-methods-"  # names begin so: recorded runs have them
 SEGMENTATION, VOCABULARY, HELD_OUT_GENOMES = "segmentation-", "vocabulary-", "held-out-"
 SENTENCE_ORDER, COMPRESSOR = "sentence-order-", "compressor-"
+MAP = "map"
 RECIPE = "yardsticks 2"  # begins the recipe of every measurement
 
 
@@ -38,7 +39,7 @@ def of(parameters: Parameters, trained: Sequence[PretrainingRun]) -> list["Measu
         return []
     simple = _simple_methods(parameters, trained)
     measured = [ModelMeasurement(parameters, f"{MODEL_MEASURED}{run.name}", run.language, run) for run in trained]
-    maps = [GenomeMap(parameters, "map", run.language, run) for run in trained if run.name == NINE_MER]
+    maps = [GenomeMap(parameters, MAP, run.language, run) for run in trained if run.name == NINE_MER]
     alone = [*_segmentations(parameters, trained), *_sentence_orders(parameters, trained)]
     languages = [language for language in LANGUAGES if any(run.language == language for run in trained)]
     held_out = [HeldOutGenomes(parameters, f"{HELD_OUT_GENOMES}{language}", language) for language in languages]
@@ -48,7 +49,9 @@ def of(parameters: Parameters, trained: Sequence[PretrainingRun]) -> list["Measu
 
 def of_full_size(parameters: Parameters, trained: Sequence[RecipeRun]) -> list["Measurement"]:
     """The same of trainings at the thesis's size: their simple methods are those of the budget with as many genomes."""
-    return [ModelMeasurement(parameters, f"{MODEL_MEASURED}{run.name}", "mitochondria", run) for run in trained]
+    language = "mitochondria"
+    measured = [ModelMeasurement(parameters, f"{MODEL_MEASURED}{run.name}", language, run) for run in trained]
+    return [*measured, *(GenomeMap(parameters, f"{MAP}-{run.name}", language, run) for run in trained[:1])]
 
 
 def _simple_methods(parameters: Parameters, trained: Sequence[PretrainingRun]) -> Iterator["SimpleMethods"]:

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 import pandas as pd
 
 from dnakit import metrics
+from dnakit.chapters.pretraining.full_size import FULL_SIZE
 from dnakit.chapters.pretraining.intervals import Interval
 from dnakit.chapters.pretraining.measurements import (
     COMPRESSOR,
+    MAP,
     MODEL_MEASURED,
     SEGMENTATION,
     SENTENCE_ORDER,
@@ -47,6 +49,7 @@ SIZES = {
     "epochs": "record.parameters.epochs",
     "minutes": "record.seconds",
 }
+MAPS = {MAP: "trained", f"{MAP}-{FULL_SIZE}": "full size"}  # what the trained model of each is called
 CONTEXT = ("order 2", "order 8", "order 12", "best order", "mixed orders", "two-sided")
 XZ = ("xz, alone", "xz, after training")
 
@@ -76,8 +79,18 @@ def examples(done: Finished) -> Finished:
 
 
 def mapped(done: Finished) -> Finished:
-    """The run behind the map of genomes."""
-    return done.only(lambda run: run.name == "map")
+    """The runs behind the map of genomes: of the row, and of the full-size one where it is there."""
+    return done.only(lambda run: run.name in MAPS)
+
+
+def of_map(done: Finished, file: str) -> pd.DataFrame:
+    """A table of the map of genomes, and what that of the full-size row adds to it: its trained model."""
+    frames: list[pd.DataFrame] = []
+    for name in (each for each in MAPS if each in done):
+        frame = done[name].frame(file)
+        frame["which"] = frame["which"].replace("trained", MAPS[name])
+        frames.append(frame[frame["which"] == MAPS[name]] if frames else frame)
+    return pd.concat(frames, ignore_index=True)
 
 
 def _measures_row(run: FinishedRun, language: str) -> bool:
@@ -259,10 +272,10 @@ def model_in_words(run: FinishedRun) -> str:
 
 def neighbours(done: Finished) -> pd.DataFrame:
     """How often the nearest neighbour is a relative, by rank and by what describes a genome, beside chance."""
-    scores = done["map"].frame("neighbours.csv")
-    ranks = scores["rank"].drop_duplicates()
+    scores = of_map(done, "neighbours.csv")
+    ranks, described = scores["rank"].drop_duplicates(), ["untrained", *MAPS.values(), "4-mers"]
     table = scores.pivot(index="rank", columns="which", values="score").loc[ranks]
     first = scores.drop_duplicates("rank").set_index("rank")
-    return table[["untrained", "trained", "4-mers"]].assign(
+    return table[[which for which in described if which in table]].assign(
         chance=first["chance"], genomes=first["genomes"].astype(int)
     )
