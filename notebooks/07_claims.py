@@ -45,12 +45,10 @@ totals, counts = ledger.totals(claims), ledger.counts(claims)
 # ## The verdicts
 
 # %% tags=["remove-input"]
-counted = table(
+table(
     totals,
     "Claims by verdict: sentences that state a finding, and printed numbers.",
 )
-glue("verdicts", counted)
-counted
 
 # %% tags=["remove-input"]
 with theme():
@@ -64,7 +62,8 @@ picture
 # %% tags=["remove-input"]
 main = main_table(
     ledger.main_claims(claims),
-    "The main claims, and the number that decides each, with its 95% interval where it has one.",
+    "The main claims, and the number that decides each, with its 95% interval. A count has none, nor has a number that the "
+    "thesis prints.",
 )
 glue("main", main)
 main
