@@ -1,5 +1,7 @@
 """The thesis's readings of a gene as tokens, and the sums that top-5 accuracy comes from."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +9,9 @@ import torch
 
 from dnakit import store
 from dnakit.chapters.chapter import chapter_of
-from dnakit.chapters.metagenomics import copies, fine_tuning, model_measuring, tasks
+from dnakit.chapters.metagenomics import copies, fine_tuning, model_measuring, model_results, tasks
 from dnakit.models import build
+from dnakit.report import finished
 from dnakit.tokens.tokenizer import known_words, train_tokenizer
 from dnakit.tokens.vocabulary import CLS, PAD, SEP
 
@@ -132,3 +135,11 @@ def test_the_speed_is_that_of_the_genes_that_programs_are_asked_about(smoke):
     asked = copies.copies(run.parameters, run.parameters.seed).part("test")[0]
     assert found["reads"] == min(run.parameters.program_samples, len(asked))
     assert found["reads_per_second"] > 0
+
+
+def test_a_difference_reads_the_same_from_either_side():
+    recorded = finished.recorded("04_metagenomics")
+    text = [model_results.points(recorded, *pair) for pair in (("Hg38", "Untrained"), ("Untrained", "Hg38"))]
+    there, back = ([float(number) for number in re.findall(r"[+-]\d+\.\d+", each)] for each in text)
+    assert there == pytest.approx([-back[0], -back[2], -back[1]])
+    assert there[1] <= there[0] <= there[2]

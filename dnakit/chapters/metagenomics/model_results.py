@@ -21,6 +21,21 @@ def effects(done: Finished) -> pd.DataFrame:
     return pd.concat([named, rest], axis=1).set_index(["first", "second"])
 
 
+def points(done: Finished, one: str, other: str) -> str:
+    """How much more often one names the species than another: percentage points, with the 95% interval."""
+    table = effects(done)
+    values = dict(zip(table.index, 100 * table.to_numpy(float), strict=True))
+    found, low, high = values[one, other] if (one, other) in values else -values[other, one][[0, 2, 1]]
+    return f"{found:+.2f} points [{low:+.2f}, {high:+.2f}]"
+
+
+def within_order(done: Finished) -> dict[str, str]:
+    """Of each model's wrong predictions the share that keeps the order, with the 95% interval."""
+    data = done[EFFECT].frame("errors_by_rank.csv", keep_default_na=False, na_values=[""])
+    rows = data[data["rank"] == "within the order"].set_index("pretraining")
+    return {MODELS[str(name)]: f"{row.share:.1%} [{row.low:.1%}, {row.high:.1%}]" for name, row in rows.iterrows()}
+
+
 def draw_errors(done: Finished) -> sns.FacetGrid | None:
     """All errors by the lowest rank that the true and the predicted species share, with 95% intervals."""
     if EFFECT not in done:
