@@ -27,7 +27,6 @@ from dnakit.tokens.parameters import HELD_OUT, CorpusParameters
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
-    from transformers import PreTrainedModel
 
     from dnakit.tokens.corpus import Corpus
     from dnakit.tokens.samples import MlmSamples
@@ -138,20 +137,10 @@ class GridRun(RecipeRun):
         )
         return Outcome({**metrics, "measured": measured}, record)
 
-    def initial_model(self, corpus: "Corpus") -> "PreTrainedModel":
-        """The model that the training begins with; ``<cls>`` is global whatever the task."""
-        from dnakit.models import initial_weights
-
-        chosen = self.settings
-        return initial_weights.build(
-            chosen["architecture"],
-            chosen["head"],
-            corpus.tokenizer,
-            chosen["fresh_weights"],
-            global_attention=chosen["global_attention"],
-            **self.dropouts,
-            **self.sizes,
-        )
+    @property
+    def options(self) -> dict[str, Any]:
+        """The same, and whether ``<cls>`` is global, whatever the task."""
+        return super().options | {"global_attention": self.global_attention}
 
     def all_samples(self, corpus: "Corpus") -> dict[str, "MlmSamples"]:
         """Samples by part: an equal number of training samples, and all of the validation and held-out genomes."""

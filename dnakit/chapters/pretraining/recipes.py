@@ -170,6 +170,11 @@ class RecipeRun(Run):
         """The recipe's dropout, by transformers' names."""
         return dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), self.settings["dropout"])
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """What of the model is not the thesis's: dropouts and sizes."""
+        return {**self.dropouts, **self.sizes}
+
     def initial_model(self, corpus: "Corpus") -> "PreTrainedModel":
         """The model that the training begins with."""
         from dnakit.models import initial_weights
@@ -180,8 +185,7 @@ class RecipeRun(Run):
             chosen["head"],
             corpus.tokenizer,
             chosen["fresh_weights"],
-            **self.dropouts,
-            **self.sizes,
+            **self.options,
         )
 
     def samples(self, corpus: "Corpus") -> Mapping[str, "Dataset"]:
