@@ -188,6 +188,16 @@ def test_a_name_that_occurs_again_is_found_with_both_its_reads(numbers, batch):
         assert complaint is None
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\n\n", b"\r\n\r\n", b"\n" * 50])
+def test_blank_lines_after_the_last_read_are_no_read(tmp_path, end):
+    path = tmp_path / "reads.fq"
+    path.write_bytes(b"@r1\nACGT\n+\nIIII\n" + end)
+    assert list(read_reads(path)) == [("r1", b"ACGT")]
+    path.write_bytes(b"@r1\nACGT\n+\nIIII\n" + end + b"@")
+    with pytest.raises(DnakitError, match="Premature end"):
+        list(read_reads(path))
+
+
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_blank_lines_cost_no_time(tmp_path, end):
     path = tmp_path / "r.fa"

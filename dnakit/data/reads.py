@@ -29,6 +29,7 @@ _NORMAL = bytes.maketrans(b"acgtuUryswkmbdhvnRYSWKMBDHV.", b"ACGTTTNNNNNNNNNNNNN
 _BOM = b"\xef\xbb\xbf"
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _BLANK_LINES = re.compile(rb"\n{4,}|(?:\r\n){4,}")  # an empty read of FASTQ has fewer line ends together
+_BLANK_END = re.compile(r"incomplete final record was: '(\\[nr])*'")  # in dnaio's message
 _ESCAPED = re.compile(rb"\x1a([89a-f][0-9a-f])")
 
 
@@ -70,10 +71,21 @@ def read_reads(source: str | Path) -> Iterator[Read]:
             return
         number = 0
         with dnaio.open(io.BufferedReader(_Plain(stream), _BLOCK)) as records:
-            for number, record in enumerate(records, start=1):
+            for number, record in enumerate(_whole(records), start=1):
                 yield _read(record, number, f"{where}: read {number}")
         if not number:  # lines that begin with # are comments of FASTA, and of other formats
             raise DnakitError(f"{where}: not FASTA or FASTQ: it holds comments alone")
+
+
+def _whole(records: Any) -> Iterator[Any]:
+    """The records; blank lines after the last one, which dnaio takes for the begin of another, are none."""
+    import dnaio
+
+    try:
+        yield from records
+    except dnaio.FileFormatError as error:
+        if not _BLANK_END.search(str(error)):
+            raise
 
 
 def _read(record: Any, number: int, where: str) -> Read:
