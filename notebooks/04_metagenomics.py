@@ -184,9 +184,8 @@ show(
     projections.table,
     projections.of_projections(recorded) or recorded,
     projections.of_projections(here),
-    "Test samples by how the global projections of <cls> begin: loss in nats, and right species. Differences are paired by "
-    "seed, with the 95% interval of their mean (Student's t).",
-    formats={"top-1": ".4f"},
+    "Validation samples by how the global projections of <cls> begin: right species after the first epoch, and the loss in nats "
+    "then and at the end. Differences are paired by seed, with the 95% interval of their mean (Student's t).",
 )
 
 # %% [markdown]

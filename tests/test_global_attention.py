@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from dnakit.chapters.chapter import chapter_of
-from dnakit.chapters.metagenomics import global_attention
+from dnakit.chapters.metagenomics import global_attention, global_attention_results
 from dnakit.chapters.metagenomics.global_attention import KINDS, draw_global_projections
 from dnakit.chapters.pretraining.parameters import NINE_MER
 from dnakit.chapters.pretraining.trainings import GLOBAL_CLS
 from dnakit.models import build
 from dnakit.project import DnakitError
+from dnakit.report.finished import Finished
 from dnakit.tokens.vocabulary import CLS, MASK, SEP
 
 SIZES = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16}
@@ -63,3 +64,23 @@ def test_a_profile_without_the_twin_is_one_line():
     ]
     with pytest.raises(DnakitError, match="does not train global-cls with profile smoke: set its 'global_cls'"):
         run.needs()
+
+
+def test_kinds_are_compared_seed_by_seed(tmp_path):
+    folders = {}
+    for kind, seed, loss in (
+        ("copied", 1, 2.0),
+        ("random", 1, 2.5),
+        ("copied", 2, 1.0),
+        ("random", 2, 1.3),
+        ("copied", 3, 9),
+    ):
+        folder = folders[f"global-attention-{kind}-seed-{seed}"] = tmp_path / f"{kind}{seed}"
+        folder.mkdir()
+        (folder / "history.csv").write_text(f"epoch,validation_loss,validation_top1\n1,{loss},0.5\n2,0.5,1\n")
+        (folder / "run.json").write_text("{}")
+    table = global_attention_results.table(Finished("recorded", "laptop", folders))
+    assert table.seeds.tolist() == ["3", "2", global_attention_results.NOT_RUN]
+    assert table["loss, first epoch"].tolist()[:2] == [4.0, 1.9]
+    assert table["loss, first epoch, minus copied"].iloc[1].startswith("+0.400 [-0.871, +1.671]")
+    assert table["loss, end, minus copied"].iloc[1].startswith("+0.000")

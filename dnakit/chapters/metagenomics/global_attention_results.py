@@ -5,11 +5,11 @@ from typing import Any
 import pandas as pd
 
 from dnakit.chapters.metagenomics.global_attention import COPIED, KINDS, PREFIX
-from dnakit.report.finished import Finished
+from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.intervals import of_seeds
 
 NOT_RUN = "not run yet"
-NUMBERS = {"loss": "metrics.test.loss", "top-1": "metrics.test.top1"}
+MEASURES = ("top-1, first epoch", "loss, first epoch", "loss, end")  # of the validation samples
 
 
 def of_projections(done: Finished) -> Finished:
@@ -18,28 +18,35 @@ def of_projections(done: Finished) -> Finished:
 
 
 def table(done: Finished) -> pd.DataFrame:
-    """A row for each kind: means over its seeds, and the difference to copied projections, with its interval.
+    """A row for each kind: means over its seeds, and the differences to copied projections, with their intervals.
 
     Kinds are compared seed by seed: with one seed they have the same samples. Intervals are Student's, of the mean.
     """
-    runs = of_projections(done).table(NUMBERS | {"seed": "record.parameters.seed"})
-    runs["kind"] = [name.removeprefix(PREFIX).partition("-seed-")[0] for name in runs.index]
-    copied = runs[runs.kind == COPIED].set_index("seed")
+    runs = of_projections(done)
+    by_kind = {kind: {seed: _measured(run) for seed, run in _by_seed(runs, kind).items()} for kind in KINDS}
     rows = []
-    for kind in KINDS:
-        own = runs[runs.kind == kind].set_index("seed")
-        rows.append({"projections of <cls>": KINDS[kind]} | _cells(own, copied if kind != COPIED else None))
+    for kind, own in by_kind.items():
+        cells: dict[str, Any] = {"seeds": str(len(own)) if own else NOT_RUN}
+        for name in MEASURES:
+            cells[name] = sum(each[name] for each in own.values()) / len(own) if own else None
+        for name in MEASURES:
+            common = sorted(set(own) & set(by_kind[COPIED])) if kind != COPIED else []
+            apart = [own[seed][name] - by_kind[COPIED][seed][name] for seed in common]
+            cells[f"{name}, minus copied"] = _interval(apart) if apart else None
+        rows.append({"projections of <cls>": KINDS[kind]} | cells)
     return pd.DataFrame(rows).set_index("projections of <cls>")
 
 
-def _cells(own: pd.DataFrame, copied: pd.DataFrame | None) -> dict[str, Any]:
-    cells: dict[str, Any] = {"seeds": str(len(own)) if len(own) else NOT_RUN}
-    for name in NUMBERS:
-        cells[name] = own[name].mean() if len(own) else None
-    for name in NUMBERS:
-        apart = [] if copied is None else (own[name] - copied[name]).dropna().tolist()
-        cells[f"{name}, minus copied"] = _interval(apart) if apart else None
-    return cells
+def _by_seed(runs: Finished, kind: str) -> dict[int, FinishedRun]:
+    """Of one kind, by the seed in the name."""
+    start = f"{PREFIX}{kind}-seed-"
+    return {int(name.removeprefix(start)): run for name, run in runs.items() if name.startswith(start)}
+
+
+def _measured(run: FinishedRun) -> dict[str, float]:
+    history = run.frame("history.csv")
+    first, last = history.iloc[0], history.iloc[-1]
+    return dict(zip(MEASURES, (first.validation_top1, first.validation_loss, last.validation_loss), strict=True))
 
 
 def _interval(values: list[float]) -> str:
