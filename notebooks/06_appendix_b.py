@@ -35,7 +35,7 @@ from dnakit.report.display import prose, show
 #
 # The values below are the *smoke* profile: simulated data and models of 64 neurons. It runs every cell in a minute, and is
 # too small to compare models. `dnakit execute --profile laptop 06_appendix_b` trains the models at their real size on the
-# real data of the earlier chapters; all of it takes about ten core-hours in fp32. Lists of epochs and rates are in the order
+# real data of the earlier chapters; all of it takes about ten core-hours in fp32, or minutes of a GPU. Lists of epochs and rates are in the order
 # small Longformer, ELMo, large Longformer; those of pretraining lack ELMo.
 
 # %% tags=["parameters", "hide-input"]
@@ -64,7 +64,7 @@ recorded, here = chapter.recorded(), chapter.here()
 # %% tags=["remove-input"]
 prose(
     "The paragraphs with numbers describe the recorded runs, on real data."
-    if "costs" in recorded
+    if results.trainings(recorded)
     else "**No training of this chapter is recorded yet.** The tables of models show this run ({profile}); where its data are "
     "simulated, they show that the chapter works, and say nothing about the thesis.",
     profile=profile,
@@ -128,6 +128,26 @@ show(
         "perplexity, test": ",.0f",
     },
 )
+
+# %% tags=["remove-input"]
+small, longer, large = (results.NAMES[name] for name in ("longformer", "longformer-longer", "large-longformer"))
+found = results.masked_tokens(recorded)
+if large in found.index and longer in found.index:
+    text = prose(
+        "After {samples:,} samples each, the large Longformer names {large:.1%} of the masked test tokens, and the small one "
+        "{longer:.1%}; their perplexities are {of_large:,.0f} and {of_longer:,.0f}. On the same budget the larger model is behind. "
+        "Its loss still fell in the last epoch, and the thesis's large model saw {times:.0f} times as many samples. What a large "
+        "model reaches in the end is left open.",
+        samples=found["samples seen"][large],
+        large=found["accuracy, test"][large],
+        longer=found["accuracy, test"][longer],
+        of_large=found["perplexity, test"][large],
+        of_longer=found["perplexity, test"][longer],
+        times=results.THESIS_SAMPLES["mlm"] / found["samples seen"][large],
+    )
+else:
+    text = prose("What a larger model names after equally many samples is not recorded yet.")
+text
 
 # %% [markdown]
 # ## What the large model names
@@ -227,6 +247,29 @@ show(
     formats={"accuracy": ".4f"},
 )
 
+# %% tags=["remove-input"]
+found = results.compared(recorded, "tss", "accuracy", "record.windows.test")
+if found.empty:
+    text = prose("No training on start sites is recorded yet.")
+else:
+    text = prose(
+        "After {samples:,} samples each, the small Longformer is exact in {small:.1%} {of_small}, the large one in {large:.1%} "
+        "{of_large}, ELMo in {elmo:.1%} {of_elmo}. Brackets are 95% intervals that count the {promoters} test promoters. What the "
+        "Longformers find is the seam of chapter 3. ELMo's dense layer has weights of its own for each of the 256 places, and must "
+        "learn the seam at each of them. After so few samples it has hardly begun; in the thesis, which has {times:.0f} "
+        "times as many, it is level.",
+        times=results.THESIS_SAMPLES["tss"] / found["samples seen"][large],
+        samples=found["samples seen"][large],
+        small=found["value"][small],
+        of_small=found["interval"][small],
+        large=found["value"][large],
+        of_large=found["interval"][large],
+        elmo=found["value"][results.NAMES["elmo"]],
+        of_elmo=found["interval"][results.NAMES["elmo"]],
+        promoters=found["count"][large],
+    )
+text
+
 # %% [markdown]
 # ## Metagenomics
 #
@@ -246,6 +289,29 @@ show(
     formats={"loss": ".4f", "top1 accuracy": ".4f", "top5 accuracy": ".4f"},
 )
 
+# %% tags=["remove-input"]
+found = results.compared(recorded, "12s", "top1", "record.classes")
+if found.empty:
+    text = prose("No training on 12S genes is recorded yet.")
+else:
+    last = found["value"].idxmin()
+    text = prose(
+        "The laptop profile has {species} species, a tenth of them. There the task is too easy to rank models: each names "
+        "{least:.1%} or more of the copies right, where the thesis has .86 to .92 on all species. In brackets the 95% intervals, "
+        "which count species: small Longformer {small}, ELMo {elmo}, large {large}, large with the deep head {deep}. The last is "
+        "the {last}: it names {trained:.1%} of the training copies right and {tested:.1%} of the test copies.",
+        last=last,
+        trained=results.of_task(recorded, "12s")[last].frame("history.csv")["train_top1"].iloc[-1],
+        tested=found["value"][last],
+        species=found["count"].iloc[0],
+        least=found["value"].min(),
+        small=found["interval"][small],
+        elmo=found["interval"][results.NAMES["elmo"]],
+        large=found["interval"][large],
+        deep=found["interval"][results.NAMES["large-longformer-deep"]],
+    )
+text
+
 # %% [markdown]
 # ## Chromatin profiles
 #
@@ -264,6 +330,17 @@ show(
     on=["model"],
     formats=dict.fromkeys(["loss", "precision", "recall", "AUC all", "AUC DNase", "AUC TF", "AUC histone"], ".4f"),
 )
+
+# %% tags=["remove-input"]
+found = results.large_minus_small(recorded)
+text = prose("No training on chromatin profiles is recorded yet.")
+if found:
+    text = prose(
+        "Mean AUROC, large Longformer minus small: {DNase} for DNase, {TF} for transcription factors, {histone} for histone marks. "
+        "The large one saw twice as many samples.",
+        **found,
+    )
+text
 
 # %% [markdown]
 # ## What it costs

@@ -1,8 +1,9 @@
 """What one training step costs: parameters, floating-point operations and time.
 
 Operations are those of matrix products, forward and backward (`dnakit.models.operations`): they do not depend on the
-machine. Time is that of the device of the training. On a CPU it is processor time, the sum over all threads. On a GPU
-it is elapsed time, of the fastest of several steps. So other work on the machine hardly changes either.
+machine. Time is that of this machine, in the precision that is fastest there. On a CPU it is processor time, the sum
+over all threads. On a GPU it is elapsed time, of the fastest of several steps. So other work on the machine hardly
+changes either. What the weights are changes none of these numbers.
 """
 
 import time
@@ -39,7 +40,7 @@ def measure(run: Run) -> dict[str, Any]:
     every = settings.get("mlm_loss") == "all"
     parameters = sum(parameter.numel() for parameter in model.parameters())
     gflop = operations(model, batch(model, COUNTED, length, every)) / COUNTED / 1e9
-    ms = milliseconds(model, batch(model, settings["batch_size"], length, every), settings["precision"])
+    ms = milliseconds(model, batch(model, settings["batch_size"], length, every), device.resolved("auto"))
     return {"run": run.name, "parameters": parameters, "gflop": gflop, "ms": ms, "tokens": length}
 
 

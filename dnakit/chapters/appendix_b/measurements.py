@@ -121,11 +121,13 @@ class Costs(Run):
         import pandas as pd
 
         from dnakit.chapters.appendix_b import costs
+        from dnakit.models import device
 
         table = pd.DataFrame([costs.measure(run) for run in self.trained])
         table.to_csv(folder / "costs.csv", index=False, float_format="%.6g")
         small = next(run for run in self.trained if isinstance(run, Pretraining) and run.name == f"mlm-{LONGFORMER}")
-        return Outcome({"trainings": len(table)}, _of_corpus(small, {"seed": self.parameters.seed}))
+        record = _of_corpus(small, {"seed": self.parameters.seed}) | {"computed_in": device.resolved("auto")}
+        return Outcome({"trainings": len(table)}, record)
 
 
 def _of_corpus(run: Pretraining, settings: Mapping[str, Any]) -> dict[str, Any]:

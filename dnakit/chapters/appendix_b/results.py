@@ -11,6 +11,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from dnakit.chapters.appendix_b import alignment
 from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.intervals import Interval, difference, wilson
 from dnakit.report.tables import indexed
 from dnakit.report.thesis import thesis_table
 
@@ -27,11 +28,12 @@ TASKS = {
     "12s": "12S species",
     "chromatin": "chromatin",
 }
+KINDS = ("DNase", "TF", "histone")  # of chromatin features
 QUALITY = {  # of the validation samples by epoch: columns of ``history.csv``, of which the mean is taken
     "mlm": ["validation_masked_accuracy"],
     "tss": ["validation_accuracy"],
     "12s": ["validation_top1"],
-    "chromatin": [f"validation_auroc_{kind}" for kind in ("DNase", "TF", "histone")],
+    "chromatin": [f"validation_auroc_{kind}" for kind in KINDS],
 }
 MEASURES = {
     "mlm": "accuracy of masked tokens",
@@ -40,6 +42,7 @@ MEASURES = {
     "chromatin": "mean AUROC",
 }
 COLORS = dict(zip(NAMES.values(), ("#0072B2", "#56B4E9", "#009E73", "#D55E00", "#AA4499"), strict=True))
+THESIS_SAMPLES = {"mlm": 5_570_800, "tss": 239_740}  # that the large Longformer saw in the thesis
 METHODS = {
     "mlm-large-longformer": NAMES["large-longformer"],
     "mlm-longformer-longer": NAMES["longformer-longer"],
@@ -114,8 +117,42 @@ def table_b_4(done: Finished) -> pd.DataFrame:
     """Loss, precision, recall and areas on test rows."""
     columns = {name: f"metrics.test.{name}" for name in ("loss", "precision", "recall")}
     columns["AUC all"] = "metrics.test.auc_thresholded"
-    columns |= {f"AUC {kind}": f"metrics.test.kinds.{kind}.auroc_mean" for kind in ("DNase", "TF", "histone")}
+    columns |= {f"AUC {kind}": f"metrics.test.kinds.{kind}.auroc_mean" for kind in KINDS}
     return _table(done, "chromatin", columns)
+
+
+def compared(done: Finished, task: str, measure: str, count: str) -> pd.DataFrame:
+    """A share of right answers by model, with its 95% interval over so many things as `count` names.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by model: ``value``, ``interval`` (text), ``count``, and ``samples seen`` in training.
+    """
+    rows = []
+    for model, run in of_task(done, task).items():
+        value, things = run.value(f"metrics.test.{measure}"), int(run.value(count))
+        interval = wilson(value, things)
+        shown = f"[{interval.low:.1%}, {interval.high:.1%}]"
+        row = {"model": model, "value": value, "interval": shown, "count": things, "samples seen": run.samples_seen}
+        rows.append(row)
+    return indexed(rows, "model")
+
+
+def large_minus_small(done: Finished) -> dict[str, str]:
+    """By kind of chromatin feature: mean AUROC of the large Longformer minus the small one, and its 95% interval."""
+    runs = of_task(done, "chromatin")
+    if not {NAMES["large-longformer"], NAMES["longformer"]} <= runs.keys():
+        return {}
+    found = {}
+    for kind in KINDS:
+        values = [runs[NAMES[name]].value(f"metrics.test.kinds.{kind}") for name in ("large-longformer", "longformer")]
+        (one, around), (other, around_other) = (
+            (each["auroc_mean"], Interval(*each["auroc_interval"])) for each in values
+        )
+        low, high = difference(one, around, other, around_other)
+        found[kind] = f"{one - other:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return found
 
 
 def _table(done: Finished, task: str, columns: Mapping[str, str]) -> pd.DataFrame:
