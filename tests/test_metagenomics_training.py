@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from dnakit import store
+from dnakit import project, store
 from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.metagenomics import copies, fine_tuning, model_measuring, model_results, tasks
 from dnakit.models import build
@@ -143,3 +143,20 @@ def test_a_difference_reads_the_same_from_either_side():
     there, back = ([float(number) for number in re.findall(r"[+-]\d+\.\d+", each)] for each in text)
     assert there == pytest.approx([-back[0], -back[2], -back[1]])
     assert there[1] <= there[0] <= there[2]
+
+
+def test_the_readme_says_what_the_trainings_reached():
+    recorded, readme = finished.recorded("04_metagenomics"), (project.root() / "README.md").read_text(encoding="utf-8")
+    accuracy = recorded["pretraining-effect"].frame("accuracies.csv").set_index("method")
+    other = recorded["other-records"].frame("accuracies.csv").query("form == 'gene'").set_index("method")
+    kept = model_results.within_order(recorded)
+    starts = {"mitochondria": "pretrained on mitochondria", "nuclear": "pretrained on hg38", "none": "not pretrained"}
+    for start, title in starts.items():
+        cells = [model_results.percent(table.loc[start]) for table in (accuracy, other)]
+        row = f"| Longformer, {title} | {cells[0]} | {kept[model_results.MODELS[start]]} | {cells[1]} |"
+        assert row in readme
+    assert f"| nearest consensus, no training | {model_results.percent(accuracy.loc['consensus'])} |" in readme
+    assert f"| k-mer search and alignment | | | {model_results.percent(other.loc['search'])} |" in readme
+    words = " ".join(readme.split())
+    for one in ("Mitochondria", "Hg38"):
+        assert model_results.points(recorded, one, "Untrained") in words

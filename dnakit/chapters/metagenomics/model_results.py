@@ -29,11 +29,16 @@ def points(done: Finished, one: str, other: str) -> str:
     return f"{found:+.2f} points [{low:+.2f}, {high:+.2f}]"
 
 
+def percent(row: pd.Series) -> str:
+    """A share with its 95% interval, such as ``92.9% [92.0, 93.8]``."""
+    return f"{row['share']:.1%} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+
+
 def within_order(done: Finished) -> dict[str, str]:
-    """Of each model's wrong predictions the share that keeps the order, with the 95% interval."""
+    """Of each model's wrong predictions the share that keeps the order."""
     data = done[EFFECT].frame("errors_by_rank.csv", keep_default_na=False, na_values=[""])
     rows = data[data["rank"] == "within the order"].set_index("pretraining")
-    return {MODELS[str(name)]: f"{row.share:.1%} [{row.low:.1%}, {row.high:.1%}]" for name, row in rows.iterrows()}
+    return {MODELS[str(name)]: percent(row) for name, row in rows.iterrows()}
 
 
 def draw_errors(done: Finished) -> sns.FacetGrid | None:
