@@ -269,6 +269,16 @@ def rivals(done: Finished) -> pd.DataFrame:
     return named.set_index(["form", "task"])[["best other method", "search minus it", "from", "to"]]
 
 
+def behind(done: Finished) -> str:
+    """Where another method is ahead of the search by more than chance, in words."""
+    rows = rivals(done).query("to < 0").reset_index().to_dict("records")
+    return "; ".join(
+        f"{row['best other method']} ({row['form']}, {row['task']}: {100 * row['search minus it']:+.1f} points "
+        f"[{100 * row['from']:+.1f}, {100 * row['to']:+.1f}])"
+        for row in rows
+    )
+
+
 # ---- the classifier
 
 
