@@ -25,8 +25,8 @@
 # 3. **Replaced tokens.** ELECTRA ([Clark et al. 2020](https://arxiv.org/abs/2003.10555)) learns to tell which tokens a small
 #    model has replaced. Is this better than masked tokens at the same cost?
 #
-# **Read this first.** The models are small, and they learn from little: minutes of a GPU each, where the thesis had days. An
-# effect that needs much training cannot appear here. What is not run yet is shown as *not run*.
+# **Read this first.** The models are small, and they learn from little, where the thesis had days of a GPU. An effect that
+# needs much training cannot appear here. What is not run yet is shown as *not run*.
 
 # %% tags=["remove-cell"]
 from dnakit.chapters.chapter import open_chapter
