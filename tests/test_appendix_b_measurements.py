@@ -56,29 +56,6 @@ def test_the_chance_is_the_mean_over_shuffles():
     assert lengths.counts(true, predicted, LENGTHS)["chance"] == pytest.approx(shuffled, rel=0.02)
 
 
-def test_each_sample_has_the_genome_that_it_is_cut_from(tokens):
-    genomes, corpus = predictions.genomes_of(tokens.corpus), tokens.corpus
-    assert len(genomes) == len(tokens.true)
-    ends = corpus.ends("test")
-    real = [row[row >= len(SPECIAL_TOKENS)] for row in tokens.true]
-    for number, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
-        of_genome = np.concatenate([row for row, genome in zip(real, genomes, strict=True) if genome == number])
-        assert of_genome.tolist() == corpus.ids("test")[start:end].tolist()
-
-
-def test_an_accuracy_is_as_uncertain_as_few_genomes_make_it():
-    masked = np.full(40, 10)
-    alike, differing = np.full(40, 3), np.repeat([0, 10], 20)
-    genomes = np.arange(40)
-    assert lengths.accuracy(alike, masked, genomes)["masked_accuracy_interval"] == [0.3, 0.3]
-    wide = lengths.accuracy(differing, masked, genomes)
-    assert wide["masked_accuracy"] == 0.5
-    low, high = wide["masked_accuracy_interval"]
-    assert (low, high) == pytest.approx((0.35, 0.65), abs=0.03)  # 0.5 and 1.96 sqrt(0.25 / 40)
-    few = lengths.accuracy(differing, masked, np.repeat([0, 1, 2, 3], 10))["masked_accuracy_interval"]
-    assert few[0] < low < high < few[1]
-
-
 def test_boundaries_alone_always_have_the_right_length_where_it_is_given_away(tokens):
     predicted = predictions.by_boundaries(tokens)
     table = lengths.table(tokens, predicted).set_index("group")

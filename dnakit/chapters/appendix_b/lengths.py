@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from dnakit.chapters.appendix_b.predictions import MaskedTokens
 
 ALL, KNOWN, UNKNOWN = GROUPS = "all", "length given away", "length not given away"
-DRAWS = 2000  # of genomes, for an interval
 
 
 def table(tokens: MaskedTokens, predicted: NDArray[np.integer]) -> pd.DataFrame:
@@ -60,27 +59,6 @@ def counts(true: NDArray[np.integer], predicted: NDArray[np.integer], lengths: N
         "right length": int((truth == guess).sum()),
         "chance": float(alike / max(1, wrong.sum())),
     }
-
-
-def accuracy(right: NDArray[np.integer], masked: NDArray[np.integer], genomes: NDArray[np.integer]) -> dict[str, Any]:
-    """The share of masked tokens that are right, with its 95% interval by bootstrap over genomes.
-
-    Parameters
-    ----------
-    right, masked : np.ndarray of int, shape (samples,)
-        Tokens of each sample. `right` may be a difference of two methods; so is the share then.
-    genomes : np.ndarray of int, shape (samples,)
-        The genome of each sample, numbered from 0.
-
-    Returns
-    -------
-    dict
-        ``masked_accuracy`` and ``masked_accuracy_interval``.
-    """
-    sums, counts = np.bincount(genomes, right), np.bincount(genomes, masked)
-    drawn = np.random.default_rng(0).integers(0, len(sums), (DRAWS, len(sums)))
-    low, high = np.percentile(sums[drawn].sum(1) / counts[drawn].sum(1), [2.5, 97.5])
-    return {"masked_accuracy": float(right.sum() / masked.sum()), "masked_accuracy_interval": [float(low), float(high)]}
 
 
 def summary(tables: Sequence[pd.DataFrame]) -> dict[str, dict[str, float | None]]:

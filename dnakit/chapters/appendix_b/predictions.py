@@ -12,7 +12,6 @@ from dnakit.chapters.pretraining.runs import PretrainingRun
 from dnakit.models import device
 from dnakit.models.build import load
 from dnakit.tokens.corpus import Corpus, prepare
-from dnakit.tokens.rows import lengths
 from dnakit.tokens.samples import MlmSamples
 from dnakit.tokens.vocabulary import MASK, PAD, SPECIAL_TOKENS
 from dnakit.tokens.word_frames import given_away, word_frames
@@ -71,13 +70,6 @@ def masked_test_tokens(run: PretrainingRun, seed: int) -> MaskedTokens:
     shown = np.stack([item["input_ids"].numpy() for item in items])
     labels = np.stack([item["labels"].numpy() for item in items])
     return MaskedTokens(corpus, shown, np.where(labels >= 0, labels, shown))
-
-
-def genomes_of(corpus: Corpus) -> NDArray[np.int64]:
-    """The genome of each test sample, numbered from 0."""
-    starts = corpus.dataset["test"].data.column("start").to_numpy()
-    genomes = np.cumsum(starts == 0) - 1
-    return np.asarray(genomes[lengths(corpus.token_ids("test")) >= MlmSamples.shortest])
 
 
 def predict(run: PretrainingRun, tokens: MaskedTokens) -> NDArray[np.int64]:
