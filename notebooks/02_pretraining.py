@@ -450,28 +450,19 @@ show(
     budget_results.of_budgets(recorded),
     budget_results.of_budgets(real),
     caption="The small Longformer on the set far by samples seen in training, one point per epoch. Dotted: simple methods "
-    "that learned from the genomes of the row.",
+    "that learned from the genomes of the training that has most.",
 )
 
 # %% [markdown]
-# Then by how many genomes there are to learn from. More genomes help the simple methods too, so they are shown for each
-# number of genomes: what counts is whether the distance becomes smaller.
-
-# %% tags=["remove-input"]
-show(
-    budget_results.by_genomes,
-    budget_results.of_budgets(recorded),
-    budget_results.of_budgets(real),
-    caption="Points: the small Longformer on the set far by training genomes, and the samples that it saw. Lines: simple "
-    "methods that learned from the same genomes.",
-)
+# Then in numbers, with how many genomes there are to learn from. More genomes help the simple methods too: what counts is
+# whether the distance becomes smaller.
 
 # %% tags=["remove-input"]
 show(
     budget_results.table,
     budget_results.of_budgets(recorded),
     budget_results.of_budgets(here),
-    caption="The same in numbers, on the set far: masked tokens named right, beside looking twelve bases on either side up "
+    caption="Each training on the set far: masked tokens named right, beside looking twelve bases on either side up "
     "in the same genomes; and bits per base, beside the two-sided context model of the same genomes.",
     formats=dict.fromkeys((budget_results.MASKED, budget_results.LOOKUP), ".1%"),
 )

@@ -1,7 +1,6 @@
 """The 9-mer row with other budgets: what they differ in, what is drawn of them, and what refuses to run."""
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -99,13 +98,3 @@ def test_by_samples_every_budget_is_a_line(done):
     assert list(panels) == [budgets.MASKED, budgets.BITS]
     drawn = [line for line in panels[budgets.BITS].lines if len(line.get_xdata()) and line.get_marker() == "o"]
     assert len([line for line in drawn if line.get_linestyle() == "-"]) >= len(budgets.trained(done))
-
-
-def test_by_genomes_every_budget_is_a_point_and_every_method_a_line(done):
-    bits = budgets.by_genomes(done).axes_dict[budgets.BITS]
-    table, simple = budgets.table(done), budgets.simple_methods(done)
-    points = max((np.asarray(each.get_offsets()) for each in bits.collections), key=len)  # the others are the legend's
-    np.testing.assert_allclose(points, table[["genomes", budgets.BITS]].to_numpy(float))
-    drawn = [list(line.get_ydata()) for line in bits.lines]
-    assert all(simple[method].tolist() in drawn for method in budgets.METHODS[budgets.BITS])
-    assert simple.index.tolist() == sorted(set(table.genomes))

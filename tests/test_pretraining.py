@@ -278,7 +278,7 @@ def test_tables_of_the_smoke_runs():
     "figure",
     [
         *(figures.figure_5_1, figures.figure_5_2, figures.figure_5_3, figures.figure_5_4),
-        *(figures.relatives, figures.map_by_order, budgets.by_samples, budgets.by_genomes),
+        *(figures.relatives, figures.map_by_order, budgets.by_samples),
     ],
 )
 def test_figures_of_the_smoke_runs_have_no_empty_panel(figure):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import NullFormatter
 
 from dnakit.chapters.pretraining.full_size import ALL_TOKENS, FULL_SIZE
 from dnakit.chapters.pretraining.grid import PREFIX as GRID
@@ -20,7 +20,6 @@ from dnakit.chapters.pretraining.parameters import NINE_MER
 from dnakit.chapters.pretraining.recipes import PREFIX, RECIPES
 from dnakit.chapters.pretraining.trainings import GLOBAL_CLS
 from dnakit.report.finished import Finished, FinishedRun
-from dnakit.report.style import color
 
 AS_ROW = "the row of Table 5.1"
 PART = "far"
@@ -156,9 +155,11 @@ def curves(done: Finished) -> pd.DataFrame:
 
 
 def by_samples(done: Finished) -> sns.FacetGrid:
-    """Masked tokens and bits per base by samples seen, a line for each budget; dotted: simple methods."""
-    row = trained(done)[AS_ROW].record["genomes"]["train"]
-    levels = simple_methods(done).loc[row]
+    """Masked tokens and bits per base by samples seen, a line for each budget.
+
+    Dotted: simple methods that learned from as many genomes as the budget that has most.
+    """
+    levels = simple_methods(done).iloc[-1]
     grid = sns.relplot(
         curves(done),
         kind="line",
@@ -177,8 +178,7 @@ def by_samples(done: Finished) -> sns.FacetGrid:
     for panel, axes in _finished(grid, "samples seen in training").items():
         for rank, line in enumerate(axes.lines):  # shorter ones over longer ones that begin alike
             line.set_zorder(3 - rank / len(axes.lines))
-        axes.set_xlim(left=0)
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:,.0f}")
         for method, shade in zip(METHODS[panel], SHADES, strict=True):
             axes.axhline(levels[method], color=shade, linewidth=1, linestyle=(0, (1, 1.5)))
@@ -187,66 +187,13 @@ def by_samples(done: Finished) -> sns.FacetGrid:
     return grid
 
 
-def by_genomes(done: Finished) -> sns.FacetGrid:
-    """Masked tokens and bits per base by training genomes: lines for simple methods, points for budgets."""
-    simple, reached = simple_methods(done).rename_axis("genomes"), table(done)
-    panels = [simple[names].melt(ignore_index=False).assign(panel=panel) for panel, names in METHODS.items()]
-    shades = {name: shade for names in METHODS.values() for name, shade in zip(names, SHADES, strict=True)}
-    grid = sns.relplot(
-        pd.concat(panels).reset_index(),
-        kind="line",
-        x="genomes",
-        y="value",
-        hue="variable",
-        palette=shades,
-        marker=".",
-        linewidth=1.2,
-        legend=False,
-        row="panel",
-        row_order=list(METHODS),
-        height=2.2,
-        aspect=2.5,
-        facet_kws={"sharey": False},
-    )
-    for panel, axes in _finished(grid, "training genomes").items():
-        axes.set_xscale("log")
-        axes.set_xticks(simple.index, [f"{count:,}" for count in simple.index])
-        axes.xaxis.set_minor_locator(NullLocator())
-        _draw_budgets(axes, reached, panel)
-        for method in METHODS[panel]:
-            _note(axes, method, (simple.index[-1], simple[method].iloc[-1]), shades[method])
-    return grid
-
-
-def _draw_budgets(axes: Axes, reached: pd.DataFrame, panel: str) -> None:
-    """A point for each budget, and the samples that it saw."""
-    sns.scatterplot(
-        reached.rename(columns={"initial weights": "Longformer, initial weights"}),
-        x="genomes",
-        y=panel,
-        style="Longformer, initial weights",
-        style_order=["informed", "random"],
-        markers={"informed": "o", "random": "X"},
-        color=color("9-mer"),
-        s=45,
-        zorder=3,
-        legend="brief" if panel == BITS else False,
-        ax=axes,
-    )
-    axes.set(xlabel="training genomes" if panel == BITS else "", ylabel="")
-    for _, row in reached.iterrows():
-        _note(axes, f"{row['samples seen']:,} samples", (row.genomes, row[panel]), color("9-mer"), size=7)
-    if panel == BITS:
-        sns.move_legend(axes, "upper center", bbox_to_anchor=(0.45, -0.25), ncol=2)
-
-
 def _measured(done: Finished, name: str) -> FinishedRun:
     """What was measured of a training."""
     return done[f"{MODEL_MEASURED}{NINE_MER if name == AS_ROW else name}"]
 
 
 def _finished(grid: sns.FacetGrid, x_label: str) -> dict[str, Axes]:
-    """Titles and axes alike in both figures: shares on a logarithmic axis, and bits per base."""
+    """Titles and axes: shares on a logarithmic axis, and bits per base."""
     grid.set_titles("{row_name}").set_axis_labels(x_label, "")
     shares = grid.axes_dict[MASKED]
     shares.set_yscale("log")
