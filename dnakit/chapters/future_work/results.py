@@ -281,7 +281,9 @@ def said_of_models(done: Finished) -> str:
     uses = [use for use in read_runs.USES if use != "ignored" and _of_use(done, use) and _of_use(done, "ignored")]
     if not uses:
         return "The Longformers are not run."
-    return f"In the Longformer. {' '.join(_said_of_gains(done, uses, less) for less in _lowered(done))}"
+    seeds = min(len(_of_use(done, use)) for use in (*uses, "ignored"))
+    trained = "one seed, whose chance no interval knows" if seeds == 1 else f"{seeds} seeds"
+    return f"In the Longformer ({trained}). {' '.join(_said_of_gains(done, uses, less) for less in _lowered(done))}"
 
 
 def _said_of_gains(done: Finished, methods: Iterable[str], lowered: str) -> str:
