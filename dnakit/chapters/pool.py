@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from graphlib import TopologicalSorter
+from multiprocessing import connection
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from dnakit import processes
@@ -76,7 +78,19 @@ def _pool(workers: int, jobs: int) -> ProcessPoolExecutor:
     """Processes that start from nothing: a forked one would inherit the threads of torch."""
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     os.environ |= dict.fromkeys(THREADS, threads)
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _end_with_parent)
+
+
+def _end_with_parent() -> None:
+    """Let this process end with the one that started it, a killed one too: nobody would wait for its runs."""
+    parent = multiprocessing.parent_process()
+    assert parent
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _make(notebook: str, values: Mapping[str, Any], name: str) -> Path:
