@@ -194,7 +194,10 @@ def classify(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, callback=_cores, help="Processes, at most one a core.")] = 1,
 ) -> None:
-    """Name the fish that each 12S read is of, with a confidence, in QIIME 2's taxonomy format."""
+    """Name the fish that each 12S read is of, with a confidence, in QIIME 2's taxonomy format.
+
+    Primers of MiFish-U are cut off reads that begin with one; cut those of another assay off before.
+    """
     from dnakit.chapters.metagenomics.classify import classify
 
     classify(reads, reference, taxonomy, method, min_confidence, output, wide, report, jobs)

@@ -166,8 +166,10 @@ def published(path: Path) -> Iterator[Path]:
     Raises
     ------
     DnakitError
-        If the disk refuses.
+        If the disk refuses, or the name is that of a device or a pipe: the file would take its place.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise DnakitError(f"{path} is a device or a pipe, and no file: give the name of a file")
     part = _part(path)
     _remove_leftovers(path)
     try:

@@ -136,9 +136,9 @@ show(
 )
 
 # %% [markdown]
-# Another training of the same model, with other random numbers, gives another accuracy. So each start is trained with three
-# seeds on a tenth of the species, too. A seed draws the copies, the split, the order of the samples and the head. Two starts
-# with one seed have the same samples.
+# Another training of the same model, with other random numbers, gives another accuracy. So each start is trained with up to
+# three seeds on a tenth of the species, too; the table has how many. A seed draws the copies, the split, the order of the
+# samples and the head. Two starts with one seed have the same samples.
 
 # %% tags=["remove-input"]
 show(
@@ -177,7 +177,7 @@ prose(
 # those of the first layer alone: nothing is predicted at `<cls>`, so the last layer gets no gradient there. Sentence-order
 # prediction trains both. So pretraining with a global `<cls>` alone is no way, and this book copies the local projections, as
 # Beltagy et al. did. The table compares that with other beginnings, on 2% of the species for five epochs, all from the
-# encoder pretrained on mitochondria. (After ten epochs on more species every beginning ends with hardly an error.)
+# encoder pretrained on mitochondria. (After ten epochs on a tenth of the species every beginning ends with hardly an error.)
 
 # %% tags=["remove-input"]
 show(
@@ -431,7 +431,7 @@ prose(
     best=trained["top1_accuracy"].max(),
     gain=models.points(recorded, "Mitochondria", "Untrained"),
     wrong=models.points(recorded, "Hg38", "Untrained"),
-    learned=", ".join(again[f"Longformer, {start}"] for start in ("Mitochondria", "Hg38", "Untrained")),
+    learned=", ".join(f"{again[f'Longformer, {start}']} ({start})" for start in ("Mitochondria", "Hg38", "Untrained")),
     found_by_search=again[titles["search"]],
     known=whole["known species: species"][titles["search"]],
     amplicon=short["known species: species"][titles["search"]],

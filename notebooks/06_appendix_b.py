@@ -348,7 +348,8 @@ text
 # The thesis never says what the larger models cost. **Operations** are the floating-point operations of the matrix products of
 # one training step, forward and backward, divided by the samples of the step. They are the same on every machine. **Time** is
 # that of such a step, the optimizer included. On a CPU it is processor time, added up over all threads. On a GPU it is elapsed
-# time, of the fastest of twenty steps. The small print says on which the recorded numbers were measured. Its own pretraining is
+# time, of the fastest of twenty steps. The small print says on which the recorded numbers were measured,
+# on untrained models of the same shapes: what a model has learned costs nothing. Its own pretraining is
 # not in a row of a later task. *Quality* is what the figure below shows of the last epoch.
 
 # %% tags=["remove-input"]

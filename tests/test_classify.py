@@ -11,6 +11,7 @@ import pytest
 from dnakit.chapters.metagenomics import classify as command
 from dnakit.chapters.metagenomics.references import reference
 from dnakit.data.bases import reverse_complement
+from dnakit.data.reads import MIFISH_U
 from dnakit.project import DnakitError
 
 pytestmark = pytest.mark.slow
@@ -43,6 +44,16 @@ def named(tmp_path, content, **options):
     path.write_bytes(content)
     command.classify(str(path), "simulated", output=output, **options)
     return output.read_text().splitlines()
+
+
+def test_primers_change_no_name(tmp_path, fastq):
+    text, _ = fastq
+    lines = text.splitlines()[:40]
+    for at in range(1, len(lines), 4):
+        lines[at] = (MIFISH_U[0] + lines[at].encode() + reverse_complement(MIFISH_U[1])).decode()
+        lines[at + 2] = "F" * len(lines[at])
+    plain, primed = (named(tmp_path, "\n".join(each).encode()) for each in (text.splitlines()[:40], lines))
+    assert [line.split("\t")[:2] for line in primed] == [line.split("\t")[:2] for line in plain]
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, lzma.compress])

@@ -1,5 +1,8 @@
 """Files and folders that appear whole or not at all, and names that are nearly right."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from dnakit.project import DnakitError, did_you_mean, published, published_folder
@@ -51,3 +54,13 @@ def test_a_near_name_is_proposed_and_a_far_one_is_not():
     assert did_you_mean("epohcs", ["epochs", "seed"]) == "; did you mean 'epochs'?"
     assert did_you_mean("colour", ["epochs", "seed"]) == ""
     assert did_you_mean("x", []) == ""
+
+
+def test_a_device_or_a_pipe_is_no_place_for_a_file(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/null")):
+        with pytest.raises(DnakitError, match="is a device or a pipe"), published(path):
+            raise AssertionError
+    assert not pipe.is_file()
+    assert os.listdir(tmp_path) == ["pipe"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dnakit.data import reads
 from dnakit.data.bases import reverse_complement
-from dnakit.data.reads import MIFISH_U, Names, Read, between_primers, read_reads, trimmed_length
+from dnakit.data.reads import MIFISH_U, Names, Read, between_primers, read_reads, trimmed_length, without_primers
 from dnakit.project import DnakitError
 
 FASTQ = b"@one 1:N:0\nACGTNACG\n+\nFFFFFFFF\n@two\nacgu\n+two\nFFFF\n"
@@ -106,6 +106,17 @@ def test_an_amplicon_is_what_lies_between_the_primers(change):
     assert between_primers(gene) == inner
     assert between_primers(inner) is None
     assert between_primers(gene[: len(flank) + 60], both=False) == inner[: 60 - len(MIFISH_U[0])]
+
+
+@pytest.mark.parametrize("change", [bytes, lambda primer: primer.replace(b"GG", b"GC")])
+def test_a_read_loses_the_primers_that_it_begins_and_ends_with_in_either_direction(change):
+    inner, adapter = b"ACGTTGCA" * 20, b"NNNNNN"
+    whole = adapter + change(MIFISH_U[0]) + inner + reverse_complement(MIFISH_U[1]) + adapter
+    assert without_primers(whole) == without_primers(whole[: -len(adapter)]) == inner
+    assert without_primers(reverse_complement(whole)) == reverse_complement(inner)
+    assert without_primers(whole[:90]) == inner[: 90 - len(adapter) - len(MIFISH_U[0])]
+    for other in (inner, inner + whole, b"", b"ACG"):  # in a gene the primers have their places
+        assert without_primers(other) == other
 
 
 def test_byte_order_mark_blank_lines_and_old_line_ends_are_no_letters(tmp_path):

@@ -249,6 +249,7 @@ def _ordered(columns: np.ndarray) -> np.ndarray:
 
 MIFISH_U = (b"GTCGGTAAAACTCGTGCCAGC", b"CATAGTGGGGTATCTAATCCCAGTTTG")  # Miya et al. 2015, 10.1098/rsos.150088
 MOST_ERRORS = 5  # of a primer: templates differ from it
+AT_BEGIN, FEW_ERRORS = 50, 3  # bases in which a read's own primer ends, and its errors: chance has no such place
 
 
 def between_primers(
@@ -276,6 +277,27 @@ def between_primers(
     if last is None:
         return None if both else rest
     return rest[: last[0]]
+
+
+def without_primers(sequence: bytes, primers: tuple[bytes, bytes] = MIFISH_U) -> bytes:
+    """A read without the primer that it begins with, what stands before, and the other primer with what follows.
+
+    A read that begins with neither primer stays as it is: so does a whole gene, in which the primers have their places.
+
+    Parameters
+    ----------
+    sequence : bytes
+        In either direction.
+    primers : tuple of bytes
+        Each in its own direction.
+    """
+    for first, other in (primers, primers[::-1]):
+        begin = _place(first, sequence[:AT_BEGIN], FEW_ERRORS)
+        if begin is not None:
+            rest = sequence[begin[1] :]
+            end = _place(reverse_complement(other), rest, FEW_ERRORS)
+            return rest if end is None else rest[: end[0]]
+    return sequence
 
 
 def _place(primer: bytes, sequence: bytes, most_errors: int) -> tuple[int, int] | None:

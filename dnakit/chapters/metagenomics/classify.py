@@ -15,7 +15,7 @@ from dnakit.chapters.metagenomics import classifier
 from dnakit.chapters.metagenomics.classifier import METHODS, Answer, Classifier, Method
 from dnakit.chapters.metagenomics.references import Reference, reference
 from dnakit.data.barcodes import RANKS
-from dnakit.data.reads import Names, Read, read_reads
+from dnakit.data.reads import Names, Read, read_reads, without_primers
 from dnakit.project import DnakitError, NotInMirror, absolute, did_you_mean, published
 
 UNASSIGNED = "Unassigned"
@@ -55,7 +55,7 @@ def classify(
     Parameters
     ----------
     reads : str
-        FASTQ or FASTA, compressed or not, or ``-`` for standard input; answers are joined to reads by their names.
+        FASTQ or FASTA, compressed or not, or ``-`` for standard input; `without_primers` cuts each read.
     known : str
         A reference by name, or a file of one.
     taxa : str, optional
@@ -84,7 +84,7 @@ def classify(
     tally, found = Tally(), reference(known, taxa)
     _refuse_absent(known, found)
     classifier.prepared(found, chosen)  # makes the index before processes ask for it
-    answers = _answers(_with_progress(read_reads(reads)), found, chosen, jobs)
+    answers = _answers(map(_cut, _with_progress(read_reads(reads))), found, chosen, jobs)
     first = list(islice(answers, 1))  # what is no reads is refused before anything is written
     with _writing(output) as handle:
         print(*HEADER, *(RANKS if wide else ()), sep="\t", file=handle)
@@ -100,6 +100,10 @@ def classify(
         from dnakit.chapters.metagenomics.classify_report import write_report
 
         write_report(tally, report, found.title)
+
+
+def _cut(read: Read) -> Read:
+    return read._replace(sequence=without_primers(read.sequence))
 
 
 def _check(method: str, min_confidence: float, report: Path | None) -> None:

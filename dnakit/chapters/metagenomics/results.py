@@ -147,16 +147,17 @@ def by_size(done: Finished) -> pd.DataFrame:
         starts = [name for name in MODELS.values() if name in by_seed]
         values = {name: by_seed[name] for name in starts}
         values |= {f"{one} minus {other}": by_seed[one] - by_seed[other] for one, other in combinations(starts, 2)}
-        rows += [{"species": species, "training": name} | _over_seeds(each) for name, each in values.items()]
+        rows += [{"species": species, "training": name} | _over_seeds(each, name) for name, each in values.items()]
     return indexed(rows, "species", "training")
 
 
-def _over_seeds(values: pd.Series) -> dict[str, Any]:
-    """Mean over the seeds and its interval, which a single seed does not have."""
+def _over_seeds(values: pd.Series, name: str) -> dict[str, Any]:
+    """Mean over the seeds and its interval, which a single seed does not have; an accuracy ends at 1."""
     found = values.dropna().tolist()
     if not found:
         return {"seeds": 0}
     low, high = of_seeds(found)
+    high = min(high, 1.0) if name in MODELS.values() else high
     interval = f"{low:.4f} to {high:.4f}" if len(found) > 1 else None
     return {"seeds": len(found), "top-1": sum(found) / len(found), "95% interval": interval}
 

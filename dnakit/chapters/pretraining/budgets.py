@@ -103,14 +103,15 @@ def over_all_tokens(done: Finished) -> pd.DataFrame:
 
     One row for the training at the thesis's size, and one for its last epoch.
     """
-    rows = []
+    rows, seen = [], 0
     for name, run in sorted(of_full_size(done).items()):
         scores, far = run.metrics["validation"], run.metrics[PART]
+        seen += run.samples_seen
         rows.append(
             {
                 "recipe": "the same, one epoch more" if name == ALL_TOKENS else _recipe(run),
-                "loss over": f"{run.record['parameters']['mlm_loss']} tokens",
-                "samples seen": run.samples_seen,
+                "loss over": "all tokens" if run.record["parameters"]["mlm_loss"] == "all" else "selected tokens",
+                "samples seen": seen,
                 "accuracy": scores["accuracy"],
                 "copying": scores["copy_accuracy"],
                 "perplexity": scores["perplexity"],

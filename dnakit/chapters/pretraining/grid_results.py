@@ -168,7 +168,7 @@ def by_verdict(done: Finished) -> str:
     """The claims in a few lines: each verdict, and what has it."""
     verdicts_of = verdicts(done)["at this size"]
     lines = [f"* **{verdict}**: {'; '.join(verdicts_of.index[verdicts_of == verdict])}." for verdict in verdicts_of]
-    return "\n".join(dict.fromkeys(lines))
+    return "\n".join(dict.fromkeys(lines)).replace("<cls>", "`<cls>`")  # which is no tag of HTML
 
 
 def verdicts(done: Finished) -> pd.DataFrame:
