@@ -96,7 +96,8 @@ def main() -> None:
     first, *others = sys.argv[1:]
     if first == "in-store":
         many, batch_size, dropout = map(int, others)
-        print(Tiny(Values(samples=many, batch_size=batch_size, dropout=bool(dropout)), "tiny").folder())
+        folder = Tiny(Values(samples=many, batch_size=batch_size, dropout=bool(dropout)), "tiny").folder()
+        sys.stdout.write(f"{folder}\n")  # at once, so that lines of two processes stay apart
         return
     samples = {part: Samples(number, 800 if part == "train" else 40) for number, part in enumerate(others)}
     print(json.dumps(training.train(model, samples, parameters(16), summarise, Path(first))))
