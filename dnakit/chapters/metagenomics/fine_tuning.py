@@ -176,8 +176,8 @@ def errors(samples: Copies, test: GeneSamples, predicted: np.ndarray, tokenizer:
     rows: list[dict[str, Any]] = []
     for row in np.flatnonzero(predicted != test.labels.numpy()).tolist():
         true, found = (samples.genes.iloc[int(label)] for label in (test.labels[row], predicted[row]))
-        begins = tokenizer.convert_ids_to_tokens(test.ids[row, 1:9].tolist()) if len(rows) < QUERIES else []
-        query = " ".join(["<cls>", *begins]) if begins else ""
+        shown = test.ids[row, 1:9].tolist() if len(rows) < QUERIES else []
+        query = " ".join(["<cls>", *tokenizer.convert_ids_to_tokens(shown)]) if shown else ""
         named = {"query": query, "true": true["species"], "predicted": found["species"]}
         rows.append({"sample": row} | named | {"shared": lowest_shared(true, found)})
     return pd.DataFrame(rows, columns=["sample", "query", "true", "predicted", "shared"])

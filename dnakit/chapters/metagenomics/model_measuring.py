@@ -175,8 +175,7 @@ def speed(run: Speed) -> dict[str, Any]:
     training, parameters = run.training, run.parameters
     samples = copies.copies(parameters, parameters.seed)
     reads = samples.part("test")[0][: parameters.program_samples]
-    begin = training.initialization, training.start, training.head
-    model = starts.model_of(*begin, num_labels=len(samples.genes))
+    model = training.initial_model(len(samples.genes))
     tokenizer = starts.tokenizer_of(training.start)
     fine_tuning.scores(model, _tokens(training, tokenizer, reads[: fine_tuning.PREDICTED]), parameters.precision)
     before = comparing.cpu_seconds()

@@ -48,8 +48,6 @@ THESIS = Recipe("adam", 1e-4, None, 32, "constant", 0.1, "random", "all", "stati
 LAPTOP = Recipe("adam", 3e-4, None, 8, "constant", 0.1, "informed", "masked", "dynamic")
 DECAY = replace(LAPTOP, schedule="warmup-decay")
 MUON = replace(DECAY, optimizer="muon", muon_learning_rate=3e-3)
-# Of the full-size row, on a GPU: the rate grows with the square root of the batch.
-LARGE_BATCH = replace(DECAY, batch_size=64, learning_rate=8e-4, dropout=0.0)
 RECIPES = {
     "thesis": THESIS,
     "laptop": LAPTOP,
@@ -61,7 +59,8 @@ RECIPES = {
     "muon": MUON,
     "muon-no-dropout": replace(MUON, dropout=0.0),
     "muon-random-weights": replace(MUON, fresh_weights="random"),
-    "batch-64-no-dropout": LARGE_BATCH,
+    # Of the full-size row, on a GPU: the rate grows with the square root of the batch.
+    "batch-64-no-dropout": replace(DECAY, batch_size=64, learning_rate=8e-4, dropout=0.0),
 }
 
 

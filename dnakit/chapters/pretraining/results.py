@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from dnakit import metrics
+from dnakit.chapters.pretraining.compressor import AFTER, ALONE
 from dnakit.chapters.pretraining.full_size import FULL_SIZE
 from dnakit.chapters.pretraining.intervals import Interval
 from dnakit.chapters.pretraining.measurements import (
@@ -51,7 +52,7 @@ SIZES = {
 }
 MAPS = {MAP: "trained", f"{MAP}-{FULL_SIZE}": "full size"}  # what the trained model of each is called
 CONTEXT = ("order 2", "order 8", "order 12", "best order", "mixed orders", "two-sided")
-XZ = ("xz, alone", "xz, after training")
+XZ = (ALONE, AFTER)
 
 
 # ---- choosing finished runs
