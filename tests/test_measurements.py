@@ -19,11 +19,14 @@ def test_every_training_is_measured_and_each_language_has_its_simple_methods(pro
     needed = {name: [edge.run for edge in edges] for name, edges in chapter.edges().items() if edges}
     trained = chapter.parameters.models + chapter.parameters.budgets
     full_size = [name for name in chapter.runs if name.startswith("full-size")]
-    trained = [*trained, *full_size]
+    trained += full_size + [name for name in chapter.runs if name.startswith("recipe-")]
     longer = {name: ["full-size"] for name in ("full-size-all-tokens", "map-full-size") if full_size}
     needed = {name: runs for name, runs in needed.items() if not name.startswith("grid-")}  # these measure themselves
     assert needed == {f"ruler-{name}": [name] for name in trained} | {"map": ["longformer-9-mer-mlm"]} | longer
     assert {"simple-methods-mitochondria", "simple-methods-nuclear"} < set(chapter.runs)
+    for name in (name for name in chapter.runs if name.startswith("simple-methods-")):
+        looked_up = chapter.runs[name.replace("simple-methods-", "lookups-")]
+        assert looked_up.corpus == chapter.runs[name].corpus
     assert {"held-out-mitochondria", "held-out-nuclear"} < set(chapter.runs)
     for run in chapter.runs.values():
         if run.name in chapter.parameters.models:
@@ -86,6 +89,30 @@ def _assert_paired(done, count):
         one, other = (frame[columns].sort_values(columns).to_numpy() for frame in (alone, run.frame("bits.csv")))
         assert (one == other).all()
     assert len(rows) == count
+
+
+def test_recorded_lookups_are_scored_on_the_masks_of_the_models_of_the_same_genomes():
+    _assert_lookups_paired(recorded(NOTEBOOK))
+
+
+@pytest.mark.trained
+def test_lookups_are_scored_on_the_masks_of_the_models_of_the_same_genomes():
+    _assert_lookups_paired(chapter_of(NOTEBOOK, "smoke").here())
+
+
+def _assert_lookups_paired(done):
+    """Every model of 9-mers has the masks of the lookups that learned from its genomes; each lookup has a model."""
+    columns, paired = ["genome", "ruler", "masked"], set()
+    looked_up = {run.record["corpus"]["key"]: run for run in done.values() if run.name.startswith("lookups-")}
+    for run in (run for run in done.values() if run.name.startswith("ruler-")):
+        trained = done[run.name.removeprefix("ruler-")]
+        lookups = looked_up.get(trained.record["corpus"]["key"])
+        if lookups:
+            tables = (lookups.frame("lookups.csv"), run.frame("bits.csv"))
+            one, other = (table[columns].sort_values(columns).to_numpy() for table in tables)
+            assert (one == other).all(), run.name
+            paired.add(lookups.name)
+    assert paired == {run.name for run in looked_up.values()}
 
 
 @pytest.mark.trained

@@ -33,7 +33,10 @@ def test_recipes_change_no_key_of_another_run():
     none = chapter_of(NOTEBOOK, "smoke", {"recipes": []}).runs
     assert {name: all_of_them[name].key for name in none} == {name: run.key for name, run in none.items()}
     others = [name for name in all_of_them if name not in none]
-    assert len({all_of_them[name].key for name in others}) == len(others) == 2 * len(recipes.RECIPES)
+    trained = [name for name in others if name.startswith(recipes.PREFIX)]
+    assert len({all_of_them[name].key for name in others}) == len(others)
+    assert len(trained) == 2 * len(recipes.RECIPES)
+    assert set(others) == {*trained, *(f"ruler-{name}" for name in trained)}
 
 
 def test_the_recipe_of_the_laptop_is_what_the_laptop_profile_does():

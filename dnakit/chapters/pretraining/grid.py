@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dnakit import store
-from dnakit.chapters.pretraining import measurements
-from dnakit.chapters.pretraining.measurements import SEGMENTATION, SegmentationAlone
+from dnakit.chapters.pretraining import measurement, measurements
+from dnakit.chapters.pretraining.measurements import SEGMENTATION
 from dnakit.chapters.pretraining.parameters import NINE_MER, Parameters, parts_of
 from dnakit.chapters.pretraining.recipes import RecipeRun, known
 from dnakit.chapters.pretraining.trainings import LANGUAGES
+from dnakit.chapters.pretraining.without_models import SegmentationAlone
 from dnakit.project import DnakitError
 from dnakit.run import Outcome, Run
 from dnakit.tokens.parameters import HELD_OUT, CorpusParameters
@@ -131,7 +132,7 @@ class GridRun(RecipeRun):
 
         metrics, record = super().compute(folder)
         corpus = prepare(self.corpus)
-        genomes = measurements.letters(self.corpus, corpus, *HELD_OUT)
+        genomes = measurement.letters(self.corpus, corpus, *HELD_OUT)
         measured = measurements.measure_model(
             folder / "model", genomes, self.parameters.seed, self.settings["precision"], folder
         )

@@ -64,7 +64,7 @@ RECIPES = {
 }
 
 
-def of(parameters: Parameters) -> list[Run]:
+def of(parameters: Parameters) -> list["RecipeRun"]:
     """The chapter's recipes, each with each of its seeds; none where no genomes are held out to score them on.
 
     Raises

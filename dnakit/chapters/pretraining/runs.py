@@ -10,9 +10,10 @@ __all__ = ["Parameters", "PretrainingRun", "runs", "trainings"]
 
 def runs(parameters: Parameters) -> list[Run]:
     """All runs of the chapter."""
-    trained, largest = trainings(parameters), full_size.of(parameters)
+    trained, by_recipe, largest = trainings(parameters), recipes.of(parameters), full_size.of(parameters)
     measured = measurements.of(parameters, trained) + measurements.of_full_size(parameters, largest)
-    return [*trained, *measured, *recipes.of(parameters), *largest, *grid.of(parameters), *_global_cls(parameters)]
+    measured += measurements.of_recipes(parameters, by_recipe)
+    return [*trained, *measured, *by_recipe, *largest, *grid.of(parameters), *_global_cls(parameters)]
 
 
 def _global_cls(parameters: Parameters) -> list[Run]:

@@ -1,0 +1,188 @@
+"""What is measured without a model: methods that learn from the training genomes, and what masks give away.
+
+Simple methods, lookups and a compressor learn from the genomes that the 9-mer model, or a budget of it, is trained on.
+Segmentation alone is measured for each tokenization, on the masks that models are scored on.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dnakit.chapters.pretraining.measurement import RECIPE, Measurement, write
+from dnakit.tokens.parameters import HELD_OUT, CorpusParameters
+
+if TYPE_CHECKING:
+    from dnakit.tokens.corpus import Corpus
+
+
+@dataclass(frozen=True)
+class SimpleMethods(Measurement):
+    """Markov models and a two-sided context model."""
+
+    recipe = f"{RECIPE}, simple methods"
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return f"Markov models from {_learned(self)} genomes on the held-out genomes of {self.language}"
+
+    def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
+        """Write ``bits.csv``: bits per base of each held-out genome by method."""
+        from dnakit.chapters.pretraining import simple_methods
+
+        bits, results = simple_methods.measure(self.genomes(corpus, "train", "validation", *HELD_OUT))
+        write(bits, folder / "bits.csv", float_format="%.5g")
+        return results
+
+
+@dataclass(frozen=True)
+class Lookups(Measurement):
+    """Lookups of the masked tokens that models are scored on."""
+
+    recipe = f"{RECIPE}, lookups"
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return f"lookups of masked tokens in {_learned(self)} genomes, held-out genomes of {self.language}"
+
+    def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
+        """Write ``lookups.csv`` by genome; the metrics are shares of the masked tokens by lookup."""
+        from dnakit.chapters.pretraining import simple_methods
+
+        counts, results = simple_methods.look_up(corpus, self.genomes(corpus, *HELD_OUT), self.parameters.seed)
+        write(counts, folder / "lookups.csv")
+        return results
+
+
+def _learned(run: Measurement) -> str:
+    """From how many genomes a method learned, in words."""
+    return f"{run.corpus.genomes:,}" if run.corpus.genomes else "all"
+
+
+@dataclass(frozen=True)
+class Compressor(Measurement):
+    """A general compressor on each held-out genome, alone and after the training genomes."""
+
+    recipe = f"{RECIPE}, compressor"
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return f"xz on each held-out genome of {self.language}"
+
+    def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
+        """Write ``bits.csv``: bits of each genome, and its known bases; the metrics are bits per base of all."""
+        import pandas as pd
+
+        from dnakit.chapters.pretraining.compressor import AFTER, ALONE, xz_bits
+
+        genomes = self.genomes(corpus, "train", *HELD_OUT)
+        bits = {part: xz_bits([*genomes["train"].values()], genomes[part]) for part in HELD_OUT}
+        write(pd.concat([each.reset_index().assign(ruler=part) for part, each in bits.items()]), folder / "bits.csv")
+        return {
+            part: {name: float(each[name].sum() / each.bases.sum()) for name in (ALONE, AFTER)}
+            for part, each in bits.items()
+        }
+
+
+@dataclass(frozen=True)
+class SegmentationAlone(Measurement):
+    """What the visible token boundaries alone say about the masked tokens that models are scored on."""
+
+    recipe = f"{RECIPE}, segmentation"
+
+    trained_on: CorpusParameters
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        vocabulary = f"{self.corpus.tokenization} of {self.corpus.vocab_size:,} tokens"
+        return f"segmentation alone, {vocabulary}, on the held-out genomes of {self.language}"
+
+    @cached_property
+    def corpus(self) -> CorpusParameters:
+        """The corpus of the row."""
+        return self.trained_on
+
+    def record(self, corpus: "Corpus") -> dict[str, Any]:
+        """The same, and the size of the vocabulary."""
+        return super().record(corpus) | {"vocab_size": len(corpus.tokenizer)}
+
+    def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
+        """Write ``bits.csv`` by genome, with the columns of a model's."""
+        import numpy as np
+        import pandas as pd
+
+        from dnakit.chapters.pretraining import segmentation
+
+        genomes, frames, results = self.genomes(corpus, *HELD_OUT), [], {}
+        known = segmentation.Segmentation(corpus.tokenizer)
+        known.fit(np.split(corpus.ids("train"), corpus.ends("train")[:-1]))
+        for part in HELD_OUT:
+            sums, results[part] = segmentation.measure(known, corpus.tokenizer, genomes[part], self.parameters.seed)
+            frames.append(sums.reset_index().assign(ruler=part))
+        write(pd.concat(frames).round({"nats": 3}), folder / "bits.csv")
+        return results
+
+
+@dataclass(frozen=True)
+class Vocabulary(SegmentationAlone):
+    """The same for a 9-mer vocabulary of another size: how much a vocabulary itself decides."""
+
+    recipe = f"{RECIPE}, vocabulary"
+
+
+@dataclass(frozen=True)
+class SentenceOrder(SegmentationAlone):
+    """What the frame of words alone says about the order of two sentences, on both held-out sets."""
+
+    recipe = f"{RECIPE}, sentence order"
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return f"sentence order by the frame of words alone, {self.corpus.tokenization}, {self.language}"
+
+    def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
+        """Accuracy of the frame alone on the pairs of sentences that models are scored on, without masks."""
+        from dnakit.chapters.pretraining.sentence_order import frame_alone
+        from dnakit.tokens.samples import SentenceOrderSamples
+
+        lengths, k = corpus.tokenizer.token_lengths(), corpus.tokenizer.word_length
+        samples = {part: SentenceOrderSamples(corpus, part, "static", "all", self.parameters.seed) for part in HELD_OUT}
+        return {part: frame_alone(each, lengths, k) for part, each in samples.items()}
+
+
+@dataclass(frozen=True)
+class HeldOutGenomes(Measurement):
+    """Which genomes are held out, and what an interval needs to know of them: their families and their bases."""
+
+    recipe = f"{RECIPE}, held-out genomes"
+
+    @property
+    def title(self) -> str:
+        """What is listed, in words."""
+        return f"the held-out genomes of {self.language} and their families"
+
+    def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
+        """Write ``genomes.csv``: ``ruler``, ``genome``, ``family`` (mitochondria) and ``bases`` (the known ones)."""
+        import pandas as pd
+
+        from dnakit.data import sources, taxonomy
+
+        lineages = taxonomy.lineages(sources.fetch(self.corpus.taxonomy)) if self.corpus.taxonomy else {}
+        rows = [
+            {
+                "ruler": part,
+                "genome": name,
+                "family": taxonomy.rank(lineages.get(name, ()), "family"),
+                "bases": sum(map(letters.upper().count, b"ACGT")),
+            }
+            for part, genomes in self.genomes(corpus, *HELD_OUT).items()
+            for name, letters in genomes.items()
+        ]
+        table = pd.DataFrame(rows)
+        write(table, folder / "genomes.csv")
+        return {part: int((table.ruler == part).sum()) for part in HELD_OUT}
