@@ -65,7 +65,7 @@ learning_rate = 1.0e-3  # of Adam
 precision = "fp32"  # fp32, bf16, or auto: bf16 where the processor has it
 seed = 1  # draws species held out, copies, split and head
 
-# %%
+# %% tags=["remove-cell"]
 chapter = open_chapter("04_metagenomics", globals())
 recorded, here = chapter.recorded(), chapter.here()
 

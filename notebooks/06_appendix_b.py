@@ -57,7 +57,7 @@ example_tokens = 24  # of the pieces in Figures B.1 and B.2
 precision = "fp32"  # fp32, bf16, or auto: bf16 where the processor has it
 seed = 1  # draws what the earlier chapters draw from their seed
 
-# %%
+# %% tags=["remove-cell"]
 chapter = open_chapter("06_appendix_b", globals())
 recorded, here = chapter.recorded(), chapter.here()
 

@@ -25,8 +25,8 @@
 from IPython.display import Markdown, display
 
 from dnakit.chapters.chapter import open_chapter, run_names
-from dnakit.report import ledger, places
-from dnakit.report.claims_table import claims_table, main_table
+from dnakit.report import front_page, ledger, places
+from dnakit.report.claims_table import claims_table
 from dnakit.report.display import figure, glue, prose, table
 from dnakit.report.style import theme
 
@@ -53,17 +53,16 @@ table(
 # %% tags=["remove-input"]
 with theme():
     picture = figure(
-        ledger.draw_counts(counts),
-        "Claims by part of the thesis, counted when this page was made.",
+        front_page.draw(counts),
+        "Claims by part of the thesis.",
     )
 glue("picture", picture)
 picture
 
 # %% tags=["remove-input"]
-main = main_table(
+main = front_page.main_table(
     ledger.main_claims(claims),
-    "The main claims, and the number that decides each, with its 95% interval. A count has none, nor has a number that the "
-    "thesis prints.",
+    "The main claims. Brackets are 95% intervals; n counts promoters, random sequences or species.",
 )
 glue("main", main)
 main
@@ -115,17 +114,19 @@ display(Markdown(places.links()))
 # ## What to take away
 
 # %% tags=["remove-input"]
-summary = prose(
+numbers = {
+    "claims": len(claims),
+    "stand": totals.loc["stands", "all"],
+    "otherwise": totals.loc["stands, but means something else", "all"],
+    "fall": totals.loc["does not stand", "all"],
+    "small": totals.loc["not decided at this size", "all"],
+    "missing": totals.loc["not run yet", "all"] + totals.loc["no data here", "all"],
+    "judged": totals.loc["no number decides it", "all"],
+}
+verdicts = (
     "Of **{claims}** claims, **{stand}** stand, **{otherwise}** stand but mean something else, and **{fall}** do not stand. "
     "**{small}** are not decided by trainings as small as ours, and **{missing}** wait for runs or data. {judged} are "
-    "explanations, judgements or quoted values.",
-    claims=len(claims),
-    stand=totals.loc["stands", "all"],
-    otherwise=totals.loc["stands, but means something else", "all"],
-    fall=totals.loc["does not stand", "all"],
-    small=totals.loc["not decided at this size", "all"],
-    missing=totals.loc["not run yet", "all"] + totals.loc["no data here", "all"],
-    judged=totals.loc["no number decides it", "all"],
+    "judgements or quoted values."
 )
-glue("summary", summary)
-summary
+glue("summary", prose(f"**What stands, what does not.** {verdicts}", **numbers))
+prose(verdicts, **numbers)

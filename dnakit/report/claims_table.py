@@ -31,32 +31,8 @@ def claims_table(claims: Sequence[Claim], caption: str) -> Shown:
     return Shown(as_html, "\n".join([caption, "", *(_line(claim) for claim in claims)]))
 
 
-def main_table(claims: Sequence[tuple[Claim, str]], caption: str) -> Shown:
-    """The claims of the front page: each with the number that decides it in small print, and its verdict.
-
-    Parameters
-    ----------
-    claims : sequence of pair of Claim and str
-        From `dnakit.report.ledger.main_claims`.
-    caption : str
-        What to see; plain text.
-    """
-    rows = "\n".join(
-        f'<tr><td class="dnakit-long" {LEFT}>{html.escape(claim.text)}{_small(why)}</td>'
-        f"<td {LEFT}>{_badge(claim)}</td></tr>"
-        for claim, why in claims
-    )
-    as_html = (
-        f'<div class="dnakit-output dnakit-main">\n<p class="dnakit-caption">{html.escape(caption)}</p>\n'
-        '<table class="dnakit-table">\n<thead><tr><th scope="col">the thesis says</th><th scope="col">verdict</th></tr>'
-        f"</thead>\n<tbody>\n{rows}\n</tbody>\n</table>\n</div>\n"
-    )
-    return Shown(
-        as_html, "\n".join([caption, "", *(f"{claim.text} | {why} | {claim.verdict}" for claim, why in claims)])
-    )
-
-
-def _badge(claim: Claim) -> str:
+def badge(claim: Claim) -> str:
+    """The verdict of a claim, with its colour beside it."""
     return f'<span class="dnakit-verdict" data-verdict="{VERDICTS.index(claim.verdict)}">{claim.verdict}</span>'
 
 
@@ -97,7 +73,7 @@ def _small(text: str) -> str:
 def _verdict(claim: Claim) -> str:
     notebook, _, heading = claim.cell.partition("#")
     address = f"{notebook}.html#{heading}" if heading else f"{notebook}.html"
-    return _badge(claim) + (f' <a href="{address}" title="where the number stands">cell</a>' if claim.cell else "")
+    return badge(claim) + (f' <a href="{address}" title="where the number stands">cell</a>' if claim.cell else "")
 
 
 def _line(claim: Claim) -> str:
