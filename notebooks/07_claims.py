@@ -88,6 +88,9 @@ main
 # tolerance, and no interval; an interval stands in square brackets. Some claims are sentences about the thesis's own
 # tables. They are decided by the printed numbers, which are as certain as their last digit: the thesis prints no intervals.
 #
+# A number that *decides nothing* stands in small print at the end of its row. It was measured under other conditions than the
+# thesis's, for example from other initial weights.
+#
 # What an interval counts, stands beside it: `n` is the number of promoters, species or samples. Intervals over repeats are
 # Student's. No interval knows more seeds than were run.
 

@@ -61,6 +61,17 @@ def test_the_number_of_each_verdict_is_recorded(claims):
                 assert each.missing or each.rule.open, claim.id
 
 
+def test_the_full_size_row_stands_beside_claims_and_decides_none(claims):
+    """It began with informed weights, so that it is not the thesis's row."""
+    for each in (outcome for claim in claims for outcome in claim.outcomes):
+        if "full-size" in each.rule.measure + each.rule.minus + each.rule.control:
+            assert each.verdict == rules.BESIDE
+            assert "informed" in each.rule.what
+    row = next(claim for claim in claims if claim.id == "5.1-mitochondrial-longformer-9-mer-mlm-accuracy")
+    assert f"{row.beside[0].found.value:.3f}" in ledger.beside(row)
+    assert row.verdict != rules.STANDS
+
+
 def test_a_plain_number_is_the_one_in_the_file(claims):
     compared = 0
     for each in (outcome for claim in claims for outcome in claim.shown if outcome.found and not outcome.is_control):

@@ -72,6 +72,22 @@ def test_a_number_decides_by_its_interval(record):
     assert outcome(rule("< 0.5")).verdict == rules.REFUTED
 
 
+def test_a_number_that_decides_nothing_leaves_the_verdict_as_it_is(record):
+    record("run", {"test": {"top1": 0.6}})
+    beside = outcome(rule("", open=rules.BESIDE))
+    assert (beside.verdict, beside.found.value) == (rules.BESIDE, 0.6)
+    for predicts in ("> 0.5", "< 0.5"):
+        assert verdict([outcome(rule(predicts)), beside]) == outcome(rule(predicts)).verdict
+    assert outcome(rule("", measure="x/other:test.top1", open=rules.BESIDE)).missing == ("x/other",)
+    with pytest.raises(DnakitError, match=r"line 7: the claim has no line but one that decides nothing"):
+        verdict([beside])
+
+
+def test_a_number_that_decides_nothing_predicts_nothing():
+    with pytest.raises(DnakitError, match="needs 'measure', and neither 'predicts' nor 'control'"):
+        rule(open=rules.BESIDE).check({CLAIM}, {"x": {"run"}})
+
+
 def test_a_run_that_is_not_recorded_is_named(record):
     record("other", {"test": {"top1": 0.6}})
     found = outcome(rule(minus="x/other:test.top1"))

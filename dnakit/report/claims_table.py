@@ -60,10 +60,11 @@ def _number(outcome: Outcome) -> str:
 
 
 def _what(claim: Claim) -> str:
-    """What the numbers are, and from which data."""
+    """What the numbers are, and from which data; then numbers that decide nothing."""
     whats = dict.fromkeys(ledger.explained(each) for each in claim.shown)
     sizes = [", ".join(filter(None, (ledger.data(each), ledger.size(each)))) for each in claim.shown if each.found]
-    return ". ".join(filter(None, ["; ".join(whats), "; ".join(dict.fromkeys(filter(None, sizes)))]))
+    parts = ["; ".join(whats), "; ".join(dict.fromkeys(filter(None, sizes))), ledger.beside(claim)]
+    return ". ".join(filter(None, parts))
 
 
 def _small(text: str) -> str:

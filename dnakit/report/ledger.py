@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from dnakit.report import rules
 from dnakit.report.finished import provenance_names
 from dnakit.report.measured import Measured, RunNames
-from dnakit.report.rules import CLOSE, VERDICTS, Outcome
+from dnakit.report.rules import BESIDE, CLOSE, VERDICTS, Outcome
 from dnakit.report.thesis import thesis_table
 
 COLOURS = dict(  # readable in black and white: from dark to light, hatched where a number exists and decides nothing
@@ -78,8 +78,13 @@ class Claim:
 
     @property
     def shown(self) -> tuple[Outcome, ...]:
-        """The tests that gave the verdict; of a claim that stands, all of them."""
-        return tuple(each for each in self.outcomes if each.verdict == self.verdict) or self.outcomes
+        """The tests that gave the verdict."""
+        return tuple(each for each in self.outcomes if each.verdict == self.verdict)
+
+    @property
+    def beside(self) -> tuple[Outcome, ...]:
+        """Numbers that decide nothing: those that are recorded."""
+        return tuple(each for each in self.outcomes if each.verdict == BESIDE and each.found)
 
     @property
     def cell(self) -> str:
@@ -154,6 +159,12 @@ def explained(outcome: Outcome) -> str:
     if outcome.missing:
         return f"{outcome.rule.what} (not recorded: {', '.join(dict.fromkeys(outcome.missing))})"
     return outcome.rule.what
+
+
+def beside(claim: Claim) -> str:
+    """The numbers that stand beside the verdict and decide nothing, each with what it is."""
+    texts = [f"{each.rule.what}: {number(each.found)}" for each in claim.beside]
+    return f"Decides nothing: {'; '.join(texts)}" if texts else ""
 
 
 # ---- tables and the picture

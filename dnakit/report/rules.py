@@ -13,6 +13,9 @@ typed: it follows from the numbers by these rules, in this order.
    to be as uncertain as their last digit.
 5. A control lacks what the claim is about, such as training, context or biology. Where it gives what the claim predicts
    and the number does not contradict it, the claim ``stands, but means something else``.
+
+A line may also hold a number that ``decides nothing``: what was measured under other conditions than the thesis's. It
+stands beside the verdict of its claim.
 """
 
 import math
@@ -39,6 +42,7 @@ TOO_SMALL = "not decided at this size"
 NOT_RUN = "not run yet"
 NO_DATA = "no data here"
 NO_NUMBER = "no number decides it"
+BESIDE = "decides nothing"  # a number that stands beside a verdict; no verdict itself
 VERDICTS = (STANDS, OTHERWISE, REFUTED, TOO_SMALL, NOT_RUN, NO_DATA, NO_NUMBER)
 DECIDED = VERDICTS[:3]
 
@@ -68,7 +72,8 @@ class Rule(Line):
         The address of a number that lacks what the claim is about, what it has to be to explain the claim, and how far
         it can be trusted.
     open
-        Why there is no number: ``no data here``, ``no number decides it``, ``not run yet``.
+        Why there is no number: ``no data here``, ``no number decides it``, ``not run yet``; or that the number
+        ``decides nothing``.
     cell
         The chapter and the heading under which the number stands, such as ``03_tss#a-fair-task``.
     what
@@ -84,7 +89,7 @@ class Rule(Line):
     control: str = ""
     control_predicts: str = ""
     control_interval: str = Field("", pattern=INTERVALS)
-    open: Literal["", "no data here", "no number decides it", "not run yet"] = ""
+    open: Literal["", "no data here", "no number decides it", "not run yet", "decides nothing"] = ""
     cell: str = ""
     what: str = Field(min_length=1)
 
@@ -113,6 +118,8 @@ class Rule(Line):
             predicted(predicts, self.id)
         if not self.open and not (self.predicts and self.measure):
             raise DnakitError("give 'predicts' and 'measure', or in 'open' why there is no number")
+        if self.open == BESIDE and (not self.measure or self.predicts or self.control):
+            raise DnakitError(f"a number that {BESIDE} needs 'measure', and neither 'predicts' nor 'control'")
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,7 @@ class Outcome:
     ----------
     rule : Rule
     verdict : str
-        One of `VERDICTS`.
+        One of `VERDICTS`, or `BESIDE`.
     found : Measured or None
         The number; of a claim that means something else, the control's. None where there is none.
     missing : tuple of str
@@ -201,9 +208,11 @@ def outcome(rule: Rule) -> Outcome:
 
 
 def _outcome(rule: Rule) -> Outcome:
-    if rule.open:
+    if rule.open and rule.open != BESIDE:
         return _controlled(rule, Outcome(rule, rule.open))
     missing = tuple("/".join(run_name(each)) for each in rule.addresses if not runs_of(each))
+    if rule.open:
+        return Outcome(rule, BESIDE, None if missing else _found(rule), missing)
     if missing:
         return _controlled(rule, Outcome(rule, NOT_RUN, None, missing))
     found = _found(rule)
@@ -297,7 +306,16 @@ def _controlled(rule: Rule, found: Outcome) -> Outcome:
 
 
 def verdict(outcomes: Sequence[Outcome]) -> str:
-    """The verdict of a claim from all of its tests: the first of these that one of them has."""
+    """The verdict of a claim from all of its tests: the first of these that one of them has.
+
+    Raises
+    ------
+    DnakitError
+        If no line of the claim decides anything.
+    """
     order = (REFUTED, NO_DATA, NO_NUMBER, NOT_RUN, TOO_SMALL, OTHERWISE, STANDS)
     found = {each.verdict for each in outcomes}
-    return next(each for each in order if each in found)
+    try:
+        return next(each for each in order if each in found)
+    except StopIteration:
+        raise DnakitError(f"{outcomes[0].rule.where}: the claim has no line but one that {BESIDE}") from None
