@@ -129,7 +129,7 @@ def test_a_report_is_one_offline_file(tmp_path, fastq, suffix):
     ("content", "options", "complaint"),
     [
         (b"\x89PNG\r\n\x1a\n", {}, "not FASTA or FASTQ"),
-        (b"@a\nACGT\n+\nFF", {}, "not FASTA or FASTQ"),
+        (b"@a\nACGT\n+\nFF", {}, "ends in the middle of its first read"),
         (b">p\nMKLVE\n", {}, "no nucleotide"),
         (b"", {"method": "serach"}, "did you mean 'search'"),
         (b"", {"min_confidence": 2}, "from 0 to 1"),

@@ -205,7 +205,7 @@ def test_blank_lines_after_the_last_read_are_no_read(tmp_path, end):
     path.write_bytes(b"@r1\nACGT\n+\nIIII\n" + end)
     assert list(read_reads(path)) == [("r1", b"ACGT")]
     path.write_bytes(b"@r1\nACGT\n+\nIIII\n" + end + b"@")
-    with pytest.raises(DnakitError, match="Premature end"):
+    with pytest.raises(DnakitError, match="in the middle of read 2"):
         list(read_reads(path))
 
 
@@ -218,3 +218,26 @@ def test_blank_lines_cost_no_time(tmp_path, end):
     path.write_bytes(FASTQ.replace(b"\n+", end * 10 + b"+"))
     with pytest.raises(DnakitError, match=r"r\.fa: not FASTA or FASTQ"):
         list(read_reads(path))
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_a_file_that_is_cut_off_says_in_which_read(tmp_path, end, count):
+    path = tmp_path / "r.fastq"
+    whole = end.join(b"@r%d\nACGTACGT\n+\nFFFFFFFF".replace(b"\n", end) % number for number in range(count))
+    last = whole.rindex(b"@r") if count > 1 else 0
+    which = f"in the middle of read {count};" if count > 1 else "in the middle of its first read;"
+    for length in range(last + 1, len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(DnakitError, match=which):
+            list(read_reads(path))
+    path.write_bytes(whole)
+    assert len(list(read_reads(path))) == count
+
+
+def test_a_read_of_two_lengths_before_the_end_is_no_truncated_file(tmp_path):
+    path = tmp_path / "r.fastq"
+    for content in (b"@a\nACGT\n+\nFF\n", b"@a\nACGT\n+\nFF\n@b\nACGT\n+\nFFFF\n", b"@a\nACGT\n+\nFF\n@b\nAC\n+\nFF"):
+        path.write_bytes(content)
+        with pytest.raises(DnakitError, match=r"not FASTA or FASTQ: .* Length of sequence and qualities differ"):
+            list(read_reads(path))

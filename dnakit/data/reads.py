@@ -30,6 +30,7 @@ _BOM = b"\xef\xbb\xbf"
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _BLANK_LINES = re.compile(rb"\n{4,}|(?:\r\n){4,}")  # an empty read of FASTQ has fewer line ends together
 _BLANK_END = re.compile(r"incomplete final record was: '(\\[nr])*'")  # in dnaio's message
+_CUT = "Premature end of file"  # in dnaio's message
 _ESCAPED = re.compile(rb"\x1a([89a-f][0-9a-f])")
 
 
@@ -62,30 +63,35 @@ def read_reads(source: str | Path) -> Iterator[Read]:
         The file is absent, truncated, damaged, or holds no reads; letters that are no nucleotides (a protein, an
         alignment).
     """
-    import dnaio
-
     where = "standard input" if str(source) == STANDARD_INPUT else str(source)
     with _refusing(where):
         stream = _opened(source, where)
         if not stream.peek(1):
             return
         number = 0
-        with dnaio.open(io.BufferedReader(_Plain(stream), _BLOCK)) as records:
-            for number, record in enumerate(_whole(records), start=1):
-                yield _read(record, number, f"{where}: read {number}")
+        for number, record in enumerate(_whole(stream, where), start=1):
+            yield _read(record, number, f"{where}: read {number}")
         if not number:  # lines that begin with # are comments of FASTA, and of other formats
             raise DnakitError(f"{where}: not FASTA or FASTQ: it holds comments alone")
 
 
-def _whole(records: Any) -> Iterator[Any]:
+def _whole(stream: io.BufferedReader, where: str) -> Iterator[Any]:
     """The records; blank lines after the last one, which dnaio takes for the begin of another, are none."""
     import dnaio
 
+    plain, number = _Plain(stream), 0
     try:
-        yield from records
+        with dnaio.open(io.BufferedReader(plain, _BLOCK)) as records:
+            for record in records:
+                number += 1
+                yield record
     except dnaio.FileFormatError as error:
-        if not _BLANK_END.search(str(error)):
+        if _BLANK_END.search(str(error)):
+            return
+        if not (_CUT in str(error) or plain.ends_within_line(error.line)):
             raise
+        what, which = ("truncated", f"read {number + 1}") if number else ("truncated, or no FASTQ", "its first read")
+        raise DnakitError(f"{where}: {what}: it ends in the middle of {which}; get it again") from error
 
 
 def _read(record: Any, number: int, where: str) -> Read:
@@ -141,14 +147,24 @@ class _Plain(Forward):
     small compressed file may hold a hundred million.
     """
 
+    line_ends, last = 0, b""
+
     def readinto(self, buffer: Any) -> int:
         """Read on, a third of what fits: a byte may become three."""
         piece = self._content.read(len(buffer) // 3)
         if b"\n\n\n\n" in piece or b"\n\r\n\r\n" in piece:
             piece = _BLANK_LINES.sub(b"\n\n\n", piece)
+        self.line_ends, self.last = self.line_ends + piece.count(b"\n"), piece[-1:] or self.last
         piece = piece if piece.isascii() else _NOT_ASCII.sub(lambda found: b"\x1a" + found[0].hex().encode(), piece)
         buffer[: len(piece)] = piece
         return len(piece)
+
+    def ends_within_line(self, number: int | None) -> bool:
+        """Whether the text ends in this line, counted from 0, before the line's own end."""
+        while number is not None and self.line_ends <= number:
+            if not self.read(_BLOCK):
+                return self.line_ends == number and self.last != b"\n"
+        return False
 
 
 def _text(ascii: str) -> str:
