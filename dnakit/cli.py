@@ -41,6 +41,14 @@ def _users(path: Path | None) -> Path | None:
     return absolute(path) if path and str(path).startswith("~") else path
 
 
+def _new(path: Path | None) -> Path | None:
+    """The path of what a command makes; the folder that it will lie in has to be there, so that no typo makes one."""
+    path = _users(path)
+    if path and not path.parent.is_dir():
+        raise DnakitError(f"{path}: there is no folder {path.parent}: make it, or correct the name")
+    return path
+
+
 Notebook = Annotated[str, typer.Argument(help="A notebook, e.g. 02_pretraining.")]
 Notebooks = Annotated[list[str] | None, typer.Argument(help="Notebooks; all of them when none is named.")]
 Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs; all when none is named.")]
@@ -66,6 +74,8 @@ def runs(notebook: Notebook, profile: Profile, p: Assignments = None) -> None:
     if not chapter.runs:
         print(f"{notebook} has no runs")
         return
+    if not all(run.done for run in chapter.runs.values()):
+        chapter.check()
     rows = [(name, run.key, *_state(run), run.title) for name, run in chapter.runs.items()]
     _print_table([("run", "key", "state", "seconds", "what it makes"), *rows])
 
@@ -78,7 +88,8 @@ def train(
     p: Assignments = None,
     jobs: Annotated[int, typer.Option(min=1, callback=_cores, help="Runs at a time, at most one a core.")] = 1,
     key_file: Annotated[
-        Path | None, typer.Option(callback=_users, help="Write the names and keys here when all are made.")
+        Path | None,
+        typer.Option(callback=_users, help="Write the names and keys here, for a workflow, when all are made."),
     ] = None,
 ) -> None:
     """Make runs, unless the store holds them, and print their folders."""
@@ -99,7 +110,8 @@ def execute(
     chosen: Notebooks = None,
     p: Assignments = None,
     output: Annotated[
-        Path | None, typer.Option(callback=_users, help="A folder; book/chapters when not given.")
+        Path | None,
+        typer.Option(callback=_new, help="A folder, made where it is not there; book/chapters when not given."),
     ] = None,
 ) -> None:
     """Run notebooks headless with a profile's parameters, and publish each when all its cells succeeded."""
@@ -152,7 +164,7 @@ def record(notebook: Notebook, profile: Profile, chosen: Runs = None, p: Assignm
 def export_(
     notebook: Notebook,
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run that keeps a model.")],
-    folder: Annotated[Path, typer.Argument(callback=_users, help="A new folder.")],
+    folder: Annotated[Path, typer.Argument(callback=_new, help="A new folder.")],
     profile: Profile,
     p: Assignments = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Weights rounded to bfloat16, half the size.")] = False,
@@ -185,12 +197,10 @@ def classify(
     taxonomy: Annotated[str | None, typer.Option(help="QIIME taxonomy of such a file.")] = None,
     method: Annotated[str, typer.Option(help="search, or k-mers (no alignment).")] = "search",
     min_confidence: Annotated[float, typer.Option(help="Name a read down to a rank that is as certain.")] = 0.8,
-    output: Annotated[
-        Path | None, typer.Option(callback=_users, help="A file; standard output when not given.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option(callback=_new, help="A file; standard output when not given.")] = None,
     wide: Annotated[bool, typer.Option("--wide", help="A column for each rank.")] = False,
     report: Annotated[
-        Path | None, typer.Option(callback=_users, help="A page (.html) or picture (.png) of what was found.")
+        Path | None, typer.Option(callback=_new, help="A page (.html) or picture (.png) of what was found.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, callback=_cores, help="Processes, at most one a core.")] = 1,
 ) -> None:

@@ -10,7 +10,10 @@ from conftest import TOY
 from dnakit import cli
 from dnakit.chapters import pool
 from dnakit.chapters.chapter import chapter_of
+from dnakit.models import device
 from dnakit.project import DnakitError
+
+SMOKE = ("--profile", "smoke")
 
 
 @pytest.fixture
@@ -49,6 +52,18 @@ def test_train_prints_the_folders_and_writes_the_keys(toy, dnakit, chosen, made)
     assert key_file.read_text().splitlines() == [f"{name} {runs[name].key}" for name in made]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    ["execute 98_toy --output", "export 98_toy first", "classify reads.fq --output", "classify r.fq --report"],
+)
+def test_what_a_command_makes_lies_in_a_folder_that_is_there(toy, dnakit, arguments):
+    where = toy / "resluts" / "new"
+    code, out, error = dnakit(*arguments.split(), where, *(() if arguments.startswith("classify") else SMOKE))
+    assert (code, out) == (2, "")
+    assert error == f"dnakit: {where}: there is no folder {where.parent}: make it, or correct the name\n"
+    assert not where.parent.exists()
+
+
 def test_execute_passes_a_value_to_the_notebook(toy, dnakit):
     code, out, errors = dnakit("execute", "--profile", "smoke", "-p", "label=b #2", "--output", toy / "pages")
     assert (code, errors) == (0, "")
@@ -56,7 +71,6 @@ def test_execute_passes_a_value_to_the_notebook(toy, dnakit):
     assert 'label = \\"b #2\\"' in (toy / "pages" / f"{TOY}.ipynb").read_text()
 
 
-SMOKE = ("--profile", "smoke")
 DIGITS = "; write it in decimal digits alone, such as 12"
 OTHER_NAME = "there is no notebook '99_toy'; did you mean '98_toy'?; known: 98_toy"
 
@@ -170,3 +184,35 @@ def test_no_number_of_jobs_makes_more_processes_than_cores(asked, toy, dnakit, m
     monkeypatch.setattr(pool, "make_all", lambda chapter, names, jobs: used.append(jobs) or [])
     assert dnakit("train", "98_toy", "--profile", "smoke", "--jobs", str(asked))[0] == 0
     assert used == [min(asked, 3)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("notebook", "value"),
+    [
+        ("01_tokenization", "source=few.fa"),
+        ("01_tokenization", "source=none.fa"),
+        ("01_tokenization", "longest_genome=10"),
+        ("02_pretraining", "source=few.fa"),
+        ("02_pretraining", "held_out_genomes=500"),
+        ("04_metagenomics", "reference=none.fa"),
+        ("04_metagenomics", "accessions=few.fa"),
+    ],
+)
+def test_runs_refuses_what_train_refuses(dnakit, tmp_path, monkeypatch, notebook, value):
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "few.fa").write_text(">a\nACGT\n")
+    (tmp_path / "none.fa").write_text("ACGT\n")
+    listed, trained = (dnakit(command, notebook, *SMOKE, "-p", value) for command in ("runs", "train"))
+    assert listed == trained
+    assert listed[:2] == (2, "")
+    assert listed[2].count("\n") == 1
+
+
+def test_runs_refuses_what_this_machine_cannot_train(dnakit, tmp_path, monkeypatch):
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path))
+    monkeypatch.setattr(device, "has_bf16", lambda: False)
+    code, out, error = dnakit("runs", "04_metagenomics", *SMOKE, "-p", "precision=bf16")
+    assert (code, out) == (2, "")
+    assert "give fp32 or auto" in error

@@ -93,6 +93,22 @@ class Chapter:
         called = names_by_digest(self.parameters.model_dump().values())
         return Finished("this run", self.parameters.profile, folders, called)
 
+    def check(self) -> None:
+        """Refuse what a training would: values that this machine cannot train, data that do not hold what is asked for.
+
+        For the second, the module ``runs`` of a chapter may hold a function ``check(parameters)``.
+
+        Raises
+        ------
+        DnakitError
+            The same as when a run is made.
+        """
+        if isinstance(self.parameters, TrainingChapterParameters):
+            self.parameters.check_machine()
+        check = getattr(_module(self.notebook), "check", None)
+        if check:
+            check(self.parameters)
+
     def edges(self) -> dict[str, list[Edge]]:
         """The runs that each run needs; no data are read."""
         return {

@@ -11,11 +11,11 @@ same source: ``near``, drawn at random like a test split, so that relatives of i
 whole families (of a nuclear genome: chromosomes) of which training sees nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -99,6 +99,22 @@ def prepare(parameters: CorpusParameters) -> Corpus:
     """
     made_key = corpus_key(parameters)
     return Corpus(store.get_or_make(SHELF, made_key, lambda folder: _fill(folder, parameters)))
+
+
+def check(corpora: Iterable[CorpusParameters]) -> None:
+    """Refuse corpora that cannot be made of their sources; these are read, where the store lacks the corpus.
+
+    Raises
+    ------
+    DnakitError
+        As `prepare` would.
+    """
+    seen: list[dict[str, Any]] = []
+    for corpus in corpora:
+        asked = corpus.model_dump(exclude={"tokenization", "vocab_size", "resamplings"})
+        if asked not in seen and not store.path_of(SHELF, corpus_key(corpus)).exists():
+            seen.append(asked)
+            _choose(corpus)
 
 
 def documents(parameters: CorpusParameters) -> Iterator[Record]:

@@ -7,10 +7,17 @@ from dnakit.chapters.metagenomics.parameters import Parameters
 from dnakit.chapters.metagenomics.trainings import Training, trainings
 from dnakit.run import Run
 
-__all__ = ["Parameters", "Training", "runs"]
+__all__ = ["Parameters", "Training", "check", "runs"]
 
 
 def runs(parameters: Parameters) -> list[Run]:
     """All runs of the chapter."""
     trained = [*trainings(parameters), *global_attention.trainings(parameters)]
     return [*measurements(parameters), *trained, *model_measurements(parameters)]
+
+
+def check(parameters: Parameters) -> None:
+    """Refuse records that hold no task."""
+    from dnakit.chapters.metagenomics.copies import genes_of
+
+    genes_of(parameters)

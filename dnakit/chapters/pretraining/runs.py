@@ -5,7 +5,7 @@ from dnakit.chapters.pretraining.parameters import NINE_MER, Parameters
 from dnakit.chapters.pretraining.trainings import GLOBAL_CLS, GlobalCls, PretrainingRun
 from dnakit.run import Run
 
-__all__ = ["Parameters", "PretrainingRun", "runs", "trainings"]
+__all__ = ["Parameters", "PretrainingRun", "check", "runs", "trainings"]
 
 
 def runs(parameters: Parameters) -> list[Run]:
@@ -19,6 +19,13 @@ def runs(parameters: Parameters) -> list[Run]:
 def _global_cls(parameters: Parameters) -> list[Run]:
     """The 9-mer row with a global <cls>, where the chapter asks for it."""
     return [GlobalCls(parameters, GLOBAL_CLS, NINE_MER)] if parameters.global_cls else []
+
+
+def check(parameters: Parameters) -> None:
+    """Refuse sources that do not hold what is asked for."""
+    from dnakit.tokens import corpus
+
+    corpus.check(run.corpus for run in trainings(parameters))
 
 
 def trainings(parameters: Parameters) -> list[PretrainingRun]:

@@ -63,3 +63,10 @@ def runs(parameters: Parameters) -> list[Run]:
     """One measurement for each tokenization, named by it."""
     corpora = parameters.corpora(NOTEBOOK)
     return [Measurement(parameters, corpus.tokenization, corpus) for corpus in corpora]
+
+
+def check(parameters: Parameters) -> None:
+    """Refuse sources that do not hold what is asked for."""
+    from dnakit.tokens import corpus
+
+    corpus.check(parameters.corpora(NOTEBOOK))
