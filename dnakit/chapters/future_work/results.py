@@ -272,8 +272,7 @@ def said_of_methods(done: Finished) -> str:
     """What qualities gain without a network, at each error rate."""
     if read_runs.METHODS_RUN not in done:
         return "The simple methods are not run."
-    text = " ".join(_said_of_gains(done, COMPARED, less) for less in _lowered(done))
-    return f"Without a network, what qualities gain over ignoring them. {text}"
+    return f"Without a network: {_said_of_gains(done, COMPARED)}"
 
 
 def said_of_models(done: Finished) -> str:
@@ -283,15 +282,20 @@ def said_of_models(done: Finished) -> str:
         return "The Longformers are not run."
     seeds = min(len(_of_use(done, use)) for use in (*uses, "ignored"))
     trained = "one seed, whose chance no interval knows" if seeds == 1 else f"{seeds} seeds"
-    return f"In the Longformer ({trained}). {' '.join(_said_of_gains(done, uses, less) for less in _lowered(done))}"
+    return f"In the Longformer ({trained}): {_said_of_gains(done, uses)}"
 
 
-def _said_of_gains(done: Finished, methods: Iterable[str], lowered: str) -> str:
-    """The gain of each method at one error rate, and what its interval says."""
-    gains = {method: gain for method in methods if (gain := _gain(done, method, lowered))}
-    words = ("better", "worse", "no difference seen")
-    text = "; ".join(f"{method} {_points(*gain)} points, {verdict(gain[1], *words)}" for method, gain in gains.items())
-    return f"At {_named(done, lowered)}: {text}."
+def _said_of_gains(done: Finished, methods: Iterable[str]) -> str:
+    """What qualities gain over ignoring them, beyond chance; and how often there is no difference beyond it."""
+    compared = [(method, less) for less in _lowered(done) for method in methods]
+    gains = {each: gain for each in compared if (gain := _gain(done, *each))}
+    seen = [
+        f"{word} at {_named(done, less)}: {method}, {_points(*gain)} points"
+        for (method, less), gain in gains.items()
+        if (word := verdict(gain[1], "better", "worse", ""))
+    ]
+    text = f"qualities make it {'; '.join(seen)}; " if seen else ""
+    return f"{text}no difference is seen in {len(gains) - len(seen)} of {len(gains)} comparisons."
 
 
 def said_of_balance(done: Finished) -> str:
