@@ -10,6 +10,7 @@ import pytest
 
 from dnakit.chapters.metagenomics import classify as command
 from dnakit.chapters.metagenomics.references import reference
+from dnakit.data.barcodes import RANKS
 from dnakit.data.bases import reverse_complement
 from dnakit.data.reads import MIFISH_U
 from dnakit.project import DnakitError
@@ -212,8 +213,6 @@ def test_an_unknown_reference_names_the_known_ones(tmp_path):
 
 
 def test_a_users_own_reference_with_sintax_headers_works(tmp_path, fastq):
-    from dnakit.data.barcodes import RANKS
-
     text, table = fastq
     own = tmp_path / "own.fa"
     lines = []
@@ -227,6 +226,26 @@ def test_a_users_own_reference_with_sintax_headers_works(tmp_path, fastq):
     theirs = output.read_text()
     command.classify(str(path), "simulated", output=output)
     assert theirs == output.read_text()
+
+
+def test_a_family_in_place_of_a_genus_names_no_genus(tmp_path, fastq):
+    text, table = fastq
+    odd = table["genus"] == table["genus"].iloc[0]
+    family = table["family"].iloc[0]
+    lines = []
+    for name, row in table.iterrows():
+        genus, species = (f"{family}idae", "") if odd[name] else (row["genus"], row["species"])
+        taxa = [*(f"{rank[0]}:{row[rank]}" for rank in RANKS[:-2]), f"g:{genus}", f"s:{species}"]
+        lines.append(f">{name};tax={','.join(taxa).replace(' ', '_')};\n{row['sequence'].decode()}\n")
+    own, path, output = tmp_path / "own.fa", tmp_path / "r.fq", tmp_path / "o.tsv"
+    own.write_text("".join(lines))
+    path.write_text(text)
+    for wide in (False, True):
+        command.classify(str(path), str(own), output=output, wide=wide)
+        found = {line.split("\t")[0]: line.split("\t") for line in output.read_text().splitlines()[1:]}
+        assert f"{family}idae" not in output.read_text()
+        assert any(odd.get(name) and columns[1].endswith(f";f__{family}") for name, columns in found.items())
+        assert any(";g__" in columns[1] for columns in found.values())
 
 
 @pytest.mark.slow
