@@ -33,6 +33,21 @@ def test_a_profile_and_overrides_change_the_keys_of_what_they_decide(toy):
     assert chapter_of(TOY, "smoke", {"label": "b"}).runs["first"].key == smoke.runs["first"].key
 
 
+def test_jupyterlab_is_told_which_run_is_made_and_keeps_no_word_of_it(toy, monkeypatch, capsys):
+    called = []
+    monkeypatch.setattr("IPython.display.clear_output", lambda wait=False: called.append(wait))
+    chapter = chapter_of(TOY, "smoke")
+    chapter.runs["first"].folder()
+    chapter_of(TOY, "smoke", {"epochs": 9}).here()
+    assert (capsys.readouterr().out, called) == ("", [])  # elsewhere nothing is said
+    monkeypatch.setenv("DNAKIT_PROGRESS", "1")
+    chapter.here()
+    assert capsys.readouterr().out == "run 1 of 1 that are not made yet: the second model\n"
+    assert called == [True, False]
+    chapter.here()
+    assert (capsys.readouterr().out, called) == ("", [True, False])
+
+
 def test_a_notebook_passes_everything_it_knows(toy):
     values = {"profile": "smoke", "epochs": 4, "label": "a", "organisms": ["x"], "pd": pytest, "_": 1}
     assert open_chapter(TOY, values).parameters == chapter_of(TOY, "smoke").parameters

@@ -6,7 +6,8 @@ workflow and the book find them here.
 """
 
 import importlib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -89,7 +90,7 @@ class Chapter:
 
     def here(self) -> Finished:
         """The results of these parameters; a run that the store lacks is made now."""
-        folders = {name: run.folder() for name, run in self.runs.items()}
+        folders = {name: run.folder() for name, run in _announced(self.runs)}
         called = names_by_digest(self.parameters.model_dump().values())
         return Finished("this run", self.parameters.profile, folders, called)
 
@@ -147,6 +148,21 @@ def chapter_of(notebook: str, profile: str, overrides: Mapping[str, Any] | None 
         If there is no such notebook, profile or parameter, or a value does not fit.
     """
     return open_chapter(notebook, settings(notebook, profile, overrides))
+
+
+def _announced(runs: Mapping[str, Run]) -> Iterator[tuple[str, Run]]:
+    """The runs, each to be made before the next; JupyterLab (``make lab``) shows which one is at work, then no word."""
+    from IPython.display import clear_output
+
+    missing = [name for name, run in runs.items() if not run.done]
+    shown = bool(missing) and os.environ.get("DNAKIT_PROGRESS") == "1"
+    for name, run in runs.items():
+        if shown and name in missing:
+            clear_output(wait=True)
+            print(f"run {missing.index(name) + 1} of {len(missing)} that are not made yet: {run.title}", flush=True)
+        yield name, run
+    if shown:
+        clear_output()
 
 
 def run_names() -> dict[str, set[str]]:
