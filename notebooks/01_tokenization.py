@@ -55,7 +55,7 @@ seed = 1  # draws genomes, splits and random words
 # validation. The tokenizer learns from the training genomes only. The thesis does not say which genomes its tokenizers
 # learned from; to learn from all of them would let a little of the test genomes into the vocabulary.
 
-# %%
+# %% tags=["remove-cell"]
 chapter = open_chapter("01_tokenization", globals())
 recorded, here = chapter.recorded(), chapter.here()
 

@@ -66,7 +66,7 @@ learning_rate = 1.0e-3  # of Adam
 precision = "fp32"  # fp32, bf16, or auto: bf16 where the processor has it
 seed = 1  # draws strings of quality, test reads and test windows
 
-# %%
+# %% tags=["remove-cell"]
 chapter = open_chapter("10_future_work", globals())
 recorded, here = chapter.recorded(), chapter.here()
 

@@ -1,6 +1,7 @@
 """A chapter is a notebook and a package: everything else about it follows."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -156,3 +157,11 @@ def test_a_new_chapter_needs_no_other_edit(tmp_path, monkeypatch):
 def test_the_table_of_contents_takes_every_chapter_there_is():
     contents = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
     assert {"glob": "chapters/*"} in contents["chapters"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.py")), ids=lambda path: path.stem)
+def test_no_page_shows_the_cell_that_opens_its_chapter(path):
+    cells = re.split("^# %%", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    opening = [cell.partition("\n")[0] for cell in cells if f'open_chapter("{path.stem}"' in cell]
+    assert len(opening) == 1
+    assert re.search("remove-cell|remove-input|hide-input", opening[0])
