@@ -22,6 +22,18 @@ from dnakit.run import Run
 MANIFEST = "dnakit.json"
 RECORD = "run"  # the subfolder with the small files of the run
 ROUNDED = "bfloat16"  # what configuration and record say of rounded weights
+NAME_A_TOKEN = """
+
+```python
+import torch
+
+ids = tokenizer("GTTGATGTAGCTTAAACTTAAAGCAAGGCACTGAAAATGCCTAGA")["input_ids"]
+ids[3] = tokenizer.mask_token_id
+with torch.no_grad():
+    best = model.eval()(torch.tensor([ids])).logits[0, 3].topk(5)
+print(tokenizer.convert_ids_to_tokens(best.indices.tolist()), best.values.tolist())
+```
+"""
 NEEDED = {"config.json", "model.safetensors", f"{RECORD}/run.json", f"{RECORD}/metrics.json"}
 
 
@@ -139,6 +151,9 @@ def card(run: Run, folder: Path, notebook: str, profile: str) -> str:
         "## How to load it\n",
         _how_to_load(config, (folder / "tokenizer.json").is_file()),
         "" if rounded else "`dnakit import this/folder` puts the run into the store of dnakit.\n",
+        "## What it is not\n",
+        *(f"* {limit}" for limit in _limits(record)),
+        "",
         "## Data\n",
         f"{record.get('source', 'see the record')} ({'simulated' if record.get('simulated') else 'real'} data).\n",
         *(f"* sha256 `{digest}`" for digest in str(record.get("source_sha256", "")).split()),
@@ -147,6 +162,7 @@ def card(run: Run, folder: Path, notebook: str, profile: str) -> str:
         "## Training\n",
         _table(settings, "value"),
         "## Metrics\n",
+        _meanings(metrics),
         _table(metrics, "value"),
         "## Where it comes from\n",
         _table(made, "value"),
@@ -175,8 +191,44 @@ def _how_to_load(config: Mapping[str, Any], tokenizer: bool) -> str:
     if not language_model:
         text += f"This is the encoder alone; `dnakit.models.build.load(folder)` opens the head `{config['head']}` too. "
     if tokenizer:
-        text += "The tokenizer takes DNA letters without blanks. "
-    return text
+        text += (
+            "The tokenizer takes DNA letters without blanks. A sample has at most 256 tokens: `<cls>`, up to 254 "
+            "tokens of DNA, `<sep>`. Words of a fixed length are counted from the first letter. So tokenize a genome "
+            "from its first base on, and cut the tokens: from another base on, the same DNA has other tokens. "
+        )
+    return text + (NAME_A_TOKEN if tokenizer and language_model else "")
+
+
+def _limits(record: Mapping[str, Any]) -> Iterator[str]:
+    """What a reader could take the model for and it is not."""
+    parameters = record.get("parameters", {})
+    if record.get("simulated"):
+        yield "Its data are invented: none of its numbers says anything about DNA."
+    else:
+        yield "It learned from the data below and no others. What it does on other DNA is not known."
+    if parameters.get("fresh_weights") == "informed":
+        yield (
+            "It began with informed initial weights: tokens with bases in common have similar vectors, and each head "
+            "looks at one neighbour. The thesis begins with random ones. So it repeats no training of the thesis."
+        )
+    if "seed" in parameters:
+        yield "It is one training. The metrics do not say what another seed would give."
+    if record.get("weights") == ROUNDED:
+        yield (
+            f"Its weights are rounded to {ROUNDED}. `dnakit import` refuses this folder: the store of dnakit holds "
+            "weights as they were trained, and what starts from rounded ones gives other numbers. Open it where it is."
+        )
+
+
+def _meanings(metrics: Mapping[str, float]) -> str:
+    """What the names of metrics mean, of those that are there."""
+    means = {
+        "masked_": "`masked_…` is of the tokens that are shown as `<mask>`; what has no such name is of all tokens.",
+        "copy_accuracy": "`copy_accuracy` is that of copying the input, on the same masks.",
+        "near.": "`near` are genomes that were held out at random, most with relatives in training.",
+        "far.": "`far` are whole families, or chromosomes, that were held out.",
+    }
+    return "".join(f"* {text}\n" for name, text in means.items() if any(name in each for each in metrics))
 
 
 def _numbers(metrics: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, float]]:

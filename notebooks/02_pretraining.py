@@ -37,6 +37,7 @@ from pathlib import Path
 from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.pretraining import budgets as budget_results
 from dnakit.chapters.pretraining import figures, gains, grid_results, recipe_results, results
+from dnakit.chapters.pretraining import vocabularies as by_vocabulary
 from dnakit.metrics import copy_baseline
 from dnakit.report.display import prose, show
 
@@ -86,6 +87,7 @@ grid_seeds = [1]  # all models with each of these seeds,
 grid_repeated = []  # and these models
 grid_repeated_seeds = []  # with each of these too
 grid_local_seeds = []  # seeds of the 9-mer row without global attention
+grid_vocabularies = []  # sizes of vocabularies that the 9-mer row is trained with too
 grid_samples = 200  # that each of them sees
 grid_epochs = 2  # in so many epochs,
 grid_nuclear_epochs = 2  # and of the nuclear genome in so many
@@ -164,8 +166,8 @@ show(
 # training genomes. The latter are averages over an epoch in which the weights move, with dropout, so early on they are
 # worse than validation.
 #
-# Of a run on simulated genomes the page draws no figures, because such numbers mean nothing. Table 5.1 and the tables of
-# budgets and recipes of such a run are folded below the recorded ones.
+# Of a run on simulated genomes the page draws no figures, because such numbers mean nothing. Table 5.1 and the table of
+# recipes of such a run are folded below the recorded ones.
 #
 # Diamonds are the thesis's final values of Table 5.1, computed for masked tokens, not measured on them. The thesis's loss is
 # the logarithm of its perplexity. If all of that loss comes from the masked tokens, 12% of all, then the loss per masked
@@ -270,9 +272,9 @@ show(
     results.meanings,
     results.rows(recorded),
     results.rows(real),
-    caption="Validation genomes: accuracy over all tokens, skill above copying, and the masked tokens alone. A model "
+    caption="Validation genomes: skill above copying (accuracies stand in Table 5.1), and the masked tokens alone. A model "
     "whose loss was over the selected tokens alone never learned to copy, and its skill is negative.",
-    formats=dict.fromkeys(("accuracy", "copying", "masked accuracy", "loss (nats)"), ".4f")
+    formats=dict.fromkeys(("masked accuracy", "loss (nats)"), ".4f")
     | {"skill": ".2f", "masked perplexity": ",.0f", "e^loss": ",.2f", "2^loss": ",.2f"},
 )
 
@@ -308,6 +310,40 @@ prose(
     "{near[accuracy, if it copied]:.4f}, the thesis's model 0.8875.",
     near=alone["near"].iloc[0],
     size=alone.index[0],
+)
+
+# %% [markdown]
+# What is then left of Table 5.1 for a model to explain? The 9-mer row of the grid (see *The grid at equal samples*) is
+# trained with these vocabularies too, on 30,000 samples each. It was never asked to copy. So the table gives it the scores
+# that it would have *if it copied*: every token that it is shown, and its own answer where a token is masked. The full-size
+# row stands below it.
+
+# %% tags=["remove-input"]
+show(
+    by_vocabulary.table,
+    by_vocabulary.of_vocabularies(recorded),
+    by_vocabulary.of_vocabularies(real),
+    caption="9-mers with vocabularies of several sizes, set near (gained: both sets): segmentation alone and the model on the same "
+    "masks, after as many samples as the second column says. Gained: segmentation alone minus the model, bits per base. Thesis: "
+    "accuracy 0.8875, perplexity 1.7257.",
+)
+
+# %% tags=["remove-input"]
+of_words = by_vocabulary.of_vocabularies(recorded or here)
+largest = by_vocabulary.table(of_words).xs(alone.index[-1])  # the rows of the largest vocabulary, by samples
+prose(
+    "With a vocabulary of {size:,} a model has to learn much before it has the thesis's numbers. After {few:,} samples it would "
+    "have an accuracy of {accuracy[0]} and a perplexity of {perplexity[0]}; after {many:,} samples, about the thesis's number, from "
+    "informed weights, {accuracy[1]} and {perplexity[1]}. With a vocabulary of {small:,} segmentation alone has a lower perplexity than "
+    "the thesis's model. Whether its model learned much or had short tokens, its numbers do not say. No model was trained yet with "
+    "a vocabulary of: {missing}.",
+    size=alone.index[-1],
+    small=alone.index[0],
+    few=largest.index[0],
+    many=largest.index[-1],
+    accuracy=largest[by_vocabulary.ACCURACY].model.iloc[[0, -1]].tolist(),
+    perplexity=largest[by_vocabulary.PERPLEXITY].model.iloc[[0, -1]].tolist(),
+    missing=by_vocabulary.not_run(of_words, alone.index),
 )
 
 # %% [markdown]
@@ -389,38 +425,26 @@ prose(
 )
 
 # %% [markdown]
-# Two models on the same genomes are compared by the interval of their difference. Models of different words compare in
-# what they gained. Where the interval covers zero the comparison is *open*.
+# These rows saw unequal numbers of samples. *The grid at equal samples*, below, compares them. The masked tokens of the same genomes. A lookup guesses a 9-mer token from what stands around it in the training
+# genomes. Lookups *as seen* do not know the bases that the masks hide from a model; the others know all neighbours. They are
+# scored on the very masks that the 9-mer models are scored on.
 
 # %% tags=["remove-input"]
 show(
-    gains.comparisons,
-    gains.of_comparisons(recorded),
-    gains.of_comparisons(real),
-    caption="The first model minus the second: bits per base, and what they gained, with 95% intervals. Better is the one "
-    "that gained more; of the last three, which have the same words, the one that needs fewer bits. One training each.",
-)
-
-# %% [markdown]
-# The masked tokens of the same genomes. A lookup guesses a 9-mer token from what stands around it in the training
-# genomes. Lookups *as seen* do not know the bases that the masks hide from a model; the others know all neighbours.
-
-# %% tags=["remove-input"]
-show(
-    results.masked,
-    results.measured(recorded, "mitochondria"),
-    results.measured(real, "mitochondria"),
-    caption="Share of masked tokens named right, at the first guess and within five, mitochondria.",
-    formats=dict.fromkeys(("near", "near, top 5", "far", "far, top 5"), ".1%"),
+    gains.masked,
+    gains.compared(recorded, "mitochondria"),
+    gains.compared(real, "mitochondria"),
+    caption="Share of masked tokens named right, at the first guess (with its 95% interval) and within five, mitochondria.",
+    formats={"within five": ".1%"},
 )
 
 # %% tags=["remove-input"]
 show(
-    results.masked,
-    results.measured(recorded, "nuclear"),
-    results.measured(real, "nuclear"),
-    caption="Share of masked tokens named right, at the first guess and within five, nuclear genome.",
-    formats=dict.fromkeys(("near", "near, top 5", "far", "far, top 5"), ".1%"),
+    gains.masked,
+    gains.compared(recorded, "nuclear"),
+    gains.compared(real, "nuclear"),
+    caption="Share of masked tokens named right, at the first guess (with its 95% interval) and within five, nuclear genome.",
+    formats={"within five": ".1%"},
 )
 
 # %% [markdown]
@@ -461,10 +485,23 @@ show(
 show(
     budget_results.table,
     budget_results.of_budgets(recorded),
-    budget_results.of_budgets(here),
-    caption="Each training on the set far: masked tokens named right, beside looking twelve bases on either side up "
-    "in the same genomes; and bits per base, beside the two-sided context model of the same genomes.",
+    budget_results.of_budgets(real),
+    caption="Each training on the set far: masked tokens named right, beside looking twelve bases on either side up in the same "
+    "genomes, on the same masks; and bits per base, beside the two-sided context model of the same genomes. Brackets: 95% "
+    "intervals of the differences, over families. One training each.",
     formats=dict.fromkeys((budget_results.MASKED, budget_results.LOOKUP), ".1%"),
+)
+
+# %% [markdown]
+# Do more genomes help by themselves, more epochs, and informed weights? Where the interval of a difference covers zero, that is
+# *open*.
+
+# %% tags=["remove-input"]
+show(
+    gains.comparisons,
+    gains.of_comparisons(recorded),
+    gains.of_comparisons(real),
+    caption="The first budget minus the second: bits per base with 95% intervals. Fewer are better. One training each.",
 )
 
 # %% [markdown]
@@ -477,7 +514,7 @@ show(
 show(
     budget_results.over_all_tokens,
     budget_results.of_full_size(recorded),
-    budget_results.of_full_size(here),
+    budget_results.of_full_size(real),
     caption="The full-size row, by recipe and by the tokens that its loss was over: accuracy and perplexity over all tokens "
     "of the validation genomes, beside copying the input on the same masks; masked tokens named right there and on the set "
     "far; bits per base there. These masks are those of the training; the table above has the masks that all methods share.",
@@ -506,24 +543,31 @@ show(
 # * The others change the rate, the batch, the dropout or the initial weights. With batches of 64, for the full-size row on a
 #   GPU, Adam's rate is higher, as the square root of the batch.
 #
-# All recipes see the same samples once, and are scored on the same masked tokens of the set far.
+# All recipes see the same samples once, in fp32, and are scored on the set far. The loss and the share of masked tokens are on
+# the masks of the training. Bits per base are on the masks that all models share, with 95% intervals over families. A
+# difference is that of two recipes on the same masks. Where its interval covers zero, it is open. It says what other families
+# would change; with one seed it does not say what another seed would.
 
 # %% tags=["remove-input"]
 show(
     recipe_results.table,
     recipe_results.of_recipes(recorded),
     recipe_results.of_recipes(here),
-    caption="What each recipe reached on families that no training saw: means over its seeds, and the loss of each seed. "
-    "Core-minutes were measured beside other work.",
-    formats={
-        "learning rate": ".0e",
-        "Muon's rate": ".0e",
-        "masked loss (nats)": ".3f",
-        "masked tokens right": ".1%",
-        "bits per base": ".3f",
-        "core-minutes": ".0f",
-    },
+    caption="What each recipe reached on families that no training saw, mean over its seeds. Fewer bits are better. Core-minutes "
+    "were measured beside other work.",
+    formats={"masked loss (nats)": ".3f", "masked tokens right": ".1%", "core-minutes": ".0f"},
 )
+
+# %% tags=["remove-input"]
+show(
+    recipe_results.parts,
+    recipe_results.of_recipes(recorded),
+    recipe_results.of_recipes(here),
+    caption="What each part brings: two recipes that differ in one part, bits per base of the first minus the second.",
+)
+
+# %% tags=["remove-input"]
+prose("Not run yet for this comparison: {missing}.", missing=recipe_results.not_run(best))
 
 # %% [markdown]
 # ## The grid at equal samples
@@ -553,7 +597,7 @@ show(
 # away, most in large vocabularies. What is gained over segmentation leaves most to gain where the segmentation gives least
 # away, in small ones. Where the two disagree the claim *depends on the measure*.
 #
-# Two claims need trainings of their own:
+# Two claims and one choice of ours need trainings of their own:
 #
 # * That Longalbert **overfits**. By the defaults of the library the thesis's Longalbert has no dropout and its Longformer has
 #   one. Here both have a dropout of 0.1, static masks, and 25 epochs of 97 genomes. The *gap* is the loss on genomes of the
@@ -562,6 +606,8 @@ show(
 #   were split before or after that. After it, nearly every test genome has other passes in training. So one model is trained
 #   on nine tenths of the passes over 97 genomes. It is scored on the tenth that was set apart, as a split after resampling
 #   does, and on genomes that were split off before. Both are compared with token frequencies, which remember no genome.
+# * That `<cls>` is **global** in all rows. The thesis does not say which tokens are global in pretraining. So the 9-mer row is
+#   trained once more without global attention.
 
 # %% tags=["remove-input"]
 show(
@@ -600,15 +646,15 @@ if grid_results.of_overfitting(recorded):
 #
 # A genome's vector is the mean of its tokens' last hidden states. The figure shows these vectors in two dimensions
 # (t-SNE), for the eye. The measure is how often a genome's nearest neighbour, by cosine, is of the same group. It is compared
-# with the same architecture untrained, and with plain frequencies of 4-mers. *Trained* is the row of Table 5.1, *full size* the
-# full-size row.
+# with the same architecture untrained, and with plain frequencies of 4-mers. In the table *trained* is the row of Table 5.1,
+# *full size* the full-size row.
 
 # %% tags=["remove-input"]
 show(
     figures.map_by_order,
     results.mapped(recorded),
     results.mapped(real),
-    caption="Held-out genomes in the hidden states of the 9-mer Longformer, untrained and trained, coloured by order. The "
+    caption="Held-out genomes in the hidden states of the 9-mer Longformer, untrained and trained longest, coloured by order. The "
     "share is that of genomes whose nearest neighbour is of the same order.",
 )
 
@@ -645,19 +691,19 @@ prose(
     "model is told more than these methods: where their masked tokens begin, and often how long they are. That alone, "
     "without any base, needs {near[segmentation alone]:.3f} and {far[segmentation alone]:.3f}. The model gained "
     "{near[gained]:+.3f} and {far[gained]:+.3f} bits.\n"
-    "* At this size the initial weights matter more than the tokenization. On the set far, the loss per masked token is "
-    "{random.loss:.2f} nats after {random[samples seen]:,.0f} samples from random initial weights, and {informed.loss:.2f} nats "
-    "after {informed[samples seen]:,.0f} samples from informed ones.\n"
+    "* At this size the initial weights matter more than the tokenization. On the set far, a model that began with random "
+    "weights needs {random} bits per base more after {later:,} samples than one that began with informed weights after "
+    "{earlier:,}.\n"
     "* The longest training, {longest[samples seen]:,} samples of {longest.genomes:,} genomes, names "
     "{longest[masked tokens right]:.1%} of the masked tokens of the set far and needs {longest[bits per base]:.3f} bits per "
-    "base. From the same genomes the lookup names {longest[12 bp looked up]:.1%}, and the two-sided context model needs "
-    "{longest[two-sided]:.3f}. After one more epoch with the loss over all tokens it has an accuracy of {whole.accuracy:.4f} and a "
+    "base. From the same genomes the lookup names {longest[12 bp looked up]:.1%} (difference {longest[minus looked up]}), and the "
+    "two-sided context model needs {longest[two-sided]:.3f} (difference {longest[minus two-sided]}). After one more epoch with the loss over all tokens it has an accuracy of {whole.accuracy:.4f} and a "
     "perplexity of {whole.perplexity:.3f} over all tokens, where the thesis has 0.8875 and 1.7257. It began with informed weights, "
     "and its tokens are longer: it is not the thesis's row.\n"
-    "* After equally many samples by one recipe, the 9-mers gained {grid[Longformer, 9-mer, MLM]:+.3f} bits over segmentation "
-    "alone on the set far, 6-mers {grid[Longformer, 6-mer, MLM]:+.3f}, 12-mers {grid[Longformer, 12-mer, MLM]:+.3f} and "
-    "BigBird-style words {grid[Longformer, BB, MLM]:+.3f}. With sentence order the 9-mers gained "
-    "{grid[Longformer, 9-mer, MLM + SOP]:+.3f}. By plain bits per base the order is another one: how good a tokenization is "
+    "* After equally many samples by one recipe, the bits gained over segmentation alone on the set far are "
+    "{grid[Longformer, 9-mer, MLM]:+.3f} for 9-mers, {grid[Longformer, 6-mer, MLM]:+.3f} for 6-mers, "
+    "{grid[Longformer, 12-mer, MLM]:+.3f} for 12-mers, {grid[Longformer, BB, MLM]:+.3f} for BigBird-style words, and "
+    "{grid[Longformer, 9-mer, MLM + SOP]:+.3f} for 9-mers with sentence order. By plain bits per base the order is another one: how good a tokenization is "
     "depends on the measure.\n"
     "* All trainings but the full-size row are far smaller than the thesis's. They say how the curves begin, not where they end.",
     grid=grid_results.gains_far(best),
@@ -669,8 +715,9 @@ prose(
     bits=bits,
     near=over_alone["near"].loc["Longformer, 9-mer, MLM"],
     far=over_alone["far"].loc["Longformer, 9-mer, MLM"],
-    random=budget_results.shortest(of_budgets).loc["random"],
-    informed=budget_results.shortest(of_budgets).loc["informed"],
+    random=gains.comparisons(gains.of_comparisons(best)).loc["random weights, informed"]["far", gains.BITS],
+    later=best["random-weights"].samples_seen,
+    earlier=best["360-genomes"].samples_seen,
     longest=budget_results.table(of_budgets).iloc[-1],
     whole=budget_results.over_all_tokens(budget_results.of_full_size(best)).iloc[-1],
 )

@@ -58,13 +58,22 @@ def check_table(done):
     """Every row of the table holds what its measurement and the simple methods of as many genomes hold."""
     table = budgets.table(done)
     assert table["samples seen"].is_monotonic_increasing
-    simple = {run.record["genomes"]["train"]: run for run in done.values() if run.name.startswith("simple-methods-m")}
+    simple, lookups = (
+        {run.record["genomes"]["train"]: run for run in done.values() if run.name.startswith(start)}
+        for start in ("simple-methods-m", "lookups-m")
+    )
     for name, row in table.iterrows():
         measured = done[f"ruler-{NINE_MER if name == budgets.AS_ROW else name}"].metrics["far"]
         method = simple[row.genomes].metrics["far"]
         assert (row[budgets.BITS], row[budgets.MASKED]) == (measured["bits_per_base"], measured["masked_accuracy"])
         assert row[budgets.TWO_SIDED] == method["bits_per_base"]["two-sided"]
-        assert row[budgets.LOOKUP] == method["masked"]["12 bp, as seen"]["top1"]
+        looked_up = lookups[row.genomes].metrics["far"]["12 bp, as seen"]["top1"]
+        assert row[budgets.LOOKUP] == looked_up
+        over_lookup, over_two_sided = (
+            row[name].split(" ")[0] for name in (budgets.OVER_LOOKUP, budgets.OVER_TWO_SIDED)
+        )
+        assert over_lookup == f"{row[budgets.MASKED] - looked_up:+.1%}"
+        assert float(over_two_sided) == pytest.approx(row[budgets.BITS] - row[budgets.TWO_SIDED], abs=1e-3)
 
 
 def test_the_recorded_table_holds_what_was_measured(done):

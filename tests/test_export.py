@@ -129,8 +129,8 @@ def test_rounded_weights_never_stand_in_the_store_for_those_of_the_training(expo
     with pytest.raises(DnakitError, match=r"rounded to bfloat16.* export the run again without --bf16"):
         import_run(half)
     assert not run.done
-    assert "dnakit import" in (folder / "README.md").read_text()
-    assert "dnakit import" not in (half / "README.md").read_text()
+    assert "`dnakit import this/folder` puts" in (folder / "README.md").read_text()
+    assert "`dnakit import` refuses this folder" in (half / "README.md").read_text()
 
 
 def test_the_encoder_under_another_head_needs_nothing_either(tmp_path, monkeypatch):

@@ -10,9 +10,10 @@ from torch.utils.data import default_collate
 from transformers import AutoModelForMaskedLM
 
 from dnakit.chapters.chapter import chapter_of
-from dnakit.chapters.pretraining import budgets
+from dnakit.chapters.pretraining import budgets, gains
 from dnakit.chapters.pretraining.full_size import ALL_TOKENS, FULL_SIZE
 from dnakit.chapters.pretraining.measurements import MAP, MODEL_MEASURED
+from dnakit.export import card
 from dnakit.models import build
 from dnakit.project import DnakitError, root
 from dnakit.report.finished import recorded
@@ -72,6 +73,30 @@ def test_the_weights_in_the_repository_are_those_of_the_recorded_row():
         assert hashlib.sha256((WEIGHTS / name).read_bytes()).hexdigest() == digest
     assert manifest["key"] == row.record["key"]
     assert json.loads((WEIGHTS / "run" / "metrics.json").read_text()) == row.metrics
+
+
+CERTAIN = (
+    "## How certain that is\n"  # after the card of an export: intervals, which the record of the run does not hold
+)
+
+
+@pytest.mark.skipif("DNAKIT_MIRROR" not in os.environ, reason="needs the real genomes: DNAKIT_MIRROR is not set")
+def test_the_card_is_that_of_an_export():
+    row = chapter_of(NOTEBOOK, "laptop", {"precision": "bf16"}).runs[FULL_SIZE]
+    written = (WEIGHTS / "README.md").read_text().partition(CERTAIN)[0]
+    assert written.rstrip() == card(row, WEIGHTS, NOTEBOOK, "laptop").rstrip()
+
+
+def test_the_card_has_the_recorded_intervals():
+    intervals = (WEIGHTS / "README.md").read_text().partition(CERTAIN)[2]
+    done = recorded(NOTEBOOK)
+    measured = done[f"{MODEL_MEASURED}{FULL_SIZE}"]
+    for part in ("near", "far"):
+        right, bits = gains.named_right(done, measured, part), gains.resampled(done, measured, part)
+        assert f"| {part} | {right.interval:.1%} | {bits.interval:.3f} |" in intervals
+    row = budgets.table(budgets.of_budgets(done)).loc[FULL_SIZE]
+    for said in (f"{row[budgets.LOOKUP]:.1%}", row[budgets.OVER_LOOKUP], row[budgets.OVER_TWO_SIDED]):
+        assert said in intervals
 
 
 @pytest.mark.slow

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from dnakit.chapters.chapter import chapter_of
-from dnakit.chapters.pretraining import budgets, grid, grid_results
+from dnakit.chapters.pretraining import budgets, grid, grid_results, vocabularies
 from dnakit.chapters.pretraining.gains import Resampled
 from dnakit.chapters.pretraining.grid import Leak, Overfit, drawn, passes_apart
 from dnakit.models import build
 from dnakit.project import DnakitError
-from dnakit.report.finished import Finished
+from dnakit.report.finished import Finished, recorded
 from dnakit.tokens.corpus import prepare
 
 NOTEBOOK = "02_pretraining"
@@ -22,6 +22,7 @@ GRID = {
     "grid_repeated": ["longformer-9-mer-mlm"],
     "grid_repeated_seeds": [2],
     "grid_local_seeds": [1],
+    "grid_vocabularies": [300],
     "grid_samples": 48,
     "overfit_models": ["longalbert-12-mer-mlm", "longformer-12-mer-mlm"],
     "overfit_seeds": [1],
@@ -61,6 +62,16 @@ def test_rows_with_and_without_sentence_order_differ_in_the_task_alone():
         mlm, both = (runs[f"grid-longformer-{tokenizer}-{task}-seed-1"] for task in ("mlm", "mlm+sop"))
         assert mlm.inputs() | {"head": "mlm+sop"} == both.inputs()
         assert mlm.settings["global_attention"] == "cls"
+
+
+def test_another_vocabulary_differs_in_its_corpus_alone():
+    runs = runs_of_grid()
+    row, small = runs["grid-longformer-9-mer-mlm-seed-1"], runs["grid-vocabulary-300-seed-1"]
+    assert small.settings == row.settings
+    assert row.corpus.model_dump() | {"vocab_size": 300} == small.corpus.model_dump()
+    assert small.alone.corpus == small.corpus
+    with pytest.raises(DnakitError, match="'grid_vocabularies'"):
+        runs_of_grid(grid_vocabularies=[70_000])
 
 
 def test_both_architectures_overfit_with_one_dropout_and_static_masks():
@@ -217,3 +228,38 @@ def test_the_results_are_those_of_the_runs():
     compared = verdicts[verdicts["at this size"] != grid_results.NOT_RUN].index.tolist()
     assert set(verdicts.loc[compared, "seeds"]) == {"1"}
     assert compared == ["sentence order lowers the plateau, 9-mers", "a global <cls> helps masked language modelling"]
+
+
+def test_scores_of_models_that_copy_are_those_of_segmentation_alone_where_they_name_the_same():
+    done = recorded(NOTEBOOK)
+    alone, row = done["grid-segmentation-9-mer"], done["grid-longformer-9-mer-mlm-seed-1"]
+    same = vocabularies.if_it_copied(alone, [alone])
+    for name, value in same.items():
+        assert value == pytest.approx(alone.metrics["near"][name])
+    model, near = vocabularies.if_it_copied(alone, [row]), row.metrics["near"]
+    copied = near["copy_accuracy"] + 0.12 * near["masked_accuracy"]  # other masks of the same genomes
+    assert model["accuracy"] == pytest.approx(copied, abs=0.005)
+    assert model["accuracy"] > same["accuracy"]
+    assert model["perplexity"] < same["perplexity"]
+
+
+def test_the_table_of_vocabularies_names_what_is_not_trained():
+    done = recorded(NOTEBOOK)
+    chosen, sizes = vocabularies.of_vocabularies(done), [500, 1000, 2000, 5000, 30_000]
+    table = vocabularies.table(chosen)
+    assert (30_000, 30_000) in table.index
+    trained = {size for size, _ in table.index}
+    assert vocabularies.not_run(chosen, sizes) == (
+        ", ".join(f"{size:,}" for size in sizes if size not in trained) or "none"
+    )
+    assert vocabularies.table(vocabularies.of_vocabularies(Finished("recorded", "laptop", {}))).empty
+
+
+@pytest.mark.slow
+def test_a_model_of_another_vocabulary_is_trained_and_compared():
+    names = ["grid-segmentation-9-mer", "grid-segmentation-9-mer-300", "held-out-mitochondria"]
+    names += ["grid-longformer-9-mer-mlm-seed-1", "grid-vocabulary-300-seed-1"]
+    table = vocabularies.table(vocabularies.of_vocabularies(finished(names)))
+    bases = table["words", vocabularies.BASES].astype(float)
+    assert bases.is_monotonic_increasing
+    assert set(table.index.get_level_values("samples")) == {GRID["grid_samples"]}

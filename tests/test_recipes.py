@@ -2,6 +2,8 @@
 
 from dataclasses import asdict
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from dnakit import store
@@ -9,23 +11,24 @@ from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.pretraining import budgets, recipe_results, recipes
 from dnakit.project import DnakitError
 from dnakit.report.finished import Finished
+from dnakit.report.tables import MISSING
 
 NOTEBOOK = "02_pretraining"
 
 
 def test_each_recipe_differs_from_another_in_one_part():
-    """An optimizer or a batch and its rate are one part; the thesis's recipe and the laptop's begin the others."""
-    parts = {name: asdict(recipe) for name, recipe in recipes.RECIPES.items()}
-    for name, one in parts.items():
+    """The thesis's recipe and the laptop's begin the others."""
+    for name, one in recipes.RECIPES.items():
+        others = [other for each, other in recipes.RECIPES.items() if each != name]
         if name not in ("thesis", "laptop"):
-            differences = [
-                {part for part in one if one[part] != other[part]}
-                - {"optimizer"}
-                - ({"learning_rate"} if one["batch_size"] != other["batch_size"] else set())
-                for other_name, other in parts.items()
-                if other_name != name
-            ]
-            assert min(map(len, differences)) == 1, name
+            assert min(len(recipes.differing(one, other)) for other in others) == 1, name
+
+
+def test_an_optimizer_and_a_batch_are_one_part_with_their_rates():
+    muon, decay, batch = (recipes.RECIPES[name] for name in ("muon", "decay", "batch-64-no-dropout"))
+    assert recipes.differing(muon, decay) == ["optimizer"]
+    assert recipes.differing(decay, batch) == ["batch_size", "dropout"]
+    assert recipes.differing(recipes.THESIS, recipes.LAPTOP) == ["batch_size", "fresh_weights", "mlm_loss", "masking"]
 
 
 def test_recipes_change_no_key_of_another_run():
@@ -56,25 +59,93 @@ def test_without_held_out_genomes_there_is_nothing_to_score_recipes_on():
     assert not [name for name in runs if name.startswith(recipes.PREFIX)]
 
 
-def test_the_table_has_means_over_the_seeds_of_each_recipe(tmp_path):
-    folders = {}
-    for recipe, seed, loss in (("muon", 1, 6.0), ("decay", 2, 6.5), ("decay", 1, 6.75)):
-        folder = folders[f"recipe-{recipe}-seed-{seed}"] = tmp_path / f"{recipe}{seed}"
+class Made(dict):
+    """Finished runs with made-up numbers, by name."""
+
+    def __init__(self, path):
+        self.path = path
+        genomes = pd.DataFrame({"ruler": "far", "genome": [*"abcdef"], "family": [*"AABBCC"], "bases": 1000})
+        genomes.to_csv(self._keep("held-out-mitochondria", {}, {"language": "mitochondria"}) / "genomes.csv")
+
+    def _keep(self, name, metrics, record):
+        folder = self[name] = self.path / name
         folder.mkdir()
-        scores = {"masked_loss": loss, "masked_accuracy": 0.02, "bits_per_base": 1.9}
-        store.write_json(folder / "metrics.json", {"far": scores})
-        shape = {"architecture": "longformer", "head": "mlm"}
+        store.write_json(folder / "metrics.json", metrics)
+        store.write_json(folder / "run.json", record)
+        return folder
+
+    def trained(self, recipe, seed, loss):
+        scores = {"masked_loss": loss, "masked_accuracy": 0.02}
         record = {
-            "parameters": asdict(recipes.RECIPES[recipe]) | shape | {"seed": seed},
+            "parameters": asdict(recipes.RECIPES[recipe]) | {"architecture": "longformer", "head": "mlm", "seed": seed},
             "corpus": {"tokenization": "9-mer", "piece": 0},
             "samples": {"train": 27_854},
             "seconds": 600,
         }
-        store.write_json(folder / "run.json", record)
-    done = Finished("recorded", "laptop", folders)
-    found = recipe_results.table(done)
+        self._keep(f"recipe-{recipe}-seed-{seed}", {"far": scores}, record)
+
+    def measured(self, recipe, seed, bits):
+        """One number of bits per base for each genome."""
+        record = {"language": "mitochondria", "model": f"recipe-{recipe}-seed-{seed}"}
+        folder = self._keep(f"ruler-recipe-{recipe}-seed-{seed}", {}, record)
+        sums = pd.DataFrame({"genome": [*"abcdef"], "ruler": "far", "bases": 600, "masked": 100, "right": 2})
+        sums.assign(nats=np.array(bits) * 600 * np.log(2)).to_csv(folder / "bits.csv")
+
+    @property
+    def done(self):
+        return Finished("recorded", "laptop", dict(self))
+
+
+def test_before_any_recipe_there_is_no_table_and_all_are_named():
+    nothing = recipe_results.of_recipes(Finished("recorded", "laptop", {}))
+    assert recipe_results.table(nothing).empty
+    assert recipe_results.parts(nothing).empty
+    assert recipe_results.not_run(nothing).count("`") == 2 * len(recipes.RECIPES)
+
+
+def test_the_table_has_means_over_the_seeds_of_each_recipe(tmp_path):
+    made = Made(tmp_path)
+    for recipe, seed, loss in (("muon", 1, 6.0), ("decay", 2, 6.5), ("decay", 1, 6.75)):
+        made.trained(recipe, seed, loss)
+    found = recipe_results.table(recipe_results.of_recipes(made.done))
     assert found.index.tolist() == ["decay", "muon"]
     assert found[recipe_results.LOSS].tolist() == [6.625, 6.0]
-    assert found["loss of each seed"].tolist() == ["6.750, 6.500", "6.000"]
-    assert found[recipe_results.MINUTES].tolist() == [10, 10]
-    assert not budgets.trained(done), "a recipe is no budget of the row"
+    assert found.seeds.tolist() == [2, 1]
+    assert found[recipe_results.DIFFERS].tolist() == [MISSING, "Muon"]
+    assert set(found[recipe_results.BITS]) == {MISSING}, "trained, and not measured yet"
+    assert not budgets.trained(made.done), "a recipe is no budget of the row"
+
+
+def test_recipes_that_differ_in_one_part_are_compared_family_by_family(tmp_path):
+    made, decay = Made(tmp_path), np.array([1.6, 1.7, 1.8, 1.9, 2.0, 2.1])
+    noise = np.array([0.2, 0.2, -0.3, -0.3, 0.2, 0.2])
+    for recipe, bits in {
+        "decay": decay,
+        "decay-no-dropout": decay - 0.05,  # in every family: the families' own differences do not matter
+        "muon": decay + noise,
+        "muon-no-dropout": decay,
+        "thesis": decay + 0.3,
+    }.items():
+        made.trained(recipe, 1, 6.0)
+        made.measured(recipe, 1, bits)
+    table = recipe_results.table(made.done)
+    assert table.loc["decay-no-dropout", recipe_results.MINUS] == "-0.050 [-0.050, -0.050]"
+    parts = recipe_results.parts(made.done).reset_index()
+    assert dict(zip(parts["first"] + " " + parts["second"], parts[recipe_results.BETTER], strict=True)) == {
+        "decay-no-dropout decay": "first",
+        "muon decay": "open",
+        "muon-no-dropout decay-no-dropout": "second",
+        "muon-no-dropout muon": "open",
+    }
+    assert parts["what the first has"].tolist() == ["no dropout", "Muon", "Muon", "no dropout"]
+    assert parts["and the second"].tolist() == ["dropout 0.1", "Adam alone", "Adam alone", "dropout 0.1"]
+    assert "`thesis`" not in recipe_results.not_run(made.done)
+
+
+def test_two_seeds_are_compared_seed_by_seed(tmp_path):
+    made, bits = Made(tmp_path), np.linspace(1.6, 2.1, 6)
+    for seed, shift in ((1, 0.0), (2, 0.4)):  # what a seed shifts in both recipes is no difference of theirs
+        for recipe, better in (("decay", 0.0), ("muon", 0.05)):
+            made.trained(recipe, seed, 6.0)
+            made.measured(recipe, seed, bits + shift - better)
+    assert recipe_results.parts(made.done)["first minus second"].tolist() == ["-0.050 [-0.050, -0.050]"]

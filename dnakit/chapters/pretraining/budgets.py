@@ -13,9 +13,10 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
+from dnakit.chapters.pretraining import gains
 from dnakit.chapters.pretraining.full_size import ALL_TOKENS, FULL_SIZE
 from dnakit.chapters.pretraining.grid import PREFIX as GRID
-from dnakit.chapters.pretraining.measurements import MODEL_MEASURED, SIMPLE
+from dnakit.chapters.pretraining.measurements import HELD_OUT_GENOMES, LOOKUPS, MODEL_MEASURED, SIMPLE
 from dnakit.chapters.pretraining.parameters import NINE_MER
 from dnakit.chapters.pretraining.recipes import PREFIX, RECIPES
 from dnakit.chapters.pretraining.trainings import GLOBAL_CLS
@@ -25,10 +26,12 @@ AS_ROW = "the row of Table 5.1"
 PART = "far"
 MASKED, BITS = "masked tokens right", "bits per base"  # columns of `table`, panels of the figures
 LOOKUP, TWO_SIDED = "12 bp looked up", "two-sided"
+OVER_LOOKUP, OVER_TWO_SIDED = "minus looked up", "minus two-sided"
 METHODS = {  # simple methods in each panel, worst to best
     MASKED: ["commonest", "neighbours, as seen", "12 bp, as seen"],
     BITS: ["order 2", "mixed orders", "two-sided"],
 }
+METHOD_RUNS = (f"{SIMPLE}mitochondria", f"{LOOKUPS}mitochondria")  # begin the names of their runs
 SHADES = ("#b0b0b0", "#7a7a7a", "#222222")
 
 
@@ -40,8 +43,8 @@ def of_budgets(done: Finished) -> Finished:
     if not simple_methods(done).size:
         return done.only(lambda _: False)
     names = {NINE_MER if name == AS_ROW else name for name in trained(done)}
-    wanted = names | {f"{MODEL_MEASURED}{name}" for name in names}
-    return done.only(lambda run: run.name in wanted or run.name.startswith(f"{SIMPLE}mitochondria"))
+    wanted = names | {f"{MODEL_MEASURED}{name}" for name in names} | {f"{HELD_OUT_GENOMES}mitochondria"}
+    return done.only(lambda run: run.name in wanted or run.name.startswith(METHOD_RUNS))
 
 
 def trained(done: Finished) -> dict[str, FinishedRun]:
@@ -65,13 +68,14 @@ def initial_weights(run: FinishedRun) -> str:
 
 def simple_methods(done: Finished) -> pd.DataFrame:
     """What methods without a training loop reach on the set far, a row for each number of mitochondria learned from."""
-    found = {}
-    for run in done.values():
-        if run.name.startswith(f"{SIMPLE}mitochondria"):
-            scores = run.metrics[PART]
-            reached = {method: scores["masked"][method]["top1"] for method in METHODS[MASKED]}
-            reached |= {method: scores["bits_per_base"][method] for method in METHODS[BITS]}
-            found[run.record["genomes"]["train"]] = reached
+    found: dict[int, dict[str, float]] = {}
+    for run in (each for each in done.values() if each.name.startswith(METHOD_RUNS)):
+        scores = run.metrics[PART]
+        if run.name.startswith(LOOKUPS):
+            reached = {method: scores[method]["top1"] for method in METHODS[MASKED]}
+        else:
+            reached = {method: scores["bits_per_base"][method] for method in METHODS[BITS]}
+        found.setdefault(run.record["genomes"]["train"], {}).update(reached)
     return pd.DataFrame.from_dict(found, orient="index").sort_index()
 
 
@@ -79,7 +83,8 @@ def table(done: Finished) -> pd.DataFrame:
     """What each budget learned from and reached on the set far, beside simple methods that learned from the same."""
     simple, found = simple_methods(done), {}
     for name, run in trained(done).items():
-        scores, genomes = _measured(done, name).metrics[PART], run.record["genomes"]["train"]
+        measured, genomes = _measured(done, name), run.record["genomes"]["train"]
+        scores, (right, bits) = measured.metrics[PART], _over_methods(done, measured, genomes)
         found[name] = {
             "initial weights": initial_weights(run),
             "genomes": genomes,
@@ -87,10 +92,28 @@ def table(done: Finished) -> pd.DataFrame:
             "samples seen": run.samples_seen,
             MASKED: scores["masked_accuracy"],
             LOOKUP: simple.loc[genomes, "12 bp, as seen"],
+            OVER_LOOKUP: f"{right.interval:+.1%}",
             BITS: scores["bits_per_base"],
             TWO_SIDED: simple.loc[genomes, "two-sided"],
+            OVER_TWO_SIDED: f"{bits.interval:+.3f}",
         }
     return pd.DataFrame.from_dict(found, orient="index").rename_axis("budget")
+
+
+def _over_methods(done: Finished, measured: FinishedRun, genomes: int) -> tuple[gains.Resampled, gains.Resampled]:
+    """Masked tokens right minus those of the lookup, and bits per base minus those of the two-sided context model."""
+    simple, lookups = (_learned_from(done, start, genomes) for start in METHOD_RUNS)
+    right = gains.named_right(done, measured, PART).minus(
+        gains.looked_up(done, lookups, PART)["lookup: 12 bp, as seen"]
+    )
+    two_sided = gains.of_method(done, simple, "two-sided", PART)
+    return right, gains.resampled(done, measured, PART).minus(two_sided)
+
+
+def _learned_from(done: Finished, start: str, genomes: int) -> FinishedRun:
+    """The run whose name begins so and that learned from so many genomes."""
+    runs = (run for run in done.values() if run.name.startswith(start))
+    return next(run for run in runs if run.record["genomes"]["train"] == genomes)
 
 
 def of_full_size(done: Finished) -> Finished:
@@ -129,15 +152,6 @@ def _recipe(run: FinishedRun) -> str:
     return next(name for name, recipe in RECIPES.items() if asdict(recipe).items() <= parts.items())
 
 
-def shortest(done: Finished) -> pd.DataFrame:
-    """The shortest training from each kind of initial weights: samples seen, and final loss (nats per masked token)."""
-    found: dict[str, dict[str, float]] = {}
-    for run in trained(done).values():
-        loss = run.frame("history.csv")[f"{PART}_masked_loss"].iloc[-1]
-        found.setdefault(initial_weights(run), {"samples seen": run.samples_seen, "loss": loss})
-    return pd.DataFrame.from_dict(found, orient="index").astype({"samples seen": int})
-
-
 def curves(done: Finished) -> pd.DataFrame:
     """What each training reached on the set far by epoch: ``budget``, ``samples seen``, ``panel``, ``value``."""
     frames = []
@@ -169,11 +183,12 @@ def by_samples(done: Finished) -> sns.FacetGrid:
         hue="budget",
         palette="colorblind",
         marker="o",
+        markersize=4,
         markeredgewidth=0,
         row="panel",
         row_order=list(METHODS),
         height=2.2,
-        aspect=2.5,
+        aspect=2.4,
         facet_kws={"sharey": False},
     )
     for panel, axes in _finished(grid, "samples seen in training").items():

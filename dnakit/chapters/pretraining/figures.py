@@ -120,8 +120,8 @@ def relatives(done: Finished) -> sns.FacetGrid:
         markers={"near": "o", "far": "X"},
         s=32,
         linewidth=0,
-        height=3.4,
-        aspect=1.6,
+        height=2.9,
+        aspect=1.7,
     )
     grid.set_axis_labels(f"share of a genome's 31-mers found in the {count:,} training genomes", "bits per base")
     grid.set(ylim=(0, None)).refline(y=2, color=GREY)
@@ -132,10 +132,11 @@ def relatives(done: Finished) -> sns.FacetGrid:
 
 
 def map_by_order(done: Finished) -> sns.FacetGrid:
-    """Held-out genomes in the hidden states of the untrained and of the trained models, coloured by order."""
+    """Held-out genomes in the hidden states of the untrained model and of the one trained most, coloured by order."""
     points, scores = (of_map(done, file) for file in ("map.csv", "neighbours.csv"))
+    points = points[points.which.isin(["untrained", points.which.iloc[-1]])]
     share = scores[scores["rank"] == "order"].set_index("which").score
-    named = list(points[points.which == "trained"].order.value_counts().index[:NAMED_GROUPS])
+    named = list(points[points.which == "untrained"].order.value_counts().index[:NAMED_GROUPS])
     points["order"] = points["order"].where(points["order"].isin(named), OTHER)
     groups = [group for group in (*named, OTHER) if group in set(points["order"])]
     grid = sns.relplot(
@@ -152,7 +153,7 @@ def map_by_order(done: Finished) -> sns.FacetGrid:
         col_order=points.which.drop_duplicates(),
         s=28,
         linewidth=0,
-        height=3.0,
+        height=2.7,
         facet_kws={"sharex": False, "sharey": False},
     )
     for which, axes in grid.axes_dict.items():

@@ -14,6 +14,7 @@ from dnakit.chapters.pretraining.intervals import Interval, interval
 from dnakit.chapters.pretraining.measurements import (
     COMPRESSOR,
     HELD_OUT_GENOMES,
+    LOOKUPS,
     MODEL_MEASURED,
     SEGMENTATION,
     SIMPLE,
@@ -25,15 +26,11 @@ from dnakit.tokens.parameters import HELD_OUT
 
 BITS, ALONE, GAINED, BETTER = "bits per base", "segmentation alone", "gained", "better"
 BY_GENOME = ("mixed orders", "two-sided")  # simple methods whose bits per base are kept for each genome
-PAIRS = {  # what the text compares: its name, and the two models
-    "9-mer, 6-mer": ("longformer-9-mer-mlm", "longformer-6-mer-mlm"),
-    "9-mer, 12-mer": ("longformer-9-mer-mlm", "longformer-12-mer-mlm"),
-    "BB, 9-mer": ("longformer-BB-mlm", "longformer-9-mer-mlm"),
-    "Longformer, Longalbert": ("longformer-9-mer-mlm", "longalbert-9-mer-mlm"),
-    "9-mer: with SOP, without": ("longformer-9-mer-mlm+sop", "longformer-9-mer-mlm"),
+PAIRS = {  # budgets that are compared: in words, and by name
     "810 genomes, 292": ("1000-genomes", "360-genomes"),
     "2,430 genomes, 810": ("all-genomes", "1000-genomes"),
     "6 epochs, 1": ("all-genomes-6-epochs", "all-genomes"),
+    "random weights, informed": ("random-weights", "360-genomes"),  # 405 genomes and 292, eight epochs each
 }
 
 
@@ -102,9 +99,8 @@ def gained(done: Finished) -> dict[str, pd.DataFrame]:
         rows = {}
         for run in _models(done):
             model, alone = resampled(done, run, part), _alone(done, run, part)
-            if alone is not None:
-                both = {BITS: model.interval, ALONE: alone.value, GAINED: alone.minus(model).interval}
-                rows[results.model_in_words(run)] = both
+            both = {BITS: model.interval, ALONE: alone.value, GAINED: alone.minus(model).interval}
+            rows[results.model_in_words(run)] = both
         found[part] = pd.DataFrame.from_dict(rows, orient="index", columns=[BITS, ALONE, GAINED])
     return found
 
@@ -117,11 +113,21 @@ def verdicts(done: Finished, part: str) -> dict[str, list[str]]:
     return found
 
 
-def comparisons(done: Finished) -> pd.DataFrame:
-    """The first of two models minus the second: bits per base, what they gained, and what that decides.
+def masked(done: Finished) -> pd.DataFrame:
+    """Share of masked tokens named right, of what `compared` chose: lookups of 9-mers, then the models."""
+    plain, columns = results.masked(results.measured(done, _language(done))), {}
+    for part in HELD_OUT:
+        found = looked_up(done, done[f"{LOOKUPS}{_language(done)}"], part)
+        found |= {results.model_in_words(run): named_right(done, run, part) for run in _models(done)}
+        columns[part, "first guess"] = pd.Series({name: f"{each.interval:.1%}" for name, each in found.items()})
+        columns[part, "within five"] = plain[f"{part}, top 5"]
+    return pd.DataFrame(columns, index=plain.index)
 
-    Models of different words compare in what they gained. Of the budgets segmentation alone was not measured; their
-    words are the same, and their bits per base decide. A difference whose interval covers zero is open.
+
+def comparisons(done: Finished) -> pd.DataFrame:
+    """The first of two budgets minus the second, in bits per base: fewer are better, and an interval over zero is open.
+
+    Held-out genomes are the same. A vocabulary comes from the budget's own genomes, and so masks differ where those do.
     """
     measured = {run.name.removeprefix(MODEL_MEASURED): run for run in done.values()}
     rows: dict[str, dict[tuple[str, str], str]] = {}
@@ -129,19 +135,13 @@ def comparisons(done: Finished) -> pd.DataFrame:
         if first in measured and second in measured:
             cells = {part: _compared(done, measured[first], measured[second], part) for part in HELD_OUT}
             rows[name] = {(part, column): cell for part in HELD_OUT for column, cell in cells[part].items()}
-    columns = pd.MultiIndex.from_product([HELD_OUT, (BITS, GAINED, BETTER)])
+    columns = pd.MultiIndex.from_product([HELD_OUT, (BITS, BETTER)])
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("first, second")
 
 
 def _compared(done: Finished, first: FinishedRun, second: FinishedRun, part: str) -> dict[str, str]:
-    bits = resampled(done, first, part).minus(resampled(done, second, part))
-    cells, better = {BITS: format(bits.interval, "+.3f")}, Resampled(-bits.value, -bits.draws)
-    alone = [_alone(done, run, part) for run in (first, second)]
-    if alone[0] is not None and alone[1] is not None:
-        better = alone[0].minus(alone[1]).minus(bits)
-        cells[GAINED] = format(better.interval, "+.3f")
-    found = better.interval
-    return cells | {BETTER: "open" if found.open else "first" if found.value > 0 else "second"}
+    found = resampled(done, first, part).minus(resampled(done, second, part)).interval
+    return {BITS: f"{found:+.3f}", BETTER: "open" if found.open else "first" if found.value < 0 else "second"}
 
 
 def vocabularies(done: Finished) -> pd.DataFrame:
@@ -179,10 +179,21 @@ def resampled(done: Finished, run: FinishedRun, part: str) -> Resampled:
     return Resampled(*intervals.bits_per_base(sums, drawn_together(done, run.record["language"], part)))
 
 
-def _alone(done: Finished, run: FinishedRun, part: str) -> Resampled | None:
-    """Segmentation alone on the masks of a model; None for a budget, of which it is not known."""
-    if not MODEL.fullmatch(run.record["model"]):
-        return None
+def named_right(done: Finished, run: FinishedRun, part: str) -> Resampled:
+    """Share of the masked tokens that a model with a table ``bits.csv`` names right."""
+    groups = drawn_together(done, run.record["language"], part)
+    return Resampled(*intervals.ratio(sums_of(run, "bits.csv", part), groups, "right", "masked"))
+
+
+def looked_up(done: Finished, run: FinishedRun, part: str) -> dict[str, Resampled]:
+    """The same of each lookup of a run of `LOOKUPS`, on the same masks."""
+    counts, groups = sums_of(run, "lookups.csv", part), drawn_together(done, run.record["language"], part)
+    shares = {name: intervals.ratio(counts, groups, name, "masked") for name in run.metrics[part]}
+    return {f"lookup: {name}": Resampled(*share) for name, share in shares.items()}
+
+
+def _alone(done: Finished, run: FinishedRun, part: str) -> Resampled:
+    """Segmentation alone on the masks of a row of Table 5.1."""
     parts = parts_of(run.record["model"])
     return resampled(done, done[f"{SEGMENTATION}{parts['tokenization']}{parts['nuclear'] or ''}"], part)
 
@@ -190,14 +201,14 @@ def _alone(done: Finished, run: FinishedRun, part: str) -> Resampled | None:
 def _simple(done: Finished, part: str) -> dict[str, Resampled]:
     """Simple methods whose bits per base are kept for each genome."""
     run = done[f"{SIMPLE}{_language(done)}"]
-    bits = sums_of(run, "bits.csv", part)
-    bases = _genomes(done, run.record["language"], part).bases
-    groups = drawn_together(done, run.record["language"], part)
-    found = {}
-    for method in BY_GENOME:
-        sums = pd.DataFrame({"nats": bits[method] * bases * np.log(2), "bases": bases})
-        found[method] = Resampled(*intervals.bits_per_base(sums, groups))
-    return found | _compressed(done, part)
+    return {method: of_method(done, run, method, part) for method in BY_GENOME} | _compressed(done, part)
+
+
+def of_method(done: Finished, run: FinishedRun, method: str, part: str) -> Resampled:
+    """Bits per base of a simple method, one of `BY_GENOME`, from a run of `SIMPLE`."""
+    bits, bases = sums_of(run, "bits.csv", part), _genomes(done, run.record["language"], part).bases
+    sums = pd.DataFrame({"nats": bits[method] * bases * np.log(2), "bases": bases})
+    return Resampled(*intervals.bits_per_base(sums, drawn_together(done, run.record["language"], part)))
 
 
 def _compressed(done: Finished, part: str) -> dict[str, Resampled]:

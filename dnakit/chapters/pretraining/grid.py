@@ -7,6 +7,9 @@ Two claims of the thesis need trainings of their own. That Longalbert *overfits*
 many times, with static masks, and with one dropout in both architectures. That a *split after resampling* leaks is
 tested on passes of BigBird-style words over few genomes: some passes over genomes whose other passes are trained on are
 set apart, as such a split would do.
+
+The 9-mer row is also trained with smaller vocabularies, because the tokens that the thesis prints are shorter than
+those of a vocabulary of 30,000.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +25,7 @@ from dnakit.chapters.pretraining.parameters import NINE_MER, Parameters, parts_o
 from dnakit.chapters.pretraining.recipes import RecipeRun, known
 from dnakit.chapters.pretraining.trainings import LANGUAGES
 from dnakit.chapters.pretraining.without_models import SegmentationAlone
-from dnakit.project import DnakitError
+from dnakit.project import DnakitError, checked
 from dnakit.run import Outcome, Run
 from dnakit.tokens.parameters import HELD_OUT, CorpusParameters
 
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from dnakit.tokens.samples import MlmSamples
 
 PREFIX = "grid-"  # begins the names of these runs
-OVERFIT, LEAK, LOCAL = f"{PREFIX}overfit-", f"{PREFIX}leak-", f"{PREFIX}local-"
+OVERFIT, LEAK, LOCAL, WORDS = (f"{PREFIX}{kind}-" for kind in ("overfit", "leak", "local", "vocabulary"))
 DROPOUT = 0.1  # of both architectures where overfitting is tested
 TRAINING, EVALUATED = "training", 400  # the training samples once more, without dropout: so many of them
 LEAK_MODEL, RESAMPLED = "longformer-BB-mlm", "resampled"
@@ -58,8 +61,13 @@ def of(parameters: Parameters) -> list[Run]:
     overfit = [Overfit(parameters, f"{OVERFIT}{model}-seed-{seed}", recipe, seed, model) for model, seed in pairs]
     local = [Local(parameters, f"{LOCAL}seed-{seed}", recipe, seed, NINE_MER) for seed in parameters.grid_local_seeds]
     leaks = [Leak(parameters, f"{LEAK}seed-{seed}", recipe, seed, LEAK_MODEL) for seed in parameters.leak_seeds]
-    alone = {run.alone.name: run.alone for run in trained}
-    return [*alone.values(), *trained, *local, *overfit, *leaks]
+    words = [
+        OtherVocabulary(parameters, f"{WORDS}{size}-seed-{seed}", recipe, seed, NINE_MER, size)
+        for seed in parameters.grid_seeds
+        for size in parameters.grid_vocabularies
+    ]
+    alone = {run.alone.name: run.alone for run in [*trained, *words]}
+    return [*alone.values(), *trained, *words, *local, *overfit, *leaks]
 
 
 @dataclass(frozen=True)
@@ -178,6 +186,30 @@ class Local(GridRun):
     def title(self) -> str:
         """What is trained, in words."""
         return f"{super().title}, no token is global"
+
+
+@dataclass(frozen=True)
+class OtherVocabulary(GridRun):
+    """The 9-mer row with another vocabulary: how much of a score the length of its tokens decides."""
+
+    vocabulary: int
+
+    @property
+    def title(self) -> str:
+        """What is trained, in words."""
+        return f"{super().title}, a vocabulary of {self.vocabulary:,}"
+
+    @cached_property
+    def corpus(self) -> CorpusParameters:
+        """The row's corpus with this vocabulary."""
+        values = self._corpus_from(self.parameters.recipe_genomes).model_dump() | {"vocab_size": self.vocabulary}
+        return checked(CorpusParameters, values, "'grid_vocabularies'")
+
+    @cached_property
+    def alone(self) -> SegmentationAlone:
+        """Segmentation alone of its corpus."""
+        name = f"{PREFIX}{SEGMENTATION}{self.corpus.tokenization}-{self.vocabulary}"
+        return SegmentationAlone(self.parameters, name, self.language, self.corpus)
 
 
 @dataclass(frozen=True)

@@ -85,8 +85,13 @@ def gain(done: Finished, run: FinishedRun, part: str) -> Resampled:
 
 
 def _alone(done: Finished, run: FinishedRun, part: str) -> Resampled:
-    parts = parts_of(run.record["model"])
-    return resampled(done, done[f"{PREFIX}{SEGMENTATION}{parts['tokenization']}{parts['nuclear'] or ''}"], part)
+    return resampled(done, alone_of(done, run), part)
+
+
+def alone_of(done: Finished, run: FinishedRun) -> FinishedRun:
+    """Segmentation alone of the corpus of a row of the grid."""
+    runs = (each for each in done.values() if each.name.startswith(f"{PREFIX}{SEGMENTATION}"))
+    return next(each for each in runs if each.record["corpus"]["key"] == run.record["corpus"]["key"])
 
 
 # ---- the table of models
@@ -151,13 +156,13 @@ def _order(runs: Sequence[FinishedRun]) -> str:
     return f"{Interval(share, *wilson(share, int(pairs.sum()))):.3f}"
 
 
-def gains_far(done: Finished) -> dict[str, float]:
+def gains_far(done: Finished) -> dict[str, Interval]:
     """What each finished row of mitochondria gained on the set far, bits per base, by its name in words."""
-    found: dict[str, float] = {}
+    found: dict[str, Interval] = {}
     for model in _models():
         runs = list(seeds_of(done, f"{PREFIX}{model}-").values())
         if runs and not parts_of(model)["nuclear"]:
-            found[model_in_words(runs[0])] = over_seeds([gain(done, run, "far") for run in runs]).value
+            found[model_in_words(runs[0])] = over_seeds([gain(done, run, "far") for run in runs]).interval
     return found
 
 
@@ -236,10 +241,8 @@ def gap(done: Finished, run: FinishedRun) -> Resampled:
 
 def _loss(done: Finished, run: FinishedRun) -> Resampled:
     """Nats per masked token of the set near."""
-    sums = sums_of(run, "bits.csv", UNSEEN)
-    per_token = pd.DataFrame({"nats": sums.nats * np.log(2), "bases": sums.masked})
     groups = drawn_together(done, run.record["language"], UNSEEN)
-    return Resampled(*intervals.bits_per_base(per_token, groups))
+    return Resampled(*intervals.ratio(sums_of(run, "bits.csv", UNSEEN), groups, "nats", "masked"))
 
 
 def _leaks(done: Finished) -> list[dict[str, str]]:

@@ -34,32 +34,36 @@ class Interval(NamedTuple):
 
 
 def bits_per_base(sums: pd.DataFrame, groups: pd.Series) -> tuple[float, NDArray[np.float64]]:
-    """Bits per base of all genomes, and of each resample of groups of them.
+    """Bits per base of all genomes, and of each resample: `ratio` of the columns ``nats`` and ``bases``."""
+    value, resampled = ratio(sums, groups, "nats", "bases")
+    return value / np.log(2), resampled / np.log(2)
+
+
+def ratio(sums: pd.DataFrame, groups: pd.Series, of: str, per: str) -> tuple[float, NDArray[np.float64]]:
+    """A sum over all genomes as a share of another one, and the same of each resample of groups of genomes.
 
     Parameters
     ----------
     sums : DataFrame
-        Indexed by genome: ``nats`` and ``bases``.
+        Indexed by genome, with both columns.
     groups : Series
         Which genomes are drawn together, indexed alike.
+    of, per : str
+        The columns, such as ``right`` and ``masked``.
 
     Returns
     -------
     value : float
     resampled : np.ndarray, shape (2000,)
     """
-    by_group = sums[["nats", "bases"]].groupby(groups.loc[sums.index].to_numpy()).sum().to_numpy()
+    by_group = sums[[of, per]].groupby(groups.loc[sums.index].to_numpy()).sum().to_numpy()
     count = len(by_group)
     drawn = np.random.default_rng(SEED).multinomial(count, np.full(count, 1 / count), RESAMPLES)
-    nats, bases = (drawn @ by_group).T
-    return _bits(*by_group.sum(0)), _bits(nats, bases)
+    above, below = (drawn @ by_group).T
+    return float(np.divide(*by_group.sum(0))), above / below
 
 
 def interval(value: float, resampled: NDArray[np.float64]) -> Interval:
     """The value with the 2.5th and the 97.5th percentile of its resamples."""
     low, high = np.percentile(resampled, PERCENT)
     return Interval(value, float(low), float(high))
-
-
-def _bits(nats, bases):  # type: ignore[no-untyped-def]
-    return nats / bases / np.log(2)

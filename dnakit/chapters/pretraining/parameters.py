@@ -48,6 +48,7 @@ class Parameters(TrainingChapterParameters, Corpora):
     grid_repeated: list[str]
     grid_repeated_seeds: list[int]
     grid_local_seeds: list[int]
+    grid_vocabularies: list[int]
     grid_samples: int = Field(ge=1)
     grid_epochs: int = Field(ge=1)
     grid_nuclear_epochs: int = Field(ge=1)

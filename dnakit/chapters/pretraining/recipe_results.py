@@ -1,66 +1,125 @@
-"""What the recipes reached: a table and a figure, from finished runs."""
+"""What the recipes reached on families that no training saw, and what each part of a recipe brings, from finished runs.
 
+Intervals draw families anew, the same ones for all recipes, and with them the seeds, where there are several. A recipe
+is measured on the masks that all models are scored on; its own training scored it on other masks of the same genomes.
+"""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
 import pandas as pd
-import seaborn as sns
 
-from dnakit.chapters.pretraining.recipes import PREFIX, RECIPES
-from dnakit.report.finished import Finished
-from dnakit.report.style import color
+from dnakit.chapters.pretraining.gains import BITS, Resampled, resampled
+from dnakit.chapters.pretraining.grid_results import over_seeds, seeds_of
+from dnakit.chapters.pretraining.measurements import HELD_OUT_GENOMES, MODEL_MEASURED
+from dnakit.chapters.pretraining.recipes import PREFIX, RECIPES, Recipe, differing
+from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.tables import MISSING, indexed
 
-LOSS, RIGHT, BITS, MINUTES = "masked loss (nats)", "masked tokens right", "bits per base", "core-minutes"
-COLUMNS = {
-    "recipe": "record.parameters",  # replaced by its name
-    "seed": "record.parameters.seed",
-    "optimizer": "record.parameters.optimizer",
-    "learning rate": "record.parameters.learning_rate",
-    "Muon's rate": "record.parameters.muon_learning_rate",
-    "batch": "record.parameters.batch_size",
-    "schedule": "record.parameters.schedule",
-    "dropout": "record.parameters.dropout",
-    "initial weights": "record.parameters.fresh_weights",
-    "loss over": "record.parameters.mlm_loss",
-    "samples": "record.samples.train",
-    LOSS: "metrics.far.masked_loss",
-    RIGHT: "metrics.far.masked_accuracy",
-    BITS: "metrics.far.bits_per_base",
-    MINUTES: "record.seconds",
-}
+REFERENCE = "decay"  # that the others are compared with
+PART = "far"
+DIFFERS, LOSS, RIGHT = f"other than in {REFERENCE}", "masked loss (nats)", "masked tokens right"
+MINUS, BETTER, MINUTES = f"minus {REFERENCE}", "better", "core-minutes"
 
 
 def of_recipes(done: Finished) -> Finished:
-    """The runs of recipes."""
-    return done.only(lambda run: run.name.startswith(PREFIX))
+    """The runs of recipes, what was measured of them, and the held-out genomes that intervals need."""
+    if not done.only(lambda run: run.name.startswith(PREFIX)):
+        return done.only(lambda _: False)
+    return done.only(lambda run: run.name.startswith((PREFIX, MEASURED, f"{HELD_OUT_GENOMES}mitochondria")))
 
 
-def by_seed(done: Finished) -> pd.DataFrame:
-    """One row for each run of a recipe, in the order of `RECIPES`: its parts, and what it reached on the set far."""
-    rows = of_recipes(done).table(COLUMNS)
-    rows["recipe"] = [name.removeprefix(PREFIX).rpartition("-seed-")[0] for name in rows.index]
-    rows[MINUTES] = rows[MINUTES] / 60
-    place = {recipe: number for number, recipe in enumerate(RECIPES)}
-    return rows.sort_values(["recipe", "seed"], key=lambda each: each.map(place).fillna(each)).reset_index(drop=True)
+MEASURED = f"{MODEL_MEASURED}{PREFIX}"  # begins the names of measurements of recipes
+
+
+def finished(done: Finished) -> dict[str, dict[int, FinishedRun]]:
+    """The trainings of each recipe by seed, in the order of `RECIPES`; only of those that are finished."""
+    found = {recipe: seeds_of(done, f"{PREFIX}{recipe}-") for recipe in RECIPES}
+    return {recipe: runs for recipe, runs in found.items() if runs}
+
+
+def not_run(done: Finished) -> str:
+    """The recipes that no finished run has, in one line."""
+    return ", ".join(f"`{recipe}`" for recipe in RECIPES if recipe not in finished(done)) or "none"
 
 
 def table(done: Finished) -> pd.DataFrame:
-    """What each recipe is and reached: means over its seeds, and the loss of each seed."""
-    rows = by_seed(done)
-    if rows.empty:
-        return rows
-    means = dict.fromkeys((LOSS, RIGHT, BITS, MINUTES), "mean")
-    parts = {name: "first" for name in COLUMNS if name not in {"recipe", "seed", *means}}
-    grouped = rows.groupby("recipe", sort=False)
-    found = grouped.agg(parts | means)
-    found["loss of each seed"] = grouped[LOSS].agg(lambda losses: ", ".join(f"{loss:.3f}" for loss in losses))
-    return found
+    """What each finished recipe reached, mean over its seeds, and its bits per base minus those of the reference."""
+    rows = []
+    for recipe, runs in finished(done).items():
+        scores = [run.metrics[PART] for run in runs.values()]
+        rows.append(
+            {
+                "recipe": recipe,
+                DIFFERS: other_than(RECIPES[recipe], RECIPES[REFERENCE]) or MISSING,
+                "seeds": len(runs),
+                LOSS: np.mean([each["masked_loss"] for each in scores]),
+                RIGHT: np.mean([each["masked_accuracy"] for each in scores]),
+                BITS: _shown(_measured(done, recipe), ".3f"),
+                MINUS: _shown(_apart(done, recipe, REFERENCE), "+.3f") if recipe != REFERENCE else MISSING,
+                MINUTES: np.mean([run.record["seconds"] for run in runs.values()]) / 60,
+            }
+        )
+    return indexed(rows, "recipe")
 
 
-def figure(done: Finished) -> sns.FacetGrid | None:
-    """Masked loss of families that no training saw: a dot for each seed of each recipe, the best at the bottom."""
-    rows = by_seed(done)
-    if rows.empty:
-        return None
-    order = rows.groupby("recipe")[LOSS].mean().sort_values(ascending=False).index
-    grid = sns.catplot(
-        rows, kind="strip", x=LOSS, y="recipe", order=order, color=color("9-mer"), jitter=False, height=3.2, aspect=1.9
-    )
-    return grid.set_axis_labels("loss per masked token, families that no training saw (nats)", "")
+def parts(done: Finished) -> pd.DataFrame:
+    """Pairs of measured recipes that differ in one part: bits per base of the first minus the second."""
+    rows = []
+    for second, first in combinations(finished(done), 2):
+        apart = _apart(done, first, second)
+        if apart is None or len(differing(RECIPES[first], RECIPES[second])) != 1:
+            continue
+        rows.append(
+            {
+                "what the first has": other_than(RECIPES[first], RECIPES[second]),
+                "and the second": other_than(RECIPES[second], RECIPES[first]),
+                "first": first,
+                "second": second,
+                "first minus second": f"{apart.interval:+.3f}",
+                BETTER: "open" if apart.interval.open else "first" if apart.value < 0 else "second",
+            }
+        )
+    return indexed(rows, "what the first has", "and the second")
+
+
+def other_than(one: Recipe, other: Recipe) -> str:
+    """In words what one recipe has that another has not, such as ``Muon, no dropout``."""
+    return ", ".join(_part(one, part) for part in differing(one, other))
+
+
+def _part(recipe: Recipe, part: str) -> str:
+    rate = f"{recipe.learning_rate:.0e}".replace("e-0", "e-")
+    return {
+        "optimizer": "Muon" if recipe.optimizer == "muon" else "Adam alone",
+        "learning_rate": f"rate {rate}",
+        "batch_size": f"batches of {recipe.batch_size}, rate {rate}",
+        "schedule": "a constant rate" if recipe.schedule == "constant" else "warm-up and decay",
+        "dropout": f"dropout {recipe.dropout:g}" if recipe.dropout else "no dropout",
+        "fresh_weights": f"{recipe.fresh_weights} initial weights",
+        "mlm_loss": "loss over all tokens" if recipe.mlm_loss == "all" else "loss over selected tokens",
+        "masking": f"{recipe.masking} masks",
+    }[part]
+
+
+def _shown(found: Resampled | None, how: str) -> str:
+    return f"{found.interval:{how}}" if found else MISSING
+
+
+def _measured(done: Finished, recipe: str) -> Resampled | None:
+    """Bits per base of the set far, mean over the measured seeds; None before one is measured."""
+    found = _by_seed(done, recipe)
+    return over_seeds([*found.values()]) if found else None
+
+
+def _apart(done: Finished, first: str, second: str) -> Resampled | None:
+    """The same of the first recipe minus the second, seed by seed; None before both are measured with one seed."""
+    one, other = _by_seed(done, first), _by_seed(done, second)
+    both: Sequence[int] = sorted(set(one) & set(other))
+    return over_seeds([one[seed].minus(other[seed]) for seed in both]) if both else None
+
+
+def _by_seed(done: Finished, recipe: str) -> dict[int, Resampled]:
+    measured = seeds_of(done, f"{MEASURED}{recipe}-")
+    return {seed: resampled(done, run, PART) for seed, run in measured.items()}

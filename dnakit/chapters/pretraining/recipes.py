@@ -64,6 +64,13 @@ RECIPES = {
 }
 
 
+def differing(one: Recipe, other: Recipe) -> list[str]:
+    """The parts in which two recipes differ. Muon's rate is part of its optimizer, and a rate that of its batch."""
+    found = [part for part, value in asdict(one).items() if value != getattr(other, part)]
+    within = {"optimizer": "muon_learning_rate", "batch_size": "learning_rate"}
+    return [part for part in found if part not in {within.get(other_part) for other_part in found}]
+
+
 def of(parameters: Parameters) -> list["RecipeRun"]:
     """The chapter's recipes, each with each of its seeds; none where no genomes are held out to score them on.
 

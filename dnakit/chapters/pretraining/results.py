@@ -13,6 +13,7 @@ from dnakit.chapters.pretraining.full_size import FULL_SIZE
 from dnakit.chapters.pretraining.intervals import Interval
 from dnakit.chapters.pretraining.measurements import (
     COMPRESSOR,
+    LOOKUPS,
     MAP,
     MODEL_MEASURED,
     SEGMENTATION,
@@ -70,7 +71,7 @@ def beside_copying(done: Finished) -> Finished:
 
 def measured(done: Finished, language: str) -> Finished:
     """What measures a language: simple methods that learned from the genomes of the rows, and the rows' models."""
-    simple = (f"{SIMPLE}{language}", f"{COMPRESSOR}{language}")
+    simple = tuple(f"{start}{language}" for start in (SIMPLE, LOOKUPS, COMPRESSOR))
     return done.only(lambda run: run.name in simple or _measures_row(run, language))
 
 
@@ -148,7 +149,7 @@ def meanings(done: Finished) -> pd.DataFrame:
     table["2^loss"] = [metrics.perplexity_base2(value) for value in table.loss]
     table["loss over"] = table["loss over"].map({"all": "all tokens", "masked": "selected tokens"})
     table = table.rename(columns={"loss": "loss (nats)"}).assign(**{"e^loss": table.perplexity})
-    return table[["loss over", "accuracy", "copying", "skill", "masked accuracy", "masked perplexity", *LOSSES]]
+    return table[["loss over", "skill", "masked accuracy", "masked perplexity", *LOSSES]]
 
 
 def _by_row(done: Finished, columns: Mapping[str, str]) -> pd.DataFrame:
@@ -234,7 +235,7 @@ def bits(done: Finished) -> pd.DataFrame:
             found |= {name: {part: run.metrics[part]["bits_per_base"][name] for part in HELD_OUT} for name in CONTEXT}
         elif run.name.startswith(COMPRESSOR):
             found |= {name: {part: run.metrics[part][name] for part in HELD_OUT} for name in XZ}
-        else:
+        elif run.name.startswith(MODEL_MEASURED):
             found[model_in_words(run)] = {part: run.metrics[part]["bits_per_base"] for part in HELD_OUT}
     return pd.DataFrame.from_dict(found, orient="index", columns=list(HELD_OUT)).rename_axis("method")
 
@@ -243,9 +244,9 @@ def masked(done: Finished) -> pd.DataFrame:
     """Share of masked tokens named right at the first guess and within five: lookups of 9-mers, then the models."""
     found: dict[str, dict[str, float]] = {}
     for run in _simple_first(done):
-        if run.name.startswith(SIMPLE):
-            for name in run.metrics["near"]["masked"]:
-                scores = {part: run.metrics[part]["masked"][name] for part in HELD_OUT}
+        if run.name.startswith(LOOKUPS):
+            for name in run.metrics["near"]:
+                scores = {part: run.metrics[part][name] for part in HELD_OUT}
                 found[f"lookup: {name}"] = _first_and_five(scores, "top1", "top5")
         elif run.name.startswith(MODEL_MEASURED):
             found[model_in_words(run)] = _first_and_five(run.metrics, "masked_accuracy", "masked_top5")

@@ -1,0 +1,93 @@
+"""How much the vocabulary decides: the 9-mer row of the grid with vocabularies of several sizes, from finished runs.
+
+The thesis prints accuracy and perplexity over all tokens. A model of the grid was trained on the selected tokens alone
+and does not copy what it is shown. So its scores over all tokens are those that it would have *if it copied*: each
+token that it is shown, and its own answers where a token is masked. Segmentation alone is scored in the same way.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from dnakit import metrics
+from dnakit.chapters.pretraining.full_size import FULL_SIZE
+from dnakit.chapters.pretraining.gains import ALONE, GAINED, named_right, resampled, sums_of
+from dnakit.chapters.pretraining.grid import PREFIX, WORDS
+from dnakit.chapters.pretraining.grid_results import alone_of, over_seeds, seeds_of
+from dnakit.chapters.pretraining.measurements import HELD_OUT_GENOMES, MODEL_MEASURED, SEGMENTATION
+from dnakit.chapters.pretraining.parameters import NINE_MER
+from dnakit.report.finished import Finished, FinishedRun
+from dnakit.tokens.parameters import HELD_OUT
+
+PART = "near"  # like the thesis's validation genomes: most have relatives in training
+BASES, RIGHT, MODEL = "bases per token", "masked tokens right", "model"
+ACCURACY, PERPLEXITY = "accuracy, if it copied", "perplexity, if it copied"
+ROWS = (f"{PREFIX}{NINE_MER}-seed-", WORDS)  # begin the names of the models of the grid
+SEGMENTED = f"{PREFIX}{SEGMENTATION}9-mer"
+
+
+def of_vocabularies(done: Finished) -> Finished:
+    """The 9-mer rows of the grid, the full-size row, and what their numbers are compared with; none without a grid."""
+    if not done.only(lambda run: run.name.startswith(ROWS)):
+        return done.only(lambda _: False)
+    beside = (SEGMENTED, FULL_SIZE, f"{MODEL_MEASURED}{FULL_SIZE}", f"{HELD_OUT_GENOMES}mitochondria")
+    return done.only(lambda run: run.name.startswith((*ROWS, *beside)))
+
+
+def table(done: Finished) -> pd.DataFrame:
+    """By vocabulary and samples what a model gained, and its scores if it copied, beside segmentation alone."""
+    found: dict[tuple[int, int], dict[tuple[str, str], object]] = {}
+    for trained, measured in _models(done):
+        alone = alone_of(done, trained)
+        known, scores = alone.metrics[PART], if_it_copied(alone, measured)
+        right = over_seeds([named_right(done, run, PART) for run in measured]).interval
+        found[trained.record["vocab_size"], trained.samples_seen] = {
+            ("words", BASES): f"{known['bases_per_token']:.2f}",
+            (RIGHT, ALONE): f"{known['masked_accuracy']:.1%}",
+            (RIGHT, MODEL): f"{right:.1%}",
+            **{(GAINED, part): _gained(done, alone, measured, part) for part in HELD_OUT},
+            (ACCURACY, ALONE): f"{known['accuracy']:.4f}",
+            (ACCURACY, MODEL): f"{scores['accuracy']:.4f}",
+            (PERPLEXITY, ALONE): f"{known['perplexity']:.4f}",
+            (PERPLEXITY, MODEL): f"{scores['perplexity']:.4f}",
+        }
+    if not found:
+        return pd.DataFrame()
+    columns = pd.MultiIndex.from_tuples(next(iter(found.values())))
+    index = pd.MultiIndex.from_tuples(found, names=["vocabulary", "samples"])
+    return pd.DataFrame([[*cells.values()] for cells in found.values()], index, columns).sort_index()
+
+
+def not_run(done: Finished, sizes: Sequence[int]) -> str:
+    """Those of these vocabularies with which no model was trained, in one line."""
+    trained = {run.record["vocab_size"] for run, _ in _models(done)}
+    return ", ".join(f"{size:,}" for size in sizes if size not in trained) or "none"
+
+
+def _models(done: Finished) -> list[tuple[FinishedRun, list[FinishedRun]]]:
+    """Each training, and what measured it, one run for each seed: rows of the grid measure themselves."""
+    starts = sorted({name.rpartition("seed-")[0] for name in done if name.startswith(ROWS)})
+    seeds = [[*seeds_of(done, start).values()] for start in starts]
+    full_size = [(done[FULL_SIZE], [done[f"{MODEL_MEASURED}{FULL_SIZE}"]])] if FULL_SIZE in done else []
+    return [*((runs[0], runs) for runs in seeds), *full_size]
+
+
+def _gained(done: Finished, alone: FinishedRun, measured: Sequence[FinishedRun], part: str) -> str:
+    gains = [resampled(done, alone, part).minus(resampled(done, run, part)) for run in measured]
+    return f"{over_seeds(gains).interval:+.3f}"
+
+
+def if_it_copied(alone: FinishedRun, measured: Sequence[FinishedRun]) -> Mapping[str, float]:
+    """Accuracy and perplexity over all tokens, mean over the seeds, of models that copy what they are shown.
+
+    The masks are those of segmentation alone, whose scores say how many tokens there are and how many it copied.
+    """
+    known, sums = alone.metrics[PART], sums_of(alone, "bits.csv", PART).sum(numeric_only=True)
+    tokens = sums.nats / np.log(known["perplexity"])
+    copied = known["accuracy"] * tokens - sums.right
+    each = [sums_of(run, "bits.csv", PART).sum(numeric_only=True) for run in measured]
+    return {
+        "accuracy": float(np.mean([(copied + one.right) / tokens for one in each])),
+        "perplexity": float(np.mean([metrics.perplexity(one.nats / tokens) for one in each])),
+    }
