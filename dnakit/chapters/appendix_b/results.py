@@ -251,7 +251,7 @@ def draw_by_cost(done: Finished) -> Figure | None:
     measures = {TASKS[task]: measure for task, measure in MEASURES.items()}
     for task, axes in grid.axes_dict.items():
         axes.set_ylabel(measures[task])
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if np.ptp(np.log10(axes.get_xlim())) < 2 else (1,)))
         axes.xaxis.set_major_formatter("{x:,g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
     sns.move_legend(grid, "upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, title=None)
