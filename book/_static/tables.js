@@ -3,10 +3,10 @@
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {
-  const inBrackets = /[[(][^\])]*[\])]/g;
+  const interval = /[[(][^\])]*[\])]|-?[\d.,]+%? to -?[\d.,]+%?/g;
   document.querySelectorAll(".dnakit-table td:not(.dnakit-long)").forEach((cell) => {
     if (cell.childElementCount === 0) {
-      cell.textContent = cell.textContent.replace(inBrackets, (interval) => interval.replace(/ /g, "\u00a0"));
+      cell.textContent = cell.textContent.replace(interval, (found) => found.replace(/ /g, "\u00a0"));
     }
   });
   document.querySelectorAll(".dnakit-scroll").forEach((frame) => {
