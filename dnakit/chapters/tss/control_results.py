@@ -1,6 +1,7 @@
 """Tables of chapter 3 that say how far its numbers can be trusted: ties of the rule, neighbours, differences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -8,14 +9,14 @@ from dnakit.chapters.tss.parameters import PROMOTERS, TABLE_5_2, TABLE_DROPOUT
 from dnakit.chapters.tss.results import INTERVAL, interval_of_test, promoters_tested, separates
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.intervals import Interval, difference, wilson
-from dnakit.report.tables import indexed
+from dnakit.report.tables import MISSING, indexed
 
 OTHERS = {  # columns of `ties` by method: the expectation of a rule with other halves, or without words
     "rule-5000": "5,000 bases before",
     "rule-seamless": "no seam",
     "no-words": "no words",
 }
-OPEN = "open"
+OPEN, OVER = "open", "minus promoters"
 
 
 def ties(done: Finished) -> pd.DataFrame:
@@ -48,7 +49,8 @@ def of_separated(done: Finished) -> Finished:
 def separated(done: Finished) -> pd.DataFrame:
     """By what a model was trained on: exact accuracy on promoters that it has not seen, mean over its seeds.
 
-    The interval is Wilson's of the mean accuracy; n is the number of those promoters.
+    The interval is Wilson's of the mean accuracy; n is the number of those promoters. Beside it the difference to the
+    training on promoters; its interval takes the two as independent.
     """
     if not done.only(separates):  # the training on promoters alone separates nothing
         return pd.DataFrame()
@@ -56,10 +58,20 @@ def separated(done: Finished) -> pd.DataFrame:
     for run in of_separated(done).values():
         rows.setdefault(_trained_on(run), []).append(run)
     table = {name: _over_seeds(each) for name, each in rows.items()}
+    for name, row in table.items():
+        row[OVER] = MISSING if name == "promoters" else _apart(row, table["promoters"])
     return pd.DataFrame.from_dict(table, orient="index").rename_axis("trained on")
 
 
-def _over_seeds(seeds: list[FinishedRun]) -> dict[str, int | float | str]:
+def _apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """The accuracy of one row minus that of the other, with its interval."""
+    shares, counts = ([row[column] for row in (one, other)] for column in ("accuracy", "promoters"))
+    around = [wilson(share, count) for share, count in zip(shares, counts, strict=True)]
+    low, high = difference(shares[0], around[0], shares[1], around[1])
+    return f"{shares[0] - shares[1]:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def _over_seeds(seeds: list[FinishedRun]) -> dict[str, Any]:
     accuracies = [run.metrics.get("promoters", run.metrics["test"])["accuracy"] for run in seeds]
     windows, mean = seeds[0].record["windows"], sum(accuracies) / len(accuracies)
     promoters = sum(windows.values()) if "promoters" in seeds[0].metrics else promoters_tested(seeds[0])

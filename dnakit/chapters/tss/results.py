@@ -183,14 +183,14 @@ def _curves(data: pd.DataFrame, y: str, label: str, col: str) -> sns.FacetGrid:
 def control(done: Finished) -> pd.DataFrame:
     """Exact accuracy in the thesis's protocol of the rule and of trained models: on promoters, shuffled, random DNA.
 
-    Of promoters, on those that a model was not trained on.
+    Of promoters, on those that a model was not trained on. Of the rule, the expectation over all possible boundaries.
     """
     columns = {}
     for run in done.only(_is_evaluation).values():
         if run.record["main"]:
             found = scores(run)["thesis"]
             columns[run.record["kind"]] = {
-                title: found[method]["accuracy"] for method, title in CONTROLS.items() if method in found
+                title: exact(done, run, method)[0] for method, title in CONTROLS.items() if method in found
             }
     return pd.DataFrame(columns, columns=list(KINDS)).rename_axis("method")
 
@@ -200,11 +200,9 @@ def control_with_intervals(done: Finished) -> pd.DataFrame:
     shown = control(done)
     for run in done.only(_is_evaluation).values():
         if run.record["main"]:
-            kind, found = run.record["kind"], scores(run)["thesis"]
+            kind = run.record["kind"]
             rows = [
-                str(wilson(found[method]["accuracy"], evaluated(done, run, method)))
-                for method, title in CONTROLS.items()
-                if title in shown.index
+                str(wilson(*exact(done, run, method))) for method, title in CONTROLS.items() if title in shown.index
             ]
             shown.insert(list(shown.columns).index(kind) + 1, f"{kind}, {INTERVAL}", rows)
     return shown
@@ -244,33 +242,46 @@ def _measures(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def table_5_2(done: Finished) -> pd.DataFrame:
-    """Table 5.2: accuracy of the same methods on every organism, in the thesis's protocol and in the fair task."""
+    """Table 5.2: accuracy of the same methods on every organism, in the thesis's protocol and in the fair task.
+
+    With 95% intervals, by the number of different promoters.
+    """
     rows = []
     for species, run in _organisms(done):
-        found = scores(run)
-        thesis, fair_task = found["thesis"], found["fair"]
-        accuracy, promoters = thesis[TABLE_5_2]["accuracy"], evaluated(done, run, TABLE_5_2)
+        own = exact(done, run, TABLE_5_2)
         rows.append(
             {
                 "species": species,
-                "accuracy": accuracy,
-                "promoters": promoters,
-                INTERVAL: str(wilson(accuracy, promoters)),
-                "random positions": thesis["random-positions"]["accuracy"],
-                "rule": thesis["rule"]["accuracy"],
-                "same model, fair": fair_task[TABLE_5_2]["accuracy"],
-                "fair": fair_task["fair-nuclear"]["accuracy"],
-                "fair, other": fair_task["fair-other-nuclear"]["accuracy"],
+                "accuracy": with_interval(*own),
+                "promoters": own[1],
+                "random positions": with_interval(*exact(done, run, "random-positions")),
+                "rule": with_interval(*exact(done, run, "rule")),
+                "same model, fair": with_interval(*exact(done, run, TABLE_5_2, "fair")),
+                "fair": with_interval(*exact(done, run, "fair-nuclear", "fair")),
+                "fair, other": with_interval(*exact(done, run, "fair-other-nuclear", "fair")),
             }
         )
     return indexed(rows, "species")
 
 
-def evaluated(done: Finished, run: FinishedRun, method: str) -> int:
-    """How many different windows of an evaluation a method of the thesis's protocol is evaluated on."""
-    own = method in run.metrics["test_only"]["thesis"]
+def with_interval(share: float, count: int) -> str:
+    """A share of so many different windows with its 95% interval, such as ``0.793 [0.67, 0.88]``."""
+    low, high = wilson(share, count)
+    return f"{share:.3f} [{low:.2f}, {high:.2f}]"
+
+
+def exact(done: Finished, run: FinishedRun, method: str, task: str = "thesis") -> tuple[float, int]:
+    """Exact accuracy of a method in an evaluation, and on how many different windows.
+
+    Of the rule, the expectation over all possible boundaries, which the run ``rule-ties`` of the same windows has.
+    """
+    if method.startswith("rule"):
+        ties = done[f"rule-ties-{run.name.removeprefix('on-')}"].metrics
+        return ties[method]["expected"], ties["promoters"]
+    own = method in run.metrics["test_only"][task]
     windows = done[method].record["windows"]["test"] if own else run.record["windows"]
-    return min(windows, scores(run)["thesis"][method]["samples"])
+    found = scores(run)[task][method]
+    return found["accuracy"], min(windows, found["samples"])
 
 
 def errors(done: Finished) -> pd.DataFrame:
