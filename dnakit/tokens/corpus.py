@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -109,12 +109,16 @@ def check(corpora: Iterable[CorpusParameters]) -> None:
     DnakitError
         As `prepare` would.
     """
-    seen: list[dict[str, Any]] = []
-    for corpus in corpora:
-        asked = corpus.model_dump(exclude={"tokenization", "vocab_size", "resamplings"})
-        if asked not in seen and not store.path_of(SHELF, corpus_key(corpus)).exists():
-            seen.append(asked)
+    missing = [corpus for corpus in corpora if not store.path_of(SHELF, corpus_key(corpus)).exists()]
+    alike = {"genomes", "tokenization", "vocab_size", "resamplings"}
+    largest = {each.model_dump_json(exclude=alike): each for each in sorted(missing, key=lambda each: each.genomes)}
+    try:
+        for corpus in largest.values():
             _choose(corpus)
+    except DnakitError:
+        for corpus in missing:
+            _choose(corpus)  # the first that fails says it, as when all are made in turn
+        raise
 
 
 def documents(parameters: CorpusParameters) -> Iterator[Record]:
