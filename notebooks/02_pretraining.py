@@ -314,9 +314,9 @@ prose(
 
 # %% [markdown]
 # What is then left of Table 5.1 for a model to explain? The 9-mer row of the grid (see *The grid at equal samples*) is
-# trained with these vocabularies too, on 30,000 samples each. It was never asked to copy. So the table gives it the scores
-# that it would have *if it copied*: every token that it is shown, and its own answer where a token is masked. The full-size
-# row stands below it.
+# trained with these vocabularies too, on 30,000 samples each. It was never asked to copy. So it is scored *with copying*: a
+# predictor names every token that it is shown, and asks the model where a token is masked. The perplexity counts the masked
+# tokens alone, so it is the lowest that a copying model could have. The full-size row stands below it.
 
 # %% tags=["remove-input"]
 show(
@@ -332,8 +332,8 @@ show(
 of_words = by_vocabulary.of_vocabularies(recorded or here)
 largest = by_vocabulary.table(of_words).xs(alone.index[-1])  # the rows of the largest vocabulary, by samples
 prose(
-    "With a vocabulary of {size:,} a model has to learn much before it has the thesis's numbers. After {few:,} samples it would "
-    "have an accuracy of {accuracy[0]} and a perplexity of {perplexity[0]}; after {many:,} samples, about the thesis's number, from "
+    "With a vocabulary of {size:,} a model has to learn much before it has the thesis's numbers. After {few:,} samples copying with "
+    "it has an accuracy of {accuracy[0]} and a perplexity of {perplexity[0]}; after {many:,} samples, as many as the thesis's, from "
     "informed weights, {accuracy[1]} and {perplexity[1]}. With a vocabulary of {small:,} segmentation alone has a lower perplexity than "
     "the thesis's model. Whether its model learned much or had short tokens, its numbers do not say. No model was trained yet with "
     "a vocabulary of: {missing}.",
@@ -428,6 +428,11 @@ prose(
 # These rows saw unequal numbers of samples. *The grid at equal samples*, below, compares them. The masked tokens of the same genomes. A lookup guesses a 9-mer token from what stands around it in the training
 # genomes. Lookups *as seen* do not know the bases that the masks hide from a model; the others know all neighbours. They are
 # scored on the very masks that the 9-mer models are scored on.
+#
+# *Neighbours* is the token that stood most often between the same two tokens. *12 bp* looks for the same 12 bases on either
+# side, wherever they stand in the training genomes, and takes the token that stood there most often. Where there is no such
+# place it looks for 8 bases on either side, then 6, then for 12 on one side, and then for the neighbours. It is told how long
+# the masked token is, which a model often, but not always, knows from the visible tokens.
 
 # %% tags=["remove-input"]
 show(

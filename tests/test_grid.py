@@ -233,10 +233,10 @@ def test_the_results_are_those_of_the_runs():
 def test_scores_of_models_that_copy_are_those_of_segmentation_alone_where_they_name_the_same():
     done = recorded(NOTEBOOK)
     alone, row = done["grid-segmentation-9-mer"], done["grid-longformer-9-mer-mlm-seed-1"]
-    same = vocabularies.if_it_copied(alone, [alone])
+    same = vocabularies.with_copying(alone, [alone])
     for name, value in same.items():
         assert value == pytest.approx(alone.metrics["near"][name])
-    model, near = vocabularies.if_it_copied(alone, [row]), row.metrics["near"]
+    model, near = vocabularies.with_copying(alone, [row]), row.metrics["near"]
     copied = near["copy_accuracy"] + 0.12 * near["masked_accuracy"]  # other masks of the same genomes
     assert model["accuracy"] == pytest.approx(copied, abs=0.005)
     assert model["accuracy"] > same["accuracy"]

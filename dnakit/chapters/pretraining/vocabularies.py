@@ -1,8 +1,9 @@
 """How much the vocabulary decides: the 9-mer row of the grid with vocabularies of several sizes, from finished runs.
 
 The thesis prints accuracy and perplexity over all tokens. A model of the grid was trained on the selected tokens alone
-and does not copy what it is shown. So its scores over all tokens are those that it would have *if it copied*: each
-token that it is shown, and its own answers where a token is masked. Segmentation alone is scored in the same way.
+and does not copy what it is shown. So it is scored *with copying*: a predictor names each token that it is shown, and
+asks the model where a token is masked. Its perplexity counts the masked tokens alone, and so is the lowest that a
+copying model could have. Segmentation alone is scored in the same way.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ from dnakit.tokens.parameters import HELD_OUT
 
 PART = "near"  # like the thesis's validation genomes: most have relatives in training
 BASES, RIGHT, MODEL = "bases per token", "masked tokens right", "model"
-ACCURACY, PERPLEXITY = "accuracy, if it copied", "perplexity, if it copied"
+ACCURACY, PERPLEXITY = "accuracy, copying with", "perplexity, copying with"
 ROWS = (f"{PREFIX}{NINE_MER}-seed-", WORDS)  # begin the names of the models of the grid
 SEGMENTED = f"{PREFIX}{SEGMENTATION}9-mer"
 
@@ -36,11 +37,11 @@ def of_vocabularies(done: Finished) -> Finished:
 
 
 def table(done: Finished) -> pd.DataFrame:
-    """By vocabulary and samples what a model gained, and its scores if it copied, beside segmentation alone."""
+    """By vocabulary and samples what a model gained, and its scores with copying, beside segmentation alone."""
     found: dict[tuple[int, int], dict[tuple[str, str], object]] = {}
     for trained, measured in _models(done):
         alone = alone_of(done, trained)
-        known, scores = alone.metrics[PART], if_it_copied(alone, measured)
+        known, scores = alone.metrics[PART], with_copying(alone, measured)
         right = over_seeds([named_right(done, run, PART) for run in measured]).interval
         found[trained.record["vocab_size"], trained.samples_seen] = {
             ("words", BASES): f"{known['bases_per_token']:.2f}",
@@ -78,8 +79,8 @@ def _gained(done: Finished, alone: FinishedRun, measured: Sequence[FinishedRun],
     return f"{over_seeds(gains).interval:+.3f}"
 
 
-def if_it_copied(alone: FinishedRun, measured: Sequence[FinishedRun]) -> Mapping[str, float]:
-    """Accuracy and perplexity over all tokens, mean over the seeds, of models that copy what they are shown.
+def with_copying(alone: FinishedRun, measured: Sequence[FinishedRun]) -> Mapping[str, float]:
+    """Accuracy and perplexity over all tokens of copying with models, mean over their seeds.
 
     The masks are those of segmentation alone, whose scores say how many tokens there are and how many it copied.
     """
