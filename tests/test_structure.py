@@ -42,6 +42,7 @@ MAY_IMPORT = {
 LIBRARY = BASE | {"store", "run", "metrics", "data", "tokens", "models", "training", "report"}
 FROM_EARLIER = {"runs", "parameters", "starts"}  # what a chapter may use of an earlier one
 HEAVY = {"torch", "transformers", "sklearn", "scipy", "matplotlib", "seaborn", "captum", "datasets", "papermill"}
+HEAVY |= {"numba"}
 
 
 def modules():

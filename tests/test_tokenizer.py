@@ -1,15 +1,21 @@
 """Words and tokens: equality with the tokenizers library, round trips, the policy on letters."""
 
 import itertools
+import json
+import os
+import pickle
 import subprocess
 import sys
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dnakit.data import bases
 from dnakit.project import DnakitError
 from dnakit.tokens.encoding_table import EncodingTable
 from dnakit.tokens.tokenizer import (
@@ -59,11 +65,34 @@ def test_every_length_modulo_k_and_long_sequences_equal_the_library(tokenizers, 
         assert tokenizer.encode_sequence(text).tolist() == tokenizer(text, add_special_tokens=False).input_ids
 
 
+@cache
+def small_tokenizer(k: int) -> DnaTokenizer:
+    return train_tokenizer([known_words(random_dna(3_000, k), k)], 60 + 40 * k, k)
+
+
+@pytest.mark.parametrize("k", range(1, 13))
+@given(
+    length=st.integers(0, 2_000),
+    seed=st.integers(0, 99),
+    changed=st.lists(st.tuples(st.integers(0, 1_999), st.sampled_from(LETTERS)), max_size=20),
+)
+@settings(max_examples=30, deadline=None)
+def test_words_of_any_length_are_encoded_as_the_library_does(k, length, seed, changed):
+    letters = list(random_dna(length, seed).decode())
+    for place, letter in changed:
+        letters[place : place + 1] = letter if place < length else []
+    text = "".join(letters)
+    expected = small_tokenizer(k).backend_tokenizer.encode(text, add_special_tokens=False).ids
+    assert small_tokenizer(k).encode_sequence(text).tolist() == expected
+    together = small_tokenizer(k).encode_sequences([text, text[: k // 2], text[1:]])
+    assert together[0].tolist() == expected
+
+
 def test_pieces_join_to_the_encoding_of_the_whole(tokenizers, monkeypatch):
     sequence = random_dna(10_000, 5) + b"NNN" + random_dna(77, 6)
-    whole = tokenizers[9].encode_sequence(sequence)
-    monkeypatch.setattr("dnakit.tokens.encoding_table.PIECE_WORDS", 50)
-    assert (tokenizers[9].encode_sequence(sequence) == whole).all()
+    monkeypatch.setattr("dnakit.tokens.encoding_table.PIECE", 455)
+    pieces = EncodingTable(tokenizers[9], 9).encode(sequence)
+    assert (pieces == tokenizers[9].encode_sequence(sequence)).all()
 
 
 @pytest.mark.parametrize("k", [1, 6, 9, 11, None])
@@ -76,8 +105,9 @@ def test_sequences_together_are_encoded_as_one_by_one(tokenizers, k, texts):
 
 
 def test_reads_and_genomes_together_are_encoded_as_one_by_one(tokenizers, monkeypatch):
-    monkeypatch.setattr("dnakit.tokens.encoding_table.PIECE_WORDS", 100)
+    monkeypatch.setattr("dnakit.tokens.encoding_table.TOGETHER", 4)
     sequences = [random_dna(length, length) for length in (170, 171, 8, 5_000, 0, 900, 901, 170, 9)]
+    sequences += [random_dna(70_000, 1), b"", sequences[0][:60] + b"NNN" + sequences[1], sequences[0]]
     together = tokenizers[9].encode_sequences(iter(sequences))
     assert [ids.tolist() for ids in together] == [tokenizers[9].encode_sequence(each).tolist() for each in sequences]
 
@@ -91,21 +121,59 @@ def test_ids_do_not_depend_on_what_was_encoded_before(tokenizers, monkeypatch, s
     for length in (6, 12, 7, 600, 6_000, 60_000):
         sequence = random_dna(length, length)
         assert table.encode(sequence).tolist() == tokenizer(sequence.decode(), add_special_tokens=False).input_ids
+    assert (table.known == table.numbers - 1) == (share == 0)
 
 
-def test_words_of_reads_that_are_forgotten_are_learned_again(tokenizers, monkeypatch):
-    monkeypatch.setattr("dnakit.tokens.encoding_table.MOST_WRITTEN", 30)
-    table, reads = EncodingTable(tokenizers[9], 9), [random_dna(length, length) for length in range(100, 150)]
-    for read in [*reads, *reads]:
-        assert table.encode(read).tolist() == tokenizers[9](read.decode(), add_special_tokens=False).input_ids
-        assert len(table.written) <= 30
+@pytest.mark.parametrize("k", [9, 11])
+def test_threads_may_share_a_tokenizer(tokenizers, k):
+    """Readers and writers of one table that grows; Python is made to change threads as often as it can."""
+    texts = [random_dna(length, length) + b"N" + random_dna(length, 7) for length in range(60, 360)]
+    expected = [tokenizers[k].encode_sequence(text).tolist() for text in texts]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(5):
+            table = EncodingTable(tokenizers[k], k)
+            with ThreadPoolExecutor(8) as threads:
+                assert [ids.tolist() for ids in threads.map(table.encode, texts)] == expected
+    finally:
+        sys.setswitchinterval(interval)
 
 
-def test_a_table_of_other_words_than_the_tokenizer_s(tokenizers):
-    """What a word of four letters, as at the end of a sequence, becomes."""
-    found = EncodingTable(tokenizers[9], 4).lookup(np.arange(4**4))
+def test_what_was_returned_stays_as_it_is(tokenizers):
+    texts = [random_dna(170, seed) for seed in range(50)]
+    kept = [tokenizers[9].encode_sequence(text) for text in texts]
+    before = [ids.tolist() for ids in kept]
+    for ids in kept[::2]:
+        ids[:] = 0
+    assert [ids.tolist() for ids in kept[1::2]] == before[1::2]
+    assert [tokenizers[9].encode_sequence(text).tolist() for text in texts] == before
+
+
+def test_a_vocabulary_that_sixteen_bits_do_not_number(monkeypatch):
+    """The same ids from rows of 32 bits, as for more than 65,536 tokens."""
+    tokenizer, text = small_tokenizer(6), random_dna(500, 1) + b"N"
+    expected = tokenizer.encode_sequence(text).tolist()
+    monkeypatch.setattr(DnaTokenizer, "__len__", lambda self: 1 << 17)
+    table = EncodingTable(tokenizer, 6)
+    assert table.rows.dtype == np.int32
+    assert table.encode(text).tolist() == expected
+
+
+def test_what_a_word_of_four_letters_becomes(tokenizers):
+    """As at the end of a sequence, where words are shorter."""
+    found = EncodingTable(tokenizers[9], 9).lookup(np.arange(4**4), 4)
     for number, word in enumerate(map("".join, itertools.product("ACGT", repeat=4))):
         assert found[number][found[number] > 0].tolist() == tokenizers[9].encode_sequence(word).tolist()
+
+
+def test_looked_up_words_have_the_shape_of_their_numbers(tokenizers):
+    numbers = np.random.default_rng(0).integers(0, 4**11, (3, 4))
+    found = EncodingTable(tokenizers[11], 11).lookup(numbers, 11)
+    assert found.shape[:2] == (3, 4)
+    for row, number in zip(found.reshape(12, -1), numbers.ravel(), strict=True):
+        assert tokenizers[11].token_lengths()[row].sum() == 11
+        assert (tokenizers[11].encode_sequence(bases.letters(bases.kmer_codes(number, 11))) == row[row > 0]).all()
 
 
 def test_encoding_costs_what_the_sequence_costs(tokenizers):
@@ -195,6 +263,33 @@ def test_saving_and_loading_changes_nothing(tokenizers, tmp_path, k):
     sequence = random_dna(500, 4) + b"nnRa"
     assert loaded.word_length == k
     assert (loaded.encode_sequence(sequence) == tokenizers[k].encode_sequence(sequence)).all()
+
+
+def test_a_tokenizer_in_use_can_be_pickled(tokenizers):
+    text = random_dna(300, 2) + b"n"
+    expected = tokenizers[9].encode_sequence(text)
+    assert (pickle.loads(pickle.dumps(tokenizers[9])).encode_sequence(text) == expected).all()
+
+
+@pytest.mark.slow
+def test_forked_processes_encode_and_who_does_not_encode_compiles_nothing(tokenizers, tmp_path):
+    """Where the package and the user's folders cannot be written to."""
+    tokenizers[9].save_pretrained(tmp_path)
+    texts = [random_dna(length, length).decode() for length in range(100, 140)]
+    code = (
+        "import multiprocessing, sys\n"
+        "from pathlib import Path\n"
+        "from dnakit.tokens.tokenizer import load_tokenizer\n"
+        f"tokenizer = load_tokenizer(Path({str(tmp_path)!r}))\n"
+        "def encoded(text): return tokenizer.encode_sequence(text).tolist()\n"
+        "assert 'numba' not in sys.modules\n"
+        f"texts = {texts!r}\n"
+        "encoded(texts[0])\n"
+        "with multiprocessing.get_context('fork').Pool(2) as pool: print(pool.map(encoded, texts))"
+    )
+    environment = os.environ | {"HOME": "/nowhere", "NUMBA_CACHE_DIR": "/nowhere", "TOKENIZERS_PARALLELISM": "false"}
+    done = subprocess.run([sys.executable, "-Bc", code], capture_output=True, text=True, check=True, env=environment)
+    assert json.loads(done.stdout) == [tokenizers[9].encode_sequence(text).tolist() for text in texts]
 
 
 def test_an_empty_folder_is_one_clear_error(tmp_path):

@@ -1,203 +1,210 @@
-"""The encodings of all words of k letters, to be looked up by word number: what makes `DnaTokenizer` fast.
+"""The encodings of all words of up to k letters, to be looked up by word number: what makes `DnaTokenizer` fast.
 
 BPE works inside words, so the tokens of a word never depend on its neighbours, and a sequence is encoded by looking up
-its words. A word's number has the base 4 and the digits A = 0, C = 1, G = 2, T = 3.
+its words, in one compiled loop. A word's *number* has the base 4 and the digits A = 1, C = 2, G = 3, T = 4: without a
+digit 0, words of all lengths have numbers of their own, from 1 on and without gaps.
 """
 
 import itertools
-import struct
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tokenizers import Tokenizer, pre_tokenizers
 
 from dnakit.data import bases
-from dnakit.data.bases import ALPHABET, CODES, UNKNOWN
+from dnakit.data.bases import CODES, UNKNOWN
 
 if TYPE_CHECKING:
     from dnakit.tokens.tokenizer import DnaTokenizer
 
-FULL_TABLE = 9  # up to this k all 4^k words are encoded at once when a share of them has appeared
+LONGEST_TABLE = 12  # words of up to 12 letters have 22 million numbers; longer words go through the library each time
+FULL_TABLE = 9  # up to this k a table has a row for each number, and is filled when a share of all words has appeared
 FULL_FROM = 1 / 8  # the share
-LONGEST_TABLE = 12  # 4^12 words take 67 MB of index; longer words go through the library each time
-PIECE_WORDS = 1 << 12  # words handled at a time: what is computed of them fits the processor's cache
-SHORT = 1_000  # letters of a sequence that is faster encoded with others than alone
-TOGETHER = 256  # sequences encoded together
-MOST_OTHERS = 100_000  # encodings kept of words with unknown letters, and of words shorter than k
-ALONE = 400  # letters of a sequence whose words are found one by one: a call of numpy costs as much as 20 words
-MOST_WRITTEN = 1 << 19  # words kept as they are written, at most about 90 MB
+PIECE = 1 << 16  # letters encoded at a time: what is computed of them fits the processor's cache
+TOGETHER = 128  # short sequences encoded together
 
-_CODE_OF_LETTER = CODES.tobytes()
-_LETTER_OF_CODE = bytes.maketrans(bytes(range(5)), ALPHABET + b"N")
+_DIGITS = CODES.astype(np.int64) + 1
+_DIGITS[CODES == UNKNOWN] = 4 ** (LONGEST_TABLE + 1)  # the number of no word is as large
+_NORMAL = bases.letters(CODES)  # A, C, G, T or N, of each letter
+_NUMERALS = bytes.maketrans(b"ACGT", b"0123")
+_LEARNING = threading.Lock()  # one thread at a time writes into tables
+
+
+class _Scratch(threading.local):
+    """Room for the token ids of a piece, in each thread: a new array at each call takes a tenth of a read's time."""
+
+    def __init__(self) -> None:
+        self.ids = np.empty(PIECE + LONGEST_TABLE, np.int32)
+
+
+_SCRATCH = _Scratch()
 
 
 class EncodingTable:
-    """A table of words that fills as they appear.
+    """A table of words that fills as they appear, so that a small job does not pay for all of them.
 
-    The library encodes a word when it first appears, so that a small job does not pay for all of them. Of k up to 9,
-    all are encoded as soon as an eighth of them has appeared: word by word the library is slow.
+    The library encodes a word when it first appears. A thread may read while another one writes: the loop holds
+    Python's lock, and a row is whole before it is referred to.
     """
 
     def __init__(self, tokenizer: "DnaTokenizer", k: int) -> None:
-        self.tokenizer, self.k = tokenizer, k
-        # The same BPE without the normalizer, which takes most of the library's time: letters are normal here.
-        self.library = Tokenizer(tokenizer.backend_tokenizer.model)
-        self.library.pre_tokenizer = pre_tokenizers.FixedLength(length=k)
-        self.token_lengths = tokenizer.token_lengths()
-        # float32 multiplies matrices three times as fast as int32, and is exact below 2^24 = 4^12.
-        self.powers = 4 ** np.arange(k - 1, -1, -1, dtype=np.float32)
-        self.row = np.zeros(4**k, np.int32)  # of each word in `tokens`; 0 while it is unknown
-        self.tokens = np.zeros((1, 1), np.int32)  # one row a word, filled up with 0: <cls> encodes no bases
-        self.known = 1  # rows of `tokens` in use, the first of them by no word
-        self.full = False  # then a word's row in `tokens` is its number, and `row` is empty
-        self.others: dict[bytes, np.ndarray] = {}  # words with unknown letters, and words shorter than k
-        self.shorter: dict[int, EncodingTable] = {}  # tables of words shorter than k
-        self.written: dict[bytes, bytes] = {}  # token ids of words of short sequences, both as they lie in memory
-        self.formats: dict[int, str] = {}  # of `struct`, which cuts a sequence into words, by its length
-
-    def lookup(self, numbers: np.ndarray) -> np.ndarray:
-        """Token ids of words by number, filled up with zeros, shape (*numbers.shape, most tokens of a word)."""
-        if not self.full:
-            rows = self.row.take(numbers)
-            if np.count_nonzero(rows) == rows.size:
-                return self.tokens.take(rows, 0)
-            self._learn(np.unique(numbers[rows == 0]))
-        return self.tokens.take(numbers if self.full else self.row.take(numbers), 0)
+        self.k, self.piece = k, PIECE // k * k
+        self.numbers = _number_of_first(k + 1)
+        by_number = k <= FULL_TABLE
+        # A row is the number of a word's tokens, 0 while it is unknown, and then the tokens. Row 0 is of no word.
+        kind = np.uint16 if len(tokenizer) <= 1 << 16 else np.int32
+        self.rows = np.zeros((self.numbers if by_number else 1, 2), kind)
+        self.index = np.zeros(0 if by_number else self.numbers, np.int32)  # row of each number; empty: the number
+        self.known = 0  # words
+        self.model = tokenizer.backend_tokenizer.model
+        self._write = _compiled(k, self.rows.dtype)
 
     def encode(self, letters: bytes) -> np.ndarray:
         """Token ids of letters of either case, the first of which begins a word; int32."""
-        length = len(letters)
-        if length <= ALONE:
-            words = struct.unpack(self.formats.get(length) or self._format(length), letters)
-            try:
-                return np.frombuffer(bytearray().join(map(self.written.__getitem__, words)), np.int32)
-            except KeyError:
-                self._write(words)
-                return self.encode(letters)
-        step = PIECE_WORDS * self.k
-        if length <= step:
-            return self._encode(letters.translate(_CODE_OF_LETTER))
-        return np.concatenate([self.encode(letters[start : start + step]) for start in range(0, len(letters), step)])
+        if len(letters) > self.piece:
+            return np.concatenate([self.encode(piece) for piece in bases.kmers(letters, self.piece)])
+        ids = _SCRATCH.ids
+        end = self._write(letters, self.index, self.rows, ids, 0)
+        return ids[:end].copy() if end >= 0 else self._completed(letters, ids[:~end])
 
     def encode_together(self, sequences: list[bytes]) -> list[np.ndarray]:
-        """`encode` of each; all at once, unless one of them is long."""
-        sizes = np.array([len(each) for each in sequences], np.int64)
-        if sizes.max() > SHORT:
+        """`encode` of each; all into one array, unless they are long."""
+        size = sum(map(len, sequences))
+        if size > self.piece:
             return [self.encode(each) for each in sequences]
-        filling = [b"A" * missing for missing in range(self.k)]  # of last words, which are replaced below
-        letters = b"".join([each + filling[-len(each) % self.k] for each in sequences])
-        words = np.frombuffer(letters.translate(_CODE_OF_LETTER), np.uint8).reshape(-1, self.k)
-        ends = np.cumsum(-(-sizes // self.k))
-        tokens = self._lookup_words(words)
-        for length in set((sizes % self.k).tolist()) - {0}:
-            rows = ends[sizes % self.k == length] - 1
-            tokens = _replaced(tokens, rows, self._shorter(length)._lookup_words(words[rows, :length]))
-        flat = tokens.ravel()
-        places = _places(flat)
-        ids = flat[places]
-        bounds = [0, *np.searchsorted(places, ends * tokens.shape[1]).tolist()]
-        return [ids[start:end] for start, end in itertools.pairwise(bounds)]
+        ids, found, start = np.empty(size + self.k, np.int32), [], 0
+        for letters in sequences:
+            end = self._write(letters, self.index, self.rows, ids, start)
+            if end >= 0:
+                found.append(ids[start:end])
+                start = end
+            else:
+                found.append(self._completed(letters, ids[start:~end]))
+        return found
 
-    def _format(self, length: int) -> str:
-        """How `struct` cuts a sequence of so many letters into words, of which the last may be shorter."""
-        whole, tail = divmod(length, self.k)
-        self.formats[length] = f"={f'{self.k}s' * whole}{f'{tail}s' if tail else ''}"
-        return self.formats[length]
+    def lookup(self, numbers: np.ndarray, length: int) -> np.ndarray:
+        """Token ids of words of one length, at most k, filled up with zeros.
 
-    def _write(self, words: tuple[bytes, ...]) -> None:
-        """Keep the token ids of these words as they are written."""
-        if len(self.written) + len(words) > MOST_WRITTEN:
-            self.written.clear()
-        unknown = list(set(words) - self.written.keys())
-        self.written |= zip(unknown, map(np.ndarray.tobytes, self.encode_together(unknown)), strict=True)
+        Parameters
+        ----------
+        numbers : np.ndarray of int
+            Of the words, as `bases.kmer_numbers` gives them.
+        length : int
+            Letters of a word.
 
-    def _encode(self, codes: bytes) -> np.ndarray:
-        """Token ids of the letters of these codes."""
-        whole = len(codes) // self.k * self.k
-        words, tail = np.frombuffer(codes, np.uint8, whole).reshape(-1, self.k), codes[whole:]
-        flat = self._lookup_words(words).ravel()
-        ids = flat[_places(flat)]
-        return np.concatenate([ids, self._encode_other(tail)]) if tail else ids
+        Returns
+        -------
+        np.ndarray
+            Shape (*numbers.shape, most tokens of a word).
+        """
+        own = numbers + _number_of_first(length)
+        missing = np.unique(numbers[self._rows_of(own)[..., 0] == 0])
+        for start in range(0, len(missing), 1000):
+            codes = bases.kmer_codes(missing[start : start + 1000], length)
+            self._learn(bases.kmers(bases.letters(codes), length))
+        return self._rows_of(own)[..., 1:]
 
-    def _numbers(self, words: np.ndarray) -> np.ndarray:
-        """Numbers of words of known letters."""
-        return words.astype(np.float32).dot(self.powers).astype(np.int32)
+    def _rows_of(self, numbers: np.ndarray) -> np.ndarray:
+        rows = self.index[numbers] if len(self.index) else numbers
+        return self.rows[rows]
 
-    def _lookup_words(self, words: np.ndarray) -> np.ndarray:
-        """`lookup` of words given as codes, shape (words, k); the library encodes those with unknown letters."""
-        if UNKNOWN not in words.tobytes():
-            return self.lookup(self._numbers(words))
-        known = words.max(1, initial=0) < UNKNOWN
-        tokens = np.zeros((len(words), self.k), np.int32)  # no word has more tokens than letters
-        found = self.lookup(self._numbers(words[known]))
-        tokens[known, : found.shape[1]] = found
-        others = words[~known]
-        _, first, which = np.unique(bases.kmer_numbers(others, 5), return_index=True, return_inverse=True)
-        encoded = [self._encode_other(word.tobytes()) for word in others[first]]
-        tokens[~known] = _filled(encoded, self.k)[which]
-        return tokens
+    def _completed(self, letters: bytes, ids: np.ndarray) -> np.ndarray:
+        """The same ids with tokens where the loop left marks, for want of a row; see `_compiled`."""
+        marks = np.flatnonzero(ids < 0)
+        normal = letters.translate(_NORMAL)
+        words = [normal[start : start + self.k] for start in (~ids[marks]).tolist()]
+        found = self._learn(set(words))
+        if self.k <= FULL_TABLE and FULL_FROM * self.numbers < self.known < self.numbers - 1:
+            for length in range(1, self.k + 1):
+                self.lookup(np.arange(4**length), length)  # which learns all
+        sizes = np.ones(len(ids), np.int64)
+        sizes[marks] = [len(found[word]) for word in words]
+        completed = np.repeat(ids, sizes)
+        completed[completed < 0] = [token for word in words for token in found[word]]
+        return completed
 
-    def _shorter(self, length: int) -> "EncodingTable":
-        """The table of words of so many letters."""
-        if length not in self.shorter:
-            self.shorter[length] = EncodingTable(self.tokenizer, length)
-        return self.shorter[length]
+    def _learn(self, words: Iterable[bytes]) -> dict[bytes, list[int]]:
+        """Have the library encode words; the table keeps those without unknown letters."""
+        found = {word: [token.id for token in self.model.tokenize(word.decode())] for word in words}
+        known = {word: tokens for word, tokens in found.items() if b"N" not in word}
+        if known:
+            with _LEARNING:
+                self._keep(np.array([_number(word) for word in known]), list(known.values()))
+        return found
 
-    def _encode_other(self, codes: bytes) -> np.ndarray:
-        """Token ids of one word with unknown letters, or shorter than k."""
-        ids = self.others.get(codes)
-        if ids is None:
-            if len(self.others) >= MOST_OTHERS:
-                self.others.clear()
-            word = codes.translate(_LETTER_OF_CODE).decode()
-            ids = self.others[codes] = np.array(self.library.encode(word, add_special_tokens=False).ids, np.int32)
-        return ids
-
-    def _learn(self, numbers: np.ndarray) -> None:
-        """Have the library encode the words of these numbers, a thousand in a text, and keep what it gives."""
-        whole = self.k <= FULL_TABLE and self.known + len(numbers) > FULL_FROM * len(self.row)
-        if whole:
-            numbers = np.flatnonzero(self.row == 0)
-        words = bases.kmer_codes(numbers, self.k)
-        texts = [bases.letters(words[start : start + 1000]).decode() for start in range(0, len(words), 1000)]
-        encodings = self.library.encode_batch_fast(texts, add_special_tokens=False)
-        ids = np.concatenate([np.array(encoding.ids, np.int32) for encoding in encodings])
-        word = (np.cumsum(self.token_lengths[ids]) - 1) // self.k  # of each token, counted in bases
-        place = np.arange(len(ids)) - np.searchsorted(word, word)  # among the tokens of its word
-        self._make_room(self.known + len(numbers), int(place.max()) + 1)
-        self.tokens[self.known + word, place] = ids
-        self.row[numbers] = self.known + np.arange(len(numbers))
+    def _keep(self, numbers: np.ndarray, tokens: list[list[int]]) -> None:
+        filled = np.array([*itertools.zip_longest(*tokens, fillvalue=0)]).T
+        rows = self.known + 1 + np.arange(len(numbers)) if len(self.index) else numbers
+        self._make_room(int(rows.max()) + 1, 1 + filled.shape[1])
+        self.rows[rows, 1 : 1 + filled.shape[1]] = filled
+        self.rows[rows, 0] = np.count_nonzero(filled, axis=1)
+        if len(self.index):
+            self.index[numbers] = rows
         self.known += len(numbers)
-        if whole:
-            self.tokens, self.row, self.full = self.tokens[self.row], np.zeros(0, np.int32), True
 
     def _make_room(self, rows: int, width: int) -> None:
-        """Enlarge `tokens` to so many rows or twice as many as before, and to so many tokens a word."""
-        have, wide = self.tokens.shape
+        """Enlarge `rows` to so many or twice as many as before, and to so many columns."""
+        have, wide = self.rows.shape
         if rows > have or width > wide:
-            larger = np.zeros((have if rows <= have else max(rows, 2 * have), max(width, wide)), np.int32)
-            larger[:have, :wide] = self.tokens
-            self.tokens = larger
+            larger = np.zeros((have if rows <= have else max(rows, 2 * have), max(width, wide)), self.rows.dtype)
+            larger[:have, :wide] = self.rows
+            self.rows = larger
 
 
-def _places(flat: np.ndarray) -> np.ndarray:
-    """Where token ids are not 0; of truth values numpy finds them four times as fast as of numbers."""
-    return flat.astype(bool).nonzero()[0]
+def _number_of_first(length: int) -> int:
+    """Number of the first word of so many letters: A, AA, AAA and so on."""
+    return (4**length - 1) // 3
 
 
-def _filled(encoded: list[np.ndarray], width: int) -> np.ndarray:
-    """Token ids of several words as rows, filled up with 0."""
-    rows = np.zeros((len(encoded), width), np.int32)
-    for row, ids in zip(rows, encoded, strict=True):
-        row[: len(ids)] = ids
-    return rows
+def _number(word: bytes) -> int:
+    return _number_of_first(len(word)) + int(word.translate(_NUMERALS), 4)
 
 
-def _replaced(tokens: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Tokens of words with others in these rows; wider if the others are."""
-    missing = others.shape[1] - tokens.shape[1]
-    if missing > 0:
-        tokens = np.pad(tokens, ((0, 0), (0, missing)))
-    tokens[rows] = 0
-    tokens[rows, : others.shape[1]] = others
-    return tokens
+@lru_cache
+def _compiled(k: int, kind: np.dtype) -> Callable[..., int]:
+    """The loop, compiled for words of k letters and rows of this type: some tenths of a second, once in a process.
+
+    Nothing is kept on disk: numba's cache fails where neither this folder nor the user's can be written to, and of two
+    processes that fill it at the same time, one may get the other's code.
+    """
+    import numba  # here: importing it takes half a second, and most commands encode nothing
+
+    numbers = _number_of_first(k + 1)
+
+    def write(letters: Any, index: Any, rows: Any, ids: Any, written: int) -> int:
+        """Write a sequence's token ids after those that are written; returns how many are written now.
+
+        Instead of a word without a row, ids get a mark: ~(the place where the word begins), which is negative. If there
+        is one, the result is ~(how many are written).
+        """
+        complete = True
+        for start in range(0, len(letters), k):
+            number = 0
+            if start + k <= len(letters):
+                for place in range(k):  # a fixed number of times: the compiler writes them out
+                    number = 4 * number + _DIGITS[letters[start + place]]
+            else:
+                for place in range(start, len(letters)):
+                    number = 4 * number + _DIGITS[letters[place]]
+            if number >= numbers:
+                number = 0
+            row = index[number] if len(index) else number
+            count = rows[row, 0]
+            if count > 0:
+                for place in range(1, rows.shape[1]):  # all of a row: faster than to ask how many they are
+                    ids[written + place - 1] = rows[row, place]
+                written += count
+            else:
+                ids[written] = ~start
+                written += 1
+                complete = False
+        return written if complete else ~written
+
+    letters, int32 = numba.types.Bytes(numba.uint8, 1, "C"), numba.int32[::1]
+    signature = numba.int64(letters, int32, numba.from_dtype(kind)[:, ::1], int32, numba.int64)
+    # The function itself first looks at the types of its arguments, at each call: a tenth of the time of a read. There
+    # is one signature, so its entry point does the same.
+    compiled: Any = numba.njit(signature)(write).overloads[signature.args]
+    return compiled.entry_point

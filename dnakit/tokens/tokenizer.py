@@ -129,13 +129,12 @@ class DnaTokenizer(PreTrainedTokenizerFast):
             int32, equal to ``tokenizer(sequence, add_special_tokens=False).input_ids`` (which, unlike this, would read
             ``<mask>`` and its like as special tokens).
         """
+        letters = _letters(sequence)
         table = self._table or self._new_table()
-        if table is None:
-            return self.encode_words([_letters(sequence)])
-        return table.encode(_letters(sequence))
+        return self.encode_words([letters]) if table is None else table.encode(letters)
 
     def encode_sequences(self, sequences: Iterable[str | bytes]) -> list[np.ndarray]:
-        """`encode_sequence` of each; many short ones, like sequencing reads, are encoded together and faster."""
+        """`encode_sequence` of each; short ones, like sequencing reads, are encoded faster than one by one."""
         table = self._table or self._new_table()
         if table is None:
             return [self.encode_sequence(sequence) for sequence in sequences]
@@ -157,6 +156,9 @@ class DnaTokenizer(PreTrainedTokenizerFast):
     def token_lengths(self) -> np.ndarray:
         """How many bases each token stands for, by id, shape (vocab_size,); 0 for the special tokens."""
         return np.array([len(letters) for letters in self.token_letters()])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_table"}  # which holds compiled code
 
     def save_pretrained(self, save_directory: str | Path, **settings: Any) -> tuple[str, ...]:  # type: ignore[override]
         """Save with the library's own class named in the configuration, so that AutoTokenizer needs nothing of ours."""

@@ -88,9 +88,8 @@ class _Inputs:
 
     def words(self, tokenizer: DnaTokenizer, k: int) -> np.ndarray:
         """Token after the word of k bases that begins at each token, or 0 where its encoding is not what is seen."""
-        table = _table(tokenizer, k)
         number = bases.kmer_numbers(self.codes[self.rows[:, None, None], self.begins[..., None] + np.arange(k)])
-        expected = table.lookup(number)
+        expected = _table(tokenizer).lookup(number, k)
         size = np.count_nonzero(expected, axis=-1)
         complete = self.begins + k <= self.bases[:, None]
         at = np.arange(self.ids.shape[1])
@@ -123,9 +122,9 @@ class _Inputs:
         return ended
 
 
-@lru_cache(maxsize=4)
-def _table(tokenizer: DnaTokenizer, k: int) -> EncodingTable:
-    return EncodingTable(tokenizer, k)
+@lru_cache(maxsize=2)
+def _table(tokenizer: DnaTokenizer) -> EncodingTable:
+    return EncodingTable(tokenizer, word_length(tokenizer))
 
 
 def _spelling(tokenizer: DnaTokenizer, longest: int) -> np.ndarray:
