@@ -71,18 +71,19 @@ class EncodingTable:
 
     def encode_together(self, sequences: list[bytes]) -> list[np.ndarray]:
         """`encode` of each; all into one array, unless they are long."""
-        size = sum(map(len, sequences))
-        if size > self.piece:
+        if sum(map(len, sequences)) > self.piece:
             return [self.encode(each) for each in sequences]
-        ids, found, start = np.empty(size + self.k, np.int32), [], 0
+        ids, bounds = _SCRATCH.ids, [0]
         for letters in sequences:
+            start = bounds[-1]
             end = self._write(letters, self.index, self.rows, ids, start)
-            if end >= 0:
-                found.append(ids[start:end])
-                start = end
-            else:
-                found.append(self._completed(letters, ids[start:~end]))
-        return found
+            if end < 0:
+                completed = self._completed(letters, ids[start:~end])
+                end = start + len(completed)
+                ids[start:end] = completed
+            bounds.append(end)
+        ids = ids[: bounds[-1]].copy()
+        return [ids[start:end] for start, end in itertools.pairwise(bounds)]
 
     def lookup(self, numbers: np.ndarray, length: int) -> np.ndarray:
         """Token ids of words of one length, at most k, filled up with zeros.
