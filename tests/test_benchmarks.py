@@ -55,6 +55,7 @@ def test_the_same_bases_give_the_same_ids(results: dict[str, Any]) -> None:
     tokenization = results["tokenization"]
     assert tokenization["identical"]
     assert tokenization["bases"] / 9 <= tokenization["tokens"] <= tokenization["bases"]
+    assert set(tokenization["shapes"]) == {"genomes, one by one", "reads, one by one", "reads, together"}
 
 
 def test_each_training_step_is_measured_with_both_allocators(results: dict[str, Any]) -> None:
@@ -89,7 +90,8 @@ def test_the_table_has_a_line_for_each_ratio(results: dict[str, Any]) -> None:
     parts = [part for each in results["devices"]["cpu"]["allocators"].values() for part in each.values()]
     lines = [line for part in parts for line in part["lines"]]
     elmo = [part["elmo"]["ratio"] for part in parts if "elmo" in part]
-    expected = [results["tokenization"]["ratio"], *(line["ratio"] for line in lines), *elmo]
+    tokenization = [results["tokenization"], *results["tokenization"]["shapes"].values()]
+    expected = [*(each["ratio"] for each in tokenization), *(line["ratio"] for line in lines), *elmo]
     of_cpu = table[table.device == "cpu"] if "device" in table else table
     assert sorted(of_cpu.ratio) == sorted(expected)
     assert table.loc["training step", "matmul_share"].notna().all()

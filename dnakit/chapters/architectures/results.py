@@ -49,13 +49,9 @@ def table(results: Mapping[str, Any]) -> pd.DataFrame:
     """
     rows = []
     if "tokenization" in results:
-        words = {
-            "task": "tokenization",
-            "device": "cpu",
-            "allocator": "default",
-            "case": "9-mer words, one thread",
-        }
-        rows.append(words | _times(results["tokenization"]))
+        words = {"task": "tokenization", "device": "cpu", "allocator": "default"}
+        for case, line in ({"one long sequence": results["tokenization"]} | results["tokenization"]["shapes"]).items():
+            rows.append(words | {"case": case} | _times(line))
     for device, parts in results["devices"].items():
         for allocator, measured in parts["allocators"].items():
             words = {"device": device, "allocator": allocator}
