@@ -29,6 +29,7 @@ _DIGITS = CODES.astype(np.int64) + 1
 _DIGITS[CODES == UNKNOWN] = 4 ** (LONGEST_TABLE + 1)  # the number of no word is as large
 _NORMAL = bases.letters(CODES)  # A, C, G, T or N, of each letter
 _NUMERALS = bytes.maketrans(b"ACGT", b"0123")
+_ONE = np.empty(0, np.int64)  # the ends of one sequence
 _LEARNING = threading.Lock()  # one thread at a time writes into tables
 
 
@@ -66,24 +67,19 @@ class EncodingTable:
         if len(letters) > self.piece:
             return np.concatenate([self.encode(piece) for piece in bases.kmers(letters, self.piece)])
         ids = _SCRATCH.ids
-        end = self._write(letters, self.index, self.rows, ids, 0)
+        end = self._write(letters, _ONE, self.index, self.rows, ids)
         return ids[:end].copy() if end >= 0 else self._completed(letters, ids[:~end])
 
     def encode_together(self, sequences: list[bytes]) -> list[np.ndarray]:
-        """`encode` of each; all into one array, unless they are long."""
-        if sum(map(len, sequences)) > self.piece:
+        """`encode` of each; all in one call of the loop, unless they are long or it leaves marks."""
+        ends = np.fromiter(map(len, sequences), np.int64).cumsum()
+        if ends[-1] > self.piece:
             return [self.encode(each) for each in sequences]
-        ids, bounds = _SCRATCH.ids, [0]
-        for letters in sequences:
-            start = bounds[-1]
-            end = self._write(letters, self.index, self.rows, ids, start)
-            if end < 0:
-                completed = self._completed(letters, ids[start:~end])
-                end = start + len(completed)
-                ids[start:end] = completed
-            bounds.append(end)
-        ids = ids[: bounds[-1]].copy()
-        return [ids[start:end] for start, end in itertools.pairwise(bounds)]
+        end = self._write(b"".join(sequences), ends, self.index, self.rows, _SCRATCH.ids)
+        if end < 0:
+            return [self.encode(each) for each in sequences]
+        ids = _SCRATCH.ids[:end].copy()
+        return [ids[start:end] for start, end in itertools.pairwise([0, *ends.tolist()])]
 
     def lookup(self, numbers: np.ndarray, length: int) -> np.ndarray:
         """Token ids of words of one length, at most k, filled up with zeros.
@@ -174,37 +170,43 @@ def _compiled(k: int, kind: np.dtype) -> Callable[..., int]:
 
     numbers = _number_of_first(k + 1)
 
-    def write(letters: Any, index: Any, rows: Any, ids: Any, written: int) -> int:
-        """Write a sequence's token ids after those that are written; returns how many are written now.
+    def write(letters: Any, ends: Any, index: Any, rows: Any, ids: Any) -> int:
+        """Write the token ids of sequences, one after the other; returns how many they are.
 
+        `ends` says where in the letters each sequence ends, and then, where its token ids end; empty: there is one.
         Instead of a word without a row, ids get a mark: ~(the place where the word begins), which is negative. If there
         is one, the result is ~(how many are written).
         """
-        complete = True
-        for start in range(0, len(letters), k):
-            number = 0
-            if start + k <= len(letters):
-                for place in range(k):  # a fixed number of times: the compiler writes them out
-                    number = 4 * number + _DIGITS[letters[start + place]]
-            else:
-                for place in range(start, len(letters)):
-                    number = 4 * number + _DIGITS[letters[place]]
-            if number >= numbers:
+        written, first, complete = 0, 0, True
+        for sequence in range(max(1, len(ends))):
+            last = ends[sequence] if len(ends) else len(letters)
+            for start in range(first, last, k):
                 number = 0
-            row = index[number] if len(index) else number
-            count = rows[row, 0]
-            if count > 0:
-                for place in range(1, rows.shape[1]):  # all of a row: faster than to ask how many they are
-                    ids[written + place - 1] = rows[row, place]
-                written += count
-            else:
-                ids[written] = ~start
-                written += 1
-                complete = False
+                if start + k <= last:
+                    for place in range(k):  # a fixed number of times: the compiler writes them out
+                        number = 4 * number + _DIGITS[letters[start + place]]
+                else:
+                    for place in range(start, last):
+                        number = 4 * number + _DIGITS[letters[place]]
+                if number >= numbers:
+                    number = 0
+                row = index[number] if len(index) else number
+                count = rows[row, 0]
+                if count > 0:
+                    for place in range(1, rows.shape[1]):  # all of a row: faster than to ask how many they are
+                        ids[written + place - 1] = rows[row, place]
+                    written += count
+                else:
+                    ids[written] = ~start
+                    written += 1
+                    complete = False
+            first = last
+            if len(ends):
+                ends[sequence] = written
         return written if complete else ~written
 
     letters, int32 = numba.types.Bytes(numba.uint8, 1, "C"), numba.int32[::1]
-    signature = numba.int64(letters, int32, numba.from_dtype(kind)[:, ::1], int32, numba.int64)
+    signature = numba.int64(letters, numba.int64[::1], int32, numba.from_dtype(kind)[:, ::1], int32)
     # The function itself first looks at the types of its arguments, at each call: a tenth of the time of a read. There
     # is one signature, so its entry point does the same.
     compiled: Any = numba.njit(signature)(write).overloads[signature.args]
