@@ -1,5 +1,6 @@
 """What ``make bench`` measured, as tables and figures of the book."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from dnakit.report.style import theme
 RESULTS = Path("benchmarks", "results.json")
 KIND_COLORS = ("#0072B2", "#222222", "#E69F00", "#D55E00", "#AA4499", "#009E73", "#56B4E9", "#999933")
 OTHER = "#bbbbbb"
+TOKENIZATION_GOAL = 40.0  # times as fast as the library
+READ = 170  # bases of the reads that are measured
 LEAST_SHOWN = 0.03  # of the slowest step: kinds of operation below it are drawn as one
 COLORS = {"ours": "#D55E00", "stock Longformer": "#0072B2", "dense": "#222222", "BigBird": "#009E73"}
 
@@ -113,21 +116,41 @@ def draw_by_kind(results: Mapping[str, Any], device: str = "cpu") -> Figure:
     return grid.figure
 
 
+def of_reads(results: Mapping[str, Any]) -> dict[str, float]:
+    """Microseconds of a read encoded alone, of the goal for it and of an empty call; ratios to the library.
+
+    Ratios are of reads encoded alone and together.
+    """
+    measured = results["tokenization"]
+    alone, together = (measured["shapes"][f"reads, {how}"] for how in ("one by one", "together"))
+    return {
+        "read": alone["ours_ms"] * READ / 1e3,
+        "wanted": alone["peer_ms"] * READ / 1e3 / TOKENIZATION_GOAL,
+        "empty": measured["empty_us"],
+        "alone": alone["ratio"],
+        "together": together["ratio"],
+        "goal": TOKENIZATION_GOAL,
+    }
+
+
 def goals(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
     """What the project set out to reach on a CPU, and what was measured with either setting of ``malloc``.
 
     Ratios, how many times faster than the peer with the same setting; of the cost per token, less is better.
     """
-    columns = {"goal": [15.0, 4.0, 10.0, 1.2]}
+    shapes = {f"tokenization, {shape}": line["ratio"] for shape, line in results["tokenization"]["shapes"].items()}
+    columns = {"goal": [TOKENIZATION_GOAL] * len(shapes) + [4.0, 10.0, 1.2]}
     for allocator in ("default", "kept"):
         steps = against_fp32(results, device, allocator).ratio
+        others = [*shapes.values(), results["devices"][device]["length"]["growth"]["ours"]]
+        *tokenization, length = others if allocator == "default" else [math.nan] * len(others)
         columns[f"{allocator} malloc"] = [
-            results["tokenization"]["ratio"] if allocator == "default" else float("nan"),
+            *tokenization,
             steps["selected tokens, fp32"],
             steps["selected tokens, bf16"],
-            results["devices"][device]["length"]["growth"]["ours"] if allocator == "default" else float("nan"),
+            length,
         ]
-    names = ["tokenization", "step, fp32", "step, bf16, stock in fp32", "cost per token, 4,096 over 256"]
+    names = [*shapes, "step, fp32", "step, bf16, stock in fp32", "cost per token, 4,096 over 256"]
     return pd.DataFrame(columns, index=pd.Index(names, name="task"))
 
 
