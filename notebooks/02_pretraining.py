@@ -425,7 +425,10 @@ prose(
 )
 
 # %% [markdown]
-# These rows saw unequal numbers of samples. *The grid at equal samples*, below, compares them. The masked tokens of the same genomes. A lookup guesses a 9-mer token from what stands around it in the training
+# These rows saw unequal numbers of samples. *The grid at equal samples*, below, compares models after
+# equally many.
+#
+# **The masked tokens of the same genomes.** A lookup guesses a 9-mer token from what stands around it in the training
 # genomes. Lookups *as seen* do not know the bases that the masks hide from a model; the others know all neighbours. They are
 # scored on the very masks that the 9-mer models are scored on.
 #
@@ -600,7 +603,7 @@ show(
 # difference decides, on the set far where there are two sets. Where it covers zero the claim is *open*. Models of different
 # words are compared in two measures, because neither is fair alone. Plain bits per base contain what the segmentation gives
 # away, most in large vocabularies. What is gained over segmentation leaves most to gain where the segmentation gives least
-# away, in small ones. Where the two disagree the claim *depends on the measure*.
+# away, in small ones. Where the two do not give the same verdict, the claim *depends on the measure*.
 #
 # Two claims and one choice of ours need trainings of their own:
 #
@@ -708,8 +711,8 @@ prose(
     "* After equally many samples by one recipe, the bits gained over segmentation alone on the set far are "
     "{grid[Longformer, 9-mer, MLM]:+.3f} for 9-mers, {grid[Longformer, 6-mer, MLM]:+.3f} for 6-mers, "
     "{grid[Longformer, 12-mer, MLM]:+.3f} for 12-mers, {grid[Longformer, BB, MLM]:+.3f} for BigBird-style words, and "
-    "{grid[Longformer, 9-mer, MLM + SOP]:+.3f} for 9-mers with sentence order. By plain bits per base the order is another one: how good a tokenization is "
-    "depends on the measure.\n"
+    "{grid[Longformer, 9-mer, MLM + SOP]:+.3f} for 9-mers with sentence order. By plain bits per base the order of "
+    "the k-mers is another one: it depends on the measure.\n"
     "* All trainings but the full-size row are far smaller than the thesis's. They say how the curves begin, not where they end.",
     grid=grid_results.gains_far(best),
     copy=copy_baseline(),

@@ -218,7 +218,8 @@ prose(
 # 1. A **rule** without any training finds the TSS. It tests every token boundary, and keeps those where all nine-base words
 #    before and after the boundary give just the tokens that are there. Where several boundaries pass, its accuracy is that of
 #    taking one of them at random; the table of ties below shows what another choice gives.
-# 2. Accuracies on **shuffled** promoters and on **random DNA** are as high as on promoters.
+# 2. Accuracies on **shuffled** promoters and on **random DNA** are as high as on promoters: those of the rule, and
+#    those of a trained model as far as it learned nothing but the seam.
 # 3. A model trained on **random positions** of the genome, far from any promoter, finds the TSS of real promoters.
 # 4. With a first half of **4,995 = 555 × 9** bases there is no short word, and all methods fail.
 
@@ -265,7 +266,7 @@ prose(
 # **Kind or amount, promoters or neighbours.** Two of these trainings differ in more than one thing. The random positions are
 # many more windows than the promoters. And many test promoters have a neighbour in training. So the model is also trained
 # on as many random positions as there are promoters, and on promoters none of which lies within 5,000 bases of a test
-# promoter. Each is repeated with other seeds.
+# promoter. The table has a row for each seed that was run.
 
 # %% tags=["remove-input"]
 show(

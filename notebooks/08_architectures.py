@@ -113,7 +113,8 @@ table(
 prose(
     "A read of 170 bases that is encoded alone takes {read:.1f} µs, {alone:.0f} times less than with the library. The goal of "
     "{goal:.0f} times is {wanted:.1f} µs; a call that encodes nothing takes {empty:.1f} µs. Encoded together, reads take "
-    "{together:.0f} times less than with the library.",
+    "{together:.0f} times less than with the library. The first call of a process compiles the loop and fills the table: of "
+    "many bases it takes {first:.1f} s, in which the library encodes {first_bases:.0f} million bases.",
     **results.of_reads(measured),
 )
 
@@ -177,5 +178,5 @@ table(
 #
 # * The models of this book are the published ones: a checkpoint of one opens in the other.
 # * Without page faults (kept malloc), matrix products are most of our step in fp32, so no other code for the rest could make
-#   it much faster. In bf16 they are little more than half of it.
+#   it much faster. In bf16 they are little more than half of it (the profile above).
 # * `make bench` measures your machine and writes `benchmarks/results.json`. This page shows what stands there.

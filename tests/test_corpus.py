@@ -246,6 +246,13 @@ def test_a_record_name_in_two_sources_is_one_clear_error(parameters, tmp_path, p
         corpora.prepare(parameters(sources=[one, one], piece=piece, genomes=0))
 
 
+def test_a_source_whose_name_is_no_utf_8_is_checked_like_any_other(parameters, tmp_path):
+    path = write_fasta(tmp_path / os.fsdecode(b"lat\xe9.fa"), random_sequences([f"g{n}" for n in range(12)], 2_000))
+    corpora.check([parameters(sources=[path], genomes=12)])
+    with pytest.raises(DnakitError, match="12 genomes"):
+        corpora.check([parameters(sources=[path], genomes=13)])
+
+
 @pytest.mark.parametrize(("letters", "length", "words"), [("N", 900, "9-mer"), ("ACGT", 20, "BB")])
 def test_genomes_that_give_no_tokens_are_one_clear_error(parameters, tmp_path, letters, length, words):
     poor = write_fasta(tmp_path / "poor.fa", {f"g{n}": (letters * length)[:length] for n in range(12)})

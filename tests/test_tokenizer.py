@@ -327,3 +327,25 @@ def test_bigbird_words_are_seeded():
 def test_known_words_are_the_clean_words_in_order(sequence, k):
     words = [sequence[start : start + k] for start in range(0, len(sequence), k)]
     assert known_words(sequence, k).encode() == b"".join(word for word in words if b"N" not in word)
+
+
+def test_a_process_that_is_forked_while_another_thread_learns_words_does_not_wait_for_ever(tokenizers, tmp_path):
+    tokenizers[9].save_pretrained(tmp_path)
+    text = random_dna(3000, 5).decode()
+    code = (
+        "import multiprocessing, threading, time\n"
+        "from pathlib import Path\n"
+        "from dnakit.tokens import encoding_table\n"
+        "from dnakit.tokens.tokenizer import load_tokenizer\n"
+        f"tokenizer = load_tokenizer(Path({str(tmp_path)!r}))\n"
+        "tokenizer.encode_sequence('A')\n"
+        "def hold():\n"
+        "    with encoding_table._LEARNING:\n"
+        "        held.set(); time.sleep(0.5)\n"
+        "held = threading.Event(); threading.Thread(target=hold).start(); held.wait()\n"
+        f"child = multiprocessing.get_context('fork').Process(target=tokenizer.encode_sequence, args=[{text!r}])\n"
+        "child.start(); child.join(20); print(child.exitcode); child.kill()\n"
+    )
+    environment = os.environ | {"TOKENIZERS_PARALLELISM": "false"}
+    done = subprocess.run([sys.executable, "-Bc", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "0\n"

@@ -111,7 +111,7 @@ def check(corpora: Iterable[CorpusParameters]) -> None:
     """
     missing = [corpus for corpus in corpora if not store.path_of(SHELF, corpus_key(corpus)).exists()]
     alike = {"genomes", "tokenization", "vocab_size", "resamplings"}
-    largest = {each.model_dump_json(exclude=alike): each for each in sorted(missing, key=lambda each: each.genomes)}
+    largest = {str(each.model_dump(exclude=alike)): each for each in sorted(missing, key=lambda each: each.genomes)}
     try:
         for corpus in largest.values():
             _choose(corpus)

@@ -6,6 +6,7 @@ digit 0, words of all lengths have numbers of their own, from 1 on and without g
 """
 
 import itertools
+import os
 import threading
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -31,6 +32,8 @@ _NORMAL = bases.letters(CODES)  # A, C, G, T or N, of each letter
 _NUMERALS = bytes.maketrans(b"ACGT", b"0123")
 _ONE = np.empty(0, np.int64)  # the ends of one sequence
 _LEARNING = threading.Lock()  # one thread at a time writes into tables
+# A process that is forked while another thread holds the lock would wait for ever: its copy has nobody to release it.
+os.register_at_fork(before=_LEARNING.acquire, after_in_parent=_LEARNING.release, after_in_child=_LEARNING.release)
 
 
 class _Scratch(threading.local):

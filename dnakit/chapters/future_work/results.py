@@ -312,9 +312,15 @@ def said_of_balance(done: Finished) -> str:
 def said_of_replaced(done: Finished) -> str:
     """Whether the probe prefers replaced tokens to masked ones."""
     one, other = _probed(done, "replaced-tokens"), _probed(done, "natural")
-    if one is None or other is None:
+    before = _probed(done, "natural", "before")
+    if one is None or other is None or before is None:
         return "The pretrainings are not run."
-    difference = mean_and_interval(one - other, np.arange(len(one)))
+    windows = np.arange(len(one))
+    difference = mean_and_interval(one - other, windows)
+    gained = [_points(*mean_and_interval(each - before, windows)) for each in (other, one)]
     words = ("replaced tokens are better", "masked tokens are better", "no difference seen")
     word = verdict(difference[1], *words)
-    return f"The probe, replaced less masked at the same cost: {_points(*difference)} points; {word}."
+    return (
+        f"The probe, replaced less masked at the same cost: {_points(*difference)} points; {word}. Less the model "
+        f"before any training: masked {gained[0]} points, replaced {gained[1]} points."
+    )
