@@ -141,7 +141,12 @@ def comparisons(done: Finished) -> pd.DataFrame:
 
 def _compared(done: Finished, first: FinishedRun, second: FinishedRun, part: str) -> dict[str, str]:
     found = resampled(done, first, part).minus(resampled(done, second, part)).interval
-    return {BITS: f"{found:+.3f}", BETTER: "open" if found.open else "first" if found.value < 0 else "second"}
+    return {BITS: f"{found:+.3f}", BETTER: needs_fewer(found)}
+
+
+def needs_fewer(difference: Interval) -> str:
+    """Which of two needs fewer bits, ``first`` or ``second``, by the first minus the second; or ``open``."""
+    return "open" if difference.open else "first" if difference.value < 0 else "second"
 
 
 def vocabularies(done: Finished) -> pd.DataFrame:

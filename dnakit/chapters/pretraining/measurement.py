@@ -78,6 +78,13 @@ def letters(parameters: CorpusParameters, corpus: "Corpus", *parts: str) -> dict
     return found
 
 
+def of_parts(tables: "Mapping[str, pd.DataFrame]") -> "pd.DataFrame":
+    """One table of the tables of held-out sets, each indexed by genome; the column ``ruler`` names the set."""
+    import pandas as pd
+
+    return pd.concat([each.reset_index().assign(ruler=part) for part, each in tables.items()])
+
+
 def write(frame: "pd.DataFrame", path: Path, **options: Any) -> None:
     """A table of a measurement, without the numbers of its rows."""
     frame.to_csv(path, index=False, **options)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnakit.chapters.pretraining.measurement import RECIPE, Measurement, write
+from dnakit.chapters.pretraining.measurement import RECIPE, Measurement, of_parts, write
 from dnakit.chapters.pretraining.parameters import NINE_MER, Parameters, parts_of
 from dnakit.chapters.pretraining.recipes import RecipeRun
 from dnakit.chapters.pretraining.trainings import LANGUAGES, PretrainingRun
@@ -136,8 +136,6 @@ def measure_model(
     path: Path, genomes: Mapping[str, Mapping[str, bytes]], seed: int, precision: str, folder: Path
 ) -> dict[str, Any]:
     """Write ``bits.csv`` of a saved model, by genome of both held-out sets; return its scores by set."""
-    import pandas as pd
-
     from dnakit.chapters.pretraining import bits_per_base
     from dnakit.models.build import load
     from dnakit.tokens.tokenizer import load_tokenizer
@@ -146,8 +144,7 @@ def measure_model(
     sums = {
         part: bits_per_base.measure(model, tokenizer, genomes[part], seed, precision=precision) for part in HELD_OUT
     }
-    frame = pd.concat([each.reset_index().assign(ruler=part) for part, each in sums.items()])
-    write(frame.round({"nats": 3}), folder / "bits.csv")
+    write(of_parts(sums).round({"nats": 3}), folder / "bits.csv")
     return {part: bits_per_base.summarise(each) for part, each in sums.items()}
 
 

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from dnakit.chapters.pretraining.gains import BITS, Resampled, resampled
+from dnakit.chapters.pretraining.gains import BITS, Resampled, needs_fewer, resampled
 from dnakit.chapters.pretraining.grid_results import over_seeds, seeds_of
 from dnakit.chapters.pretraining.measurements import HELD_OUT_GENOMES, MODEL_MEASURED
 from dnakit.chapters.pretraining.recipes import PREFIX, RECIPES, Recipe, differing
@@ -19,6 +19,7 @@ from dnakit.report.tables import MISSING, indexed
 
 REFERENCE = "decay"  # that the others are compared with
 PART = "far"
+MEASURED = f"{MODEL_MEASURED}{PREFIX}"  # begins the names of measurements of recipes
 DIFFERS, LOSS, RIGHT = f"other than in {REFERENCE}", "masked loss (nats)", "masked tokens right"
 MINUS, BETTER, MINUTES = f"minus {REFERENCE}", "better", "core-minutes"
 
@@ -28,9 +29,6 @@ def of_recipes(done: Finished) -> Finished:
     if not done.only(lambda run: run.name.startswith(PREFIX)):
         return done.only(lambda _: False)
     return done.only(lambda run: run.name.startswith((PREFIX, MEASURED, f"{HELD_OUT_GENOMES}mitochondria")))
-
-
-MEASURED = f"{MODEL_MEASURED}{PREFIX}"  # begins the names of measurements of recipes
 
 
 def finished(done: Finished) -> dict[str, dict[int, FinishedRun]]:
@@ -78,7 +76,7 @@ def parts(done: Finished) -> pd.DataFrame:
                 "first": first,
                 "second": second,
                 "first minus second": f"{apart.interval:+.3f}",
-                BETTER: "open" if apart.interval.open else "first" if apart.value < 0 else "second",
+                BETTER: needs_fewer(apart.interval),
             }
         )
     return indexed(rows, "what the first has", "and the second")

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from dnakit.chapters.pretraining import bits_per_base, lookups, markov
+from dnakit.chapters.pretraining.measurement import of_parts
 from dnakit.chapters.pretraining.shared_words import shared_words
 from dnakit.tokens.corpus import Corpus
 from dnakit.tokens.parameters import HELD_OUT
@@ -84,17 +85,16 @@ def look_up(
         By held-out set and lookup ``top1`` and ``top5``, shares of the masked tokens.
     """
     known = lookups.TokenLookups(corpus.tokenizer).fit(np.split(corpus.ids("train"), corpus.ends("train")[:-1]))
-    frames, results = [], {}
-    for part in HELD_OUT:
-        counts = _looked_up(known, corpus, genomes[part], seed)
+    found = {part: _looked_up(known, corpus, genomes[part], seed) for part in HELD_OUT}
+    results = {}
+    for part, counts in found.items():
         share = counts.sum() / counts.masked.sum()
         results[part] = {
             name: {"top1": float(share[name]), "top5": float(share[f"{name}{WITHIN_FIVE}"])}
             for name in counts.columns.drop("masked")
             if not name.endswith(WITHIN_FIVE)
         }
-        frames.append(counts.reset_index().assign(ruler=part))
-    return pd.concat(frames), results
+    return of_parts(found), results
 
 
 def _looked_up(known: lookups.TokenLookups, corpus: Corpus, genomes: Mapping[str, bytes], seed: int) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnakit.chapters.pretraining.measurement import RECIPE, Measurement, write
+from dnakit.chapters.pretraining.measurement import RECIPE, Measurement, of_parts, write
 from dnakit.tokens.parameters import HELD_OUT, CorpusParameters
 
 if TYPE_CHECKING:
@@ -74,13 +74,11 @@ class Compressor(Measurement):
 
     def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
         """Write ``bits.csv``: bits of each genome, and its known bases; the metrics are bits per base of all."""
-        import pandas as pd
-
         from dnakit.chapters.pretraining.compressor import AFTER, ALONE, xz_bits
 
         genomes = self.genomes(corpus, "train", *HELD_OUT)
         bits = {part: xz_bits([*genomes["train"].values()], genomes[part]) for part in HELD_OUT}
-        write(pd.concat([each.reset_index().assign(ruler=part) for part, each in bits.items()]), folder / "bits.csv")
+        write(of_parts(bits), folder / "bits.csv")
         return {
             part: {name: float(each[name].sum() / each.bases.sum()) for name in (ALONE, AFTER)}
             for part, each in bits.items()
@@ -113,17 +111,17 @@ class SegmentationAlone(Measurement):
     def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
         """Write ``bits.csv`` by genome, with the columns of a model's."""
         import numpy as np
-        import pandas as pd
 
         from dnakit.chapters.pretraining import segmentation
 
-        genomes, frames, results = self.genomes(corpus, *HELD_OUT), [], {}
+        genomes, sums, results = self.genomes(corpus, *HELD_OUT), {}, {}
         known = segmentation.Segmentation(corpus.tokenizer)
         known.fit(np.split(corpus.ids("train"), corpus.ends("train")[:-1]))
         for part in HELD_OUT:
-            sums, results[part] = segmentation.measure(known, corpus.tokenizer, genomes[part], self.parameters.seed)
-            frames.append(sums.reset_index().assign(ruler=part))
-        write(pd.concat(frames).round({"nats": 3}), folder / "bits.csv")
+            sums[part], results[part] = segmentation.measure(
+                known, corpus.tokenizer, genomes[part], self.parameters.seed
+            )
+        write(of_parts(sums).round({"nats": 3}), folder / "bits.csv")
         return results
 
 
