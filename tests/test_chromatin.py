@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.chromatin import gapped, organisms, profiles, scores, splits
 from dnakit.chapters.chromatin import simple_methods as simple
+from dnakit.chapters.chromatin.parameters import GC
 from dnakit.data import bases
 from dnakit.data.peaks import Feature
 from dnakit.notebooks.parameters import settings as notebook_settings
@@ -333,7 +334,7 @@ def test_a_users_own_peaks_are_learned(tmp_path, store):
     files = {"A.bed": f"track name=a\n{lines}", "B.narrowPeak": others, "features.tsv": table}
     outcome = own_data(tmp_path, files).runs["simple-chromosomes"].compute(tmp_path)
     assert set(outcome.metrics["methods"]["6-mers"]["kinds"]) <= {"TF", "histone"}
-    assert set(outcome.metrics["methods"]) == set(simple.METHODS)
+    assert set(outcome.metrics["methods"]) == {simple.NEAREST, GC, simple.KMERS}
     assert outcome.record["simulated"] is False
     assert outcome.record["chromosomes"] == "'chr' added to the peaks' chromosomes"
     assert str(tmp_path) not in str(outcome.record)

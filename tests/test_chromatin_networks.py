@@ -604,3 +604,11 @@ def test_repeats_are_paired_with_their_own_seed():
     assert pairs["tokens-1024"] == [(f"none-256{end}", f"none-1024{end}") for end in ("", "-repeat-2", "-repeat-3")]
     assert pairs["bases-2000"] == [("none-256-chromosomes", "none-1024-2000bp-chromosomes")]
     assert all(pairs.values())
+
+
+def test_networks_are_measured_over_simple_methods_of_their_own_split():
+    run = open_chapter("05_chromatin", settings("05_chromatin", "smoke", {})).runs["over-simple-methods"]
+    names = ["none-256-chromosomes", "nuclear-256-chromosomes", "cnn-chromosomes", "danq-chromosomes"]
+    assert [network.name for network in run.networks] == names
+    assert {each.split for each in run.needs()} == {"chromosomes"}
+    assert {each.window for each in run.needs()} == {1_000}

@@ -317,7 +317,7 @@ def test_the_readme_of_chapters_4_and_5_says_what_was_recorded():
         cells = [f"{row.share:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in rows]
         assert f"| {method}{more} | {' | '.join(cells)} |" in readme
     recorded = finished.recorded("05_chromatin")
-    auroc = chromatin.simple_methods(recorded)["AUROC"].loc["H. sapiens"]
+    simple = chromatin.simple_table(recorded).loc["H. sapiens"]
     for method, split in (
         ("nearest bins", "random"),
         ("nearest bins", "random, 1 kb apart"),
@@ -325,7 +325,7 @@ def test_the_readme_of_chapters_4_and_5_says_what_was_recorded():
         ("gapped 7-mers", "by chromosome"),
         ("GC content", "by chromosome"),
     ):
-        cells = [f"{auroc[split, method, kind]:.3f}" for kind in ("TF", "DNase", "histone")]
+        cells = [simple.loc[(split, method), f"AUROC {kind}"] for kind in ("TF", "DNase", "histone")]
         assert f"| {method} | {split} | {' | '.join(cells)} |" in readme
     for run, cell in (
         ("none-256", "Longformer, not pretrained | random"),
@@ -334,7 +334,7 @@ def test_the_readme_of_chapters_4_and_5_says_what_was_recorded():
         ("danq-chromosomes", "DanQ | by chromosome"),
     ):
         kinds = recorded[run].metrics["test"]["kinds"]
-        cells = [f"{kinds[kind]['auroc_mean']:.3f}" for kind in ("TF", "DNase", "histone")]
+        cells = [chromatin.with_interval(kinds[kind], "auroc") for kind in ("TF", "DNase", "histone")]
         assert f"| {cell} | {' | '.join(cells)} |" in readme
     reb1 = recorded["motifs-gapped-yeast"].metrics["motifs"]["Reb1"]
     assert reb1["top"] == reb1["with_motif"]

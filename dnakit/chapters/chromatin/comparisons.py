@@ -1,4 +1,4 @@
-"""Differences between trainings on the same test rows, with 95% intervals.
+"""Differences between trainings, and of trainings over simple methods, on the same test rows, with 95% intervals.
 
 One interval draws blocks of 100 kb of the test rows anew, the same blocks for both trainings. It says how much other
 test rows would change the difference. Another comes from trainings that differ in the seed alone (Student's t, paired
@@ -21,14 +21,14 @@ from dnakit.report.intervals import of_seeds
 from dnakit.run import Outcome
 
 if TYPE_CHECKING:
-    from dnakit.chapters.chromatin.measurements import Comparisons
+    from dnakit.chapters.chromatin.measurements import Comparisons, OverSimpleMethods
     from dnakit.chapters.chromatin.trainings import Training
 
 PERCENT = (2.5, 97.5)
 
 
 class Predictions(NamedTuple):
-    """A training's predictions of its test rows, and where these lie."""
+    """One method's predictions of its test rows, and where these lie."""
 
     places: pd.MultiIndex
     labels: np.ndarray
@@ -36,7 +36,7 @@ class Predictions(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Of one kind of features and one measure between two trainings: the value, and that of each resample."""
+    """Of one kind of features and one measure between two methods: the value, and that of each resample."""
 
     kind: str
     measure: str
@@ -59,17 +59,31 @@ def compare(run: "Comparisons") -> Outcome:
     return Outcome({"pairs": found}, run.organism.record() | _trained_on(run.trainings[0]))
 
 
+def over_simple_methods(run: "OverSimpleMethods") -> Outcome:
+    """Differences by network, simple method and kind of features, each as `compare` has them."""
+    features = prepare(run.organism, run.networks[0].experiment.window, run.parameters.rows).features
+    simple = {method: read(each.folder(), method) for method, each in run.simple.items()}
+    found: dict[str, dict[str, Any]] = {}
+    for network in run.networks:
+        predicted = read(network.folder())
+        found[network.name] = {
+            method: _summary([list(differences(each, predicted, features, run.parameters.seed))])
+            for method, each in simple.items()
+        }
+    return Outcome({"networks": found}, run.organism.record() | _trained_on(run.networks[0]))
+
+
 def _trained_on(training: "Training") -> dict[str, Any]:
     """What a reader of the differences has to know: how many samples the trainings saw."""
     record = store.read_json(training.folder() / "run.json")
     return {name: record[name] for name in ("samples", "parameters")}
 
 
-def read(folder: Path) -> Predictions:
-    """The ``predictions.npz`` of a training."""
+def read(folder: Path, method: str = "probabilities") -> Predictions:
+    """The ``predictions.npz`` of a training, or those of one simple method."""
     with np.load(folder / "predictions.npz") as kept:
         places = pd.MultiIndex.from_arrays([kept["chromosome"], kept["start"]])
-        return Predictions(places, kept["labels"], kept["probabilities"])
+        return Predictions(places, kept["labels"], kept[method])
 
 
 def differences(one: Predictions, other: Predictions, features: Sequence[Feature], seed: int) -> Iterator[Difference]:

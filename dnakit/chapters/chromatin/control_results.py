@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from dnakit.chapters.chromatin.parameters import BEST
 from dnakit.chapters.chromatin.results import KINDS, SPLITS, in_order, with_interval
 from dnakit.chapters.chromatin.training_results import parameter, trained_as
 from dnakit.report.finished import Finished, FinishedRun
@@ -16,7 +17,6 @@ from dnakit.report.tables import MISSING, indexed
 
 NETWORKS = {"longformer": "Longformer", "cnn": "DeepSEA's network", "danq": "DanQ"}
 PRETRAINED = {"nuclear": "pretrained on hg38", "mitochondria": "pretrained on mitochondria", "none": "not pretrained"}
-BEST = "gapped 7-mers"  # of the simple methods
 WEIGHTS = {"8": "#D55E00", "1": "#0072B2"}  # colours of the two weights of positives
 DIFFERENCES = {  # in words, and the split, of the pairs in the run ``comparisons``
     "pretraining-nuclear": ("pretrained on hg38 less not pretrained", "random"),
@@ -105,6 +105,18 @@ def differences(done: Finished) -> pd.DataFrame:
         row = {"difference": compared, "split": SPLITS[split], "trainings each": pairs[name]["repeats"]}
         rows.append(row | {kind: _signed(pairs[name]["kinds"].get(kind)) for kind in KINDS})
     return indexed(rows, "difference", "split")
+
+
+def over_simple_methods(done: Finished) -> pd.DataFrame:
+    """Mean AUROC of networks minus that of simple methods on the same test rows, by kind, with 95% intervals."""
+    run = done.get("over-simple-methods")
+    rows = [
+        {"network": network(done[name]) if name in done else name, "minus": method}
+        | {kind: _signed(found.get(kind)) for kind in KINDS}
+        for name, methods in (run.metrics["networks"] if run else {}).items()
+        for method, found in methods.items()
+    ]
+    return indexed(rows, "network", "minus")
 
 
 def _wider(name: str) -> tuple[str, str]:

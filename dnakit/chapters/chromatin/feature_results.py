@@ -7,8 +7,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from dnakit.chapters.chromatin.control_results import BEST, NETWORKS, network
-from dnakit.chapters.chromatin.parameters import MOTIFS
+from dnakit.chapters.chromatin.control_results import NETWORKS, network
+from dnakit.chapters.chromatin.parameters import BEST, MOTIFS
 from dnakit.chapters.chromatin.results import KINDS
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.style import GREY

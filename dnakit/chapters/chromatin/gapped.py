@@ -20,11 +20,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dnakit import metrics
+from dnakit.chapters.chromatin.parameters import BEST
 from dnakit.chapters.chromatin.profiles import Profiles, labelled
 from dnakit.data import bases
 from dnakit.project import DnakitError
 
-NAME = "gapped 7-mers"
 LENGTH, READ = 7, 5  # bases of a word, and how many of them are read
 PENALTIES = (10.0, 3.0, 1.0, 0.3)  # of the squared weights; validation chooses
 STEPS = 15  # at most, of L-BFGS under one penalty
@@ -145,7 +145,7 @@ class GappedModel(NamedTuple):
 
 def predictors(folder: Path, profiles: Profiles) -> dict[str, Callable[[Mapping[str, np.ndarray]], np.ndarray]]:
     """`predict` by the name of the method; the weights are kept in `folder`."""
-    return {NAME: partial(predict, profiles, folder)}
+    return {BEST: partial(predict, profiles, folder)}
 
 
 def predict(profiles: Profiles, folder: Path, parts: Mapping[str, np.ndarray]) -> np.ndarray:

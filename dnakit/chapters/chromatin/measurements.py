@@ -251,6 +251,50 @@ class Comparisons(Run):
 
 
 @dataclass(frozen=True)
+class OverSimpleMethods(Run):
+    """What networks are worth over simple methods on the same test rows, with intervals.
+
+    Attributes
+    ----------
+    networks
+        Trainings on one split of one organism.
+    simple
+        By name of the method, the run that predicts with it on that split.
+    """
+
+    recipe = "chromatin networks over simple methods 1"
+
+    parameters: Parameters
+    networks: tuple[Training, ...]
+    simple: Mapping[str, SimpleMethods]
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return f"networks minus {' and '.join(self.simple)} on the same test rows"
+
+    @property
+    def organism(self) -> Organism:
+        """Whose profiles."""
+        return self.parameters.data()
+
+    def inputs(self) -> Mapping[str, Any]:
+        """The keys of all, and the seed of the resamples."""
+        simple = {method: run.key for method, run in self.simple.items()}
+        return {"networks": [run.key for run in self.networks], "simple": simple, "seed": self.parameters.seed}
+
+    def needs(self) -> Sequence[Run]:
+        """The trainings and the simple methods."""
+        return [*self.networks, *self.simple.values()]
+
+    def compute(self, folder: Path) -> Outcome:
+        """See `dnakit.chapters.chromatin.comparisons`."""
+        from dnakit.chapters.chromatin.comparisons import over_simple_methods
+
+        return over_simple_methods(self)
+
+
+@dataclass(frozen=True)
 class PublishedScores(Run):
     """The published scores of the features that are DeepSEA's too."""
 

@@ -7,13 +7,14 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from dnakit.chapters.chromatin.parameters import BEST, GC
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.style import GREY
 from dnakit.report.tables import MISSING, indexed
 
 KINDS = ["DNase", "TF", "histone"]  # in the thesis's order
 SPLITS = {"random": "random", "apart": "random, 1 kb apart", "chromosomes": "by chromosome"}
-COLOURS = {"nearest bins": GREY, "GC content": "#56B4E9", "6-mers": "#0072B2", "gapped 7-mers": "#D55E00"}
+COLOURS = {"nearest bins": GREY, GC: "#56B4E9", "6-mers": "#0072B2", BEST: "#D55E00"}
 METHODS = list(COLOURS)
 TICKS = ["random", "1 kb apart", "chromosome"]  # the splits on an axis
 

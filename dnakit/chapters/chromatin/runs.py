@@ -8,11 +8,12 @@ from dnakit.chapters.chromatin.measurements import (
     GappedKmers,
     MotifShares,
     Mutagenesis,
+    OverSimpleMethods,
     PublishedScores,
     SimpleMethods,
     TokenCounts,
 )
-from dnakit.chapters.chromatin.parameters import Parameters
+from dnakit.chapters.chromatin.parameters import BEST, GC, WINDOW, Parameters
 from dnakit.chapters.chromatin.trainings import CNN, DANQ, Experiment, Training, trainings
 from dnakit.run import Run
 
@@ -35,6 +36,7 @@ def runs(parameters: Parameters) -> list[Run]:
         tokens,
         *trained,
         Comparisons(parameters, "comparisons", of_one),
+        _over_simple_methods(parameters, of_one, [*simple, *gapped]),
         *published,
         *_looked_into(parameters, [*gapped, *trained]),
     ]
@@ -47,6 +49,16 @@ def _on_splits(kind: type[Method], name: str, parameters: Parameters) -> list[Me
         for ending, organism in parameters.sets().items()
         for split in SPLITS
     ]
+
+
+def _over_simple_methods(
+    parameters: Parameters, trained: Sequence[Training], simple: Sequence[SimpleMethods]
+) -> OverSimpleMethods:
+    """The networks minus simple methods, where whole chromosomes are held out."""
+    networks = tuple(each for each in trained if each.split == "chromosomes" and each.window == WINDOW)
+    runs = {each.name: each for each in simple}
+    methods = {GC: runs["simple-chromosomes"], BEST: runs["gapped-chromosomes"]}
+    return OverSimpleMethods(parameters, "over-simple-methods", networks, methods)
 
 
 def _looked_into(parameters: Parameters, made: Sequence[Training | GappedKmers]) -> Iterator[Run]:

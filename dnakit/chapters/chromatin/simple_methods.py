@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.linear_model import Ridge
 
+from dnakit.chapters.chromatin.parameters import GC
 from dnakit.chapters.chromatin.profiles import Profiles, labelled
 from dnakit.chapters.chromatin.splits import FAR, positions
 from dnakit.data import bases
@@ -20,7 +21,7 @@ NEIGHBOURS = 8  # training bins on either side of a bin
 K = 6
 PENALTIES = (1e3, 1e4, 1e5)  # of the ridge regression; validation chooses
 PIECE = 2_000  # windows whose k-mers are counted at once
-NEAREST, GC, KMERS = METHODS = "nearest bins", "GC content", "6-mers"
+NEAREST, KMERS = "nearest bins", "6-mers"
 
 
 class Task(NamedTuple):

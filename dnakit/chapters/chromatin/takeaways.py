@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dnakit.chapters.chromatin import results
-from dnakit.chapters.chromatin.control_results import BEST, network
-from dnakit.chapters.chromatin.parameters import MOTIFS
+from dnakit.chapters.chromatin.control_results import network
+from dnakit.chapters.chromatin.parameters import BEST, GC, MOTIFS
 from dnakit.chapters.chromatin.results import KINDS
 from dnakit.report.finished import Finished
 
@@ -89,18 +89,25 @@ def _clean(done: Finished) -> str:
     if GAPPED not in done or not runs:
         return ""
     others = "; ".join(f"{network(run)} {_of(_kinds(run.metrics['test']))}" for run in runs)
-    gc = results.by_kind(results.simple_methods(done), "by chromosome", "GC content")
-    found = {network(run): _kinds(run.metrics["test"]) for run in runs}
-    behind = {name: [kind for kind in KINDS if each[kind.lower()] < gc[kind.lower()]] for name, each in found.items()}
-    below = "; ".join(f"{name} for {' and '.join(kinds)}" for name, kinds in behind.items() if kinds)
+    gc = results.by_kind(results.simple_methods(done), "by chromosome", GC)
     return (
         f"**With whole chromosomes held out the best method here is no network.** {BEST.capitalize()} reach "
         f"{_of(_kinds(done[GAPPED].metrics['methods'][BEST]))}, and GC content alone {_of(gc)}. The networks: "
-        f"{others}. "
-        + (f"Below GC content, so that composition alone would do better, are {below}. " if below else "")
-        + f"They saw {runs[0].samples_seen:,} samples, as many as a laptop's time allows; the published ones "
-        "saw millions. This says what they are worth at this budget, and nothing of their limit."
+        f"{others}. {_less_than(done, GC)}{_less_than(done, BEST)}They saw {runs[0].samples_seen:,} samples, as many "
+        "as a laptop's time allows; the published ones saw millions. This says what they are worth at this budget, and "
+        "nothing of their limit."
     )
+
+
+def _less_than(done: Finished, method: str) -> str:
+    """Which networks are worth less than a simple method, with an interval below zero; empty before it is measured."""
+    run = done.get("over-simple-methods")
+    found: dict[str, list[str]] = {}
+    for name, methods in (run.metrics["networks"] if run else {}).items():
+        highest = {kind: each["auroc_interval"][1] for kind, each in methods[method].items()}
+        found[name] = [kind for kind in KINDS if highest.get(kind, 0) < 0]
+    less = "; ".join(f"{network(done[name])} for {' and '.join(kinds)}" for name, kinds in found.items() if kinds)
+    return f"Worth less than {method}, with a 95% interval of the difference below zero: {less}. " if less else ""
 
 
 def _length(done: Finished) -> str:

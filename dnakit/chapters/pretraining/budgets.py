@@ -92,7 +92,7 @@ def table(done: Finished) -> pd.DataFrame:
             "samples seen": run.samples_seen,
             MASKED: scores["masked_accuracy"],
             LOOKUP: simple.loc[genomes, "12 bp, as seen"],
-            OVER_LOOKUP: f"{right.interval:+.1%}",
+            OVER_LOOKUP: right.interval.points,
             BITS: scores["bits_per_base"],
             TWO_SIDED: simple.loc[genomes, "two-sided"],
             OVER_TWO_SIDED: f"{bits.interval:+.3f}",

@@ -28,6 +28,12 @@ class Interval(NamedTuple):
         """Whether the interval covers zero: of a difference, that it is not decided."""
         return self.low <= 0 <= self.high
 
+    @property
+    def points(self) -> str:
+        """A difference of two shares in percentage points, such as ``+2.7 points [+1.1, +4.3]``."""
+        value, low, high = (f"{100 * each:+.1f}" for each in self)
+        return f"{value} points [{low}, {high}]"
+
     def __format__(self, specification: str) -> str:
         value, low, high = (format(each, specification) for each in self)
         return f"{value} [{low}, {high}]"
