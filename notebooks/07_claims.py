@@ -89,7 +89,7 @@ main
 # tables. They are decided by the printed numbers, which are as certain as their last digit: the thesis prints no intervals.
 #
 # A number that *decides nothing* stands in small print at the end of its row. It was measured under other conditions than the
-# thesis's, for example from other initial weights.
+# thesis's, for example from other initial weights, or it is another measure of the same thing.
 #
 # What an interval counts, stands beside it: `n` is the number of promoters, species or samples. Intervals over repeats are
 # Student's. No interval knows more seeds than were run.

@@ -43,6 +43,7 @@ from dnakit.data.peaks import Feature
 from dnakit.models import build
 from dnakit.models.heads import ClassificationOutput
 from dnakit.notebooks.parameters import settings
+from dnakit.report import finished
 from dnakit.report.finished import Finished
 from dnakit.tokens.tokenizer import train_tokenizer
 from dnakit.tokens.vocabulary import CLS, PAD, SEP
@@ -612,3 +613,17 @@ def test_networks_are_measured_over_simple_methods_of_their_own_split():
     assert [network.name for network in run.networks] == names
     assert {each.split for each in run.needs()} == {"chromosomes"}
     assert {each.window for each in run.needs()} == {1_000}
+
+
+def test_what_a_network_is_worth_over_a_method_is_the_difference_of_their_areas():
+    done = finished.recorded("05_chromatin")
+    runs = {"GC content": "simple-chromosomes", "gapped 7-mers": "gapped-chromosomes"}
+    for name, methods in done["over-simple-methods"].metrics["networks"].items():
+        for method, kinds in methods.items():
+            simple = done[runs[method]].metrics["methods"][method]["kinds"]
+            network = done[name].metrics["test"]["kinds"]
+            for kind, found in kinds.items():
+                low, high = found["auroc_interval"]
+                assert low <= found["auroc"] <= high
+                apart = network[kind]["auroc_mean"] - simple[kind]["auroc_mean"]
+                assert found["auroc"] == pytest.approx(apart, abs=1e-6)

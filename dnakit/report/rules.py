@@ -14,7 +14,7 @@ typed: it follows from the numbers by these rules, in this order.
 5. A control lacks what the claim is about, such as training, context or biology. Where it gives what the claim predicts
    and the number does not contradict it, the claim ``stands, but means something else``.
 
-A line may also hold a number that ``decides nothing``: what was measured under other conditions than the thesis's. It
+A line may also hold a number that ``decides nothing``: of other conditions than the thesis's, or another measure. It
 stands beside the verdict of its claim.
 """
 
