@@ -84,8 +84,9 @@ main
 # | **stands** | The interval agrees with the prediction. |
 #
 # A claim with several tests stands where all of them hold. It does not stand where one of them fails. Where a number has no
-# interval, the number itself decides. It equals a printed number that is less than 1% away: "= 0.8875 ± 1%". This is the only
-# tolerance, and no interval; an interval stands in square brackets. Some claims are sentences about the thesis's own
+# interval, the number itself decides. It equals a printed number that is less than 1% away: "= 0.8875 ± 1%". That is a
+# tolerance and no interval; an interval stands in square brackets. Where a sentence says "about", "similar" or "slightly", the
+# row says how far that goes: "predicted: within 0.05". Some claims are sentences about the thesis's own
 # tables. They are decided by the printed numbers, which are as certain as their last digit: the thesis prints no intervals.
 #
 # A number that *decides nothing* stands in small print at the end of its row. It was measured under other conditions than the
@@ -128,7 +129,7 @@ numbers = {
 }
 verdicts = (
     "Of **{claims}** claims, **{stand}** stand, **{otherwise}** stand but mean something else, and **{fall}** do not stand. "
-    "**{small}** are not decided by trainings as small as ours, and **{missing}** wait for runs or data. {judged} are "
+    "**{small}** are not decided: the trainings here are too small, or the interval covers both answers. **{missing}** wait for runs or data. {judged} are "
     "judgements or quoted values."
 )
 glue("summary", prose(f"**What stands, what does not.** {verdicts}", **numbers))

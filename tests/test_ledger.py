@@ -138,7 +138,8 @@ def test_the_page_has_a_row_for_each_claim_and_is_small(claims):
 def test_only_a_number_without_an_interval_is_compared_with_a_tolerance(claims):
     by_id = {claim.id: claim for claim in claims}
     one, other = by_id["copying-flatters"], by_id["5.1-reference-random-baseline-any-mlm-sop-accuracy"]
-    assert one.verdict == other.verdict  # both: a copy of the input scores what the thesis calls 85%
+    # A copy of the input scores more than the 85% that are not selected: the sentence stands, the printed equality not.
+    assert (one.verdict, other.verdict) == (rules.STANDS, rules.REFUTED)
     for claim in claims:
         for each in claim.shown:
             if each.found and each.rule.predicts.startswith("=") and not each.is_control:

@@ -294,6 +294,16 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
     for who in ("order 2", "mixed orders", "two-sided"):
         bits = [f"{simple[part]['bits_per_base'][who]:.3f}" for part in ("near", "far")]
         assert f"| {' | '.join(bits)} |" in readme
+    bits = {
+        name: gains.resampled(recorded, recorded[f"grid-longformer-{name}-mlm-seed-1"], "far") for name in thesis.index
+    }
+    open_to_bb = {name for name in bits if bits["BB"].minus(bits[name]).interval.open} - {"BB"}
+    assert open_to_bb == {"9-mer", "12-mer"}
+    assert max(bits["9-mer"].minus(bits[name]).interval.high for name in ("6-mer", "12-mer")) < 0
+    near = gains.named_right(recorded, recorded["ruler-full-size"], "near").minus(
+        gains.looked_up(recorded, recorded["lookups-mitochondria-3000"], "near")["lookup: 12 bp, as seen"]
+    )
+    assert f"it names fewer: {near.interval.points}" in readme
     lookups = recorded["lookups-mitochondria-3000"].metrics
     looked_up = [f"{lookups[part]['12 bp, as seen']['top1']:.1%}" for part in ("near", "far")]
     assert f"| {' | '.join(looked_up)} |" in readme
@@ -344,6 +354,12 @@ def test_the_readme_of_chapters_4_and_5_says_what_was_recorded():
     assert max(below) < 0
     reb1 = recorded["motifs-gapped-yeast"].metrics["motifs"]["Reb1"]
     assert reb1["top"] == reb1["with_motif"]
-    assert f"in {reb1['top']:.0%} of yeast's windows where Reb1 is\nbound" in readme
+    assert f"in {reb1['top']:.0%} of yeast's windows where Reb1 is bound" in readme
+    abf1 = recorded["motifs-gapped-yeast"].metrics["motifs"]["Abf1"]
+    assert f"For Abf1 these are {abf1['top']:.0%} of {abf1['with_motif']:.0%}." in readme
+    wide = recorded["comparisons"].metrics["pairs"]
+    raised = {(bases, kind) for bases in (2000, 4000) for kind in ("DNase", "TF", "histone")} - {(2000, "histone")}
+    assert all(wide[f"bases-{bases}"]["kinds"][kind]["auroc_interval"][0] > 0 for bases, kind in raised)
+    assert all(wide[f"bases-{bases}"]["kinds"]["TF"]["auprc_interval"][1] < 0 for bases in (2000, 4000))
     tokens = chromatin.tokens(recorded).loc[(slice(None), 1000, slice(None), "9-mer words"), :]
     assert f"{tokens.fewest.min()} to {tokens.most.max()} tokens of 9-mer words" in readme

@@ -109,6 +109,16 @@ def test_a_control_that_does_as_well_changes_the_meaning(record):
     assert outcome(rule("< 0.5", control="x/control:test.top1")).verdict == rules.REFUTED
 
 
+def test_a_control_of_a_difference_is_a_difference(record):
+    record("run", {"test": {"top1": 0.9}})
+    record("control", {"test": {"top1": 0.8}})
+    each = {"minus": "x/control:test.top1", "control": "x/control:test.top1"}
+    assert outcome(rule("within 0.15", **each)).verdict == rules.STANDS
+    different = outcome(rule("within 0.15", **each, control_minus="x/run:test.top1"))
+    assert different.verdict == rules.OTHERWISE
+    assert different.found.value == pytest.approx(-0.1)
+
+
 def test_a_control_that_is_too_uncertain_explains_nothing(record):
     record("run", {"test": {"top1": 0.8}})
     record("control", {"test": {"top1": 0.8}, "promoters": 10, "many": 1000})

@@ -35,14 +35,14 @@ PARTS = {  # of the thesis, by the beginning of a claim's section
 
 
 MAIN = {  # claims of the front page, and in a few words the number that decides each
-    "mlm-not-learned": "the thesis's perplexity, above that of a predictor that sees no base around a masked token",
+    "mlm-not-learned": "masked tokens named right after a training by the thesis's recipe, minus a lookup",
     "pretraining-helps": "right answers with pretraining, above those without",
     "right-language": "the thesis's own AUC of DNase profiles, right language minus none",
-    "tss-universal": "right answers on random DNA of a rule that was never trained",
+    "tss-universal": "right answers of a rule that was never trained, yeast minus human",
     "tss-sota": "right answers on human promoters without the artefact of the samples",
     "12s-sota": "right answers by looking up the nearest known sequence (thesis: at most 0.917)",
-    "longer-context": "tokens in the longest input of 1,000 bases, so that 256 hold all of it",
-    "no-benchmark": "scores of methods that learn nothing, on promoters, 12S and histone marks",
+    "longer-context": "tokens in the longest input of 1,000 bases (our tokenizers), so that 512 and 1,024 hold the same",
+    "no-benchmark": "scores of methods without a trained network, on promoters, 12S and histone marks",
 }
 
 

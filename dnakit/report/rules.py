@@ -68,9 +68,9 @@ class Rule(Line):
         How far they can be trusted.
     size
         Samples that the thesis's training saw; 0 where the number needs no such training.
-    control, control_predicts, control_interval
-        The address of a number that lacks what the claim is about, what it has to be to explain the claim, and how far
-        it can be trusted.
+    control, control_minus, control_predicts, control_interval
+        The address of a number that lacks what the claim is about, that of a number which is subtracted from it, what
+        it has to be to explain the claim, and how far it can be trusted.
     open
         Why there is no number: ``no data here``, ``no number decides it``, ``not run yet``; or that the number
         ``decides nothing``.
@@ -87,6 +87,7 @@ class Rule(Line):
     interval: str = Field("", pattern=INTERVALS)
     size: int = Field(0, ge=0)
     control: str = ""
+    control_minus: str = ""
     control_predicts: str = ""
     control_interval: str = Field("", pattern=INTERVALS)
     open: Literal["", "no data here", "no number decides it", "not run yet", "decides nothing"] = ""
@@ -109,7 +110,7 @@ class Rule(Line):
         """Refuse names that nothing has: of a claim, a run, or a claim whose number the thesis prints."""
         if self.id not in claims:
             raise DnakitError(f"there is no claim {self.id!r}{did_you_mean(self.id, claims)}")
-        for address in filter(None, [*self.addresses, self.control]):
+        for address in filter(None, [*self.addresses, self.control, self.control_minus]):
             check(address, known)
         for text in (self.measure, self.minus):
             if text.startswith(PRINTED):
@@ -229,9 +230,13 @@ def _outcome(rule: Rule) -> Outcome:
 def _found(rule: Rule) -> Measured | None:
     if rule.interval == "seeds" and rule.minus:
         return paired(rule.measure, rule.minus)
-    first = _number(rule.measure, rule.interval)
-    other = _number(rule.minus, rule.interval) if rule.minus else None
-    return first.minus(other) if first and other else first
+    return _minus(rule.measure, rule.minus, rule.interval)
+
+
+def _minus(address: str, other: str, interval: str) -> Measured | None:
+    """A number minus another one, where one is named; None where one of them is not recorded."""
+    first, second = (_number(each, interval) if each else None for each in (address, other))
+    return first.minus(second) if first and second else None if other else first
 
 
 def _number(address: str, interval: str) -> Measured | None:
@@ -296,7 +301,7 @@ def _named(text: str, claim: str) -> float:
 
 def _controlled(rule: Rule, found: Outcome) -> Outcome:
     """The outcome, or that the claim means something else where a control gives what it predicts."""
-    control = measured(rule.control, rule.control_interval) if rule.control else None
+    control = _minus(rule.control, rule.control_minus, rule.control_interval)
     if control is None or not holds(rule.control_predicts or rule.predicts, rule.id, control):
         return found
     return Outcome(rule, OTHERWISE, control)
