@@ -141,7 +141,7 @@ def card(run: Run, folder: Path, notebook: str, profile: str) -> str:
         for part, count in record[what].items()
     }
     code = {f"code, {name}": value for name, value in record["environment"].items()}
-    made = {"key": run.key, "recipe": run.recipe, "device": record.get("device", ""), **code}
+    made = {"key": run.key, "version of the run": run.recipe, "device": record.get("device", ""), **code}
     rounded = record.get("weights") == ROUNDED
     sections = [
         f"---\n{yaml.safe_dump(_for_machines(config), sort_keys=False)}---\n",
@@ -223,7 +223,7 @@ def _limits(record: Mapping[str, Any]) -> Iterator[str]:
 def _meanings(metrics: Mapping[str, float]) -> str:
     """What the names of metrics mean, of those that are there."""
     means = {
-        "masked_": "`masked_…` is of the tokens that are shown as `<mask>`; what has no such name is of all tokens.",
+        "masked_": "`masked_…` and `bits_per_base` are of the tokens shown as `<mask>`; the others are of all tokens.",
         "copy_accuracy": "`copy_accuracy` is that of copying the input, on the same masks.",
         "near.": "`near` are genomes that were held out at random, most with relatives in training.",
         "far.": "`far` are whole families, or chromosomes, that were held out.",

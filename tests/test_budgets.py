@@ -1,5 +1,8 @@
 """The 9-mer row with other budgets: what they differ in, what is drawn of them, and what refuses to run."""
 
+import itertools
+import re
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
@@ -72,7 +75,7 @@ def check_table(done):
         over_lookup, over_two_sided = (
             row[name].split(" ")[0] for name in (budgets.OVER_LOOKUP, budgets.OVER_TWO_SIDED)
         )
-        assert over_lookup == f"{row[budgets.MASKED] - looked_up:+.1%}"
+        assert over_lookup == f"{100 * (row[budgets.MASKED] - looked_up):+.1f}"
         assert float(over_two_sided) == pytest.approx(row[budgets.BITS] - row[budgets.TWO_SIDED], abs=1e-3)
 
 
@@ -107,3 +110,13 @@ def test_by_samples_every_budget_is_a_line(done):
     assert list(panels) == [budgets.MASKED, budgets.BITS]
     drawn = [line for line in panels[budgets.BITS].lines if len(line.get_xdata()) and line.get_marker() == "o"]
     assert len([line for line in drawn if line.get_linestyle() == "-"]) >= len(budgets.trained(done))
+
+
+def test_what_more_genomes_change_is_a_difference_of_the_distances_in_the_table(done):
+    table, pairs = budgets.table(budgets.of_budgets(done)), list(itertools.pairwise(budgets.MORE_GENOMES))
+    distance = table[budgets.BITS] - table[budgets.TWO_SIDED]
+    texts = budgets.by_genomes(budgets.of_budgets(done)).split("; ")
+    for text, (fewer, more) in zip(texts, pairs, strict=True):
+        change, low, high = map(float, re.findall(r"[+-][.\d]+", text))
+        assert change == pytest.approx(distance[more] - distance[fewer], abs=1e-3)
+        assert text.endswith("(open)") == (low <= 0 <= high)

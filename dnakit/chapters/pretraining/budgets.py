@@ -5,6 +5,7 @@ initial weights. All are measured on the held-out set ``far``, families that no 
 models that learned from the same genomes.
 """
 
+import itertools
 from dataclasses import asdict
 
 import numpy as np
@@ -27,6 +28,7 @@ PART = "far"
 MASKED, BITS = "masked tokens right", "bits per base"  # columns of `table`, panels of the figures
 LOOKUP, TWO_SIDED = "12 bp looked up", "two-sided"
 OVER_LOOKUP, OVER_TWO_SIDED = "minus looked up", "minus two-sided"
+MORE_GENOMES = ("120-genomes", "360-genomes", "1000-genomes", "all-genomes")  # of about equally many samples
 METHODS = {  # simple methods in each panel, worst to best
     MASKED: ["commonest", "neighbours, as seen", "12 bp, as seen"],
     BITS: ["order 2", "mixed orders", "two-sided"],
@@ -108,6 +110,22 @@ def _over_methods(done: Finished, measured: FinishedRun, genomes: int) -> tuple[
     )
     two_sided = gains.of_method(done, simple, "two-sided", PART)
     return right, gains.resampled(done, measured, PART).minus(two_sided)
+
+
+def by_genomes(done: Finished) -> str:
+    """How the distance to the two-sided model changes with more genomes at about equally many samples, in words."""
+    found = []
+    for fewer, more in itertools.pairwise(each for each in MORE_GENOMES if each in done):
+        genomes = [done[each].record["genomes"]["train"] for each in (fewer, more)]
+        before, after = (
+            _over_methods(done, _measured(done, name), count)[1]
+            for name, count in zip((fewer, more), genomes, strict=True)
+        )
+        change = after.minus(before).interval
+        found.append(
+            f"{change:+.3f} from {genomes[0]:,} to {genomes[1]:,} genomes" + (" (open)" if change.open else "")
+        )
+    return "; ".join(found) or "no pair of such trainings is recorded"
 
 
 def _learned_from(done: Finished, start: str, genomes: int) -> FinishedRun:

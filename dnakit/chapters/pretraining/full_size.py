@@ -31,7 +31,8 @@ class FullSize(RecipeRun):
     def title(self) -> str:
         """What is trained, in words."""
         chapter = self.parameters
-        return f"{NINE_MER} by recipe {self.chosen!r}, {chapter.recipe_genomes:,} genomes, {self.epochs} epochs"
+        genomes = f"a corpus of {chapter.recipe_genomes:,} genomes"
+        return f"{NINE_MER} by recipe {self.chosen!r}, {genomes}, {self.epochs} epochs"
 
     @property
     def epochs(self) -> int:

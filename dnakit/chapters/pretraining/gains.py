@@ -71,6 +71,13 @@ def of_vocabularies(done: Finished) -> Finished:
     return done.only(lambda run: run.name.startswith(VOCABULARY))
 
 
+def held_out(done: Finished, language: str) -> dict[str, int]:
+    """How many genomes each held-out set of a language has, and the set far how many families."""
+    genomes = done[f"{HELD_OUT_GENOMES}{language}"].frame("genomes.csv")
+    families = genomes.query("ruler == 'far'").family.nunique()
+    return {f"size_{part}": int((genomes.ruler == part).sum()) for part in HELD_OUT} | {"families": families}
+
+
 def table(done: Finished) -> pd.DataFrame:
     """Bits per base of what `compared` chose; of the models also segmentation alone, and what they gained over it."""
     plain = results.bits(results.measured(done, _language(done)))

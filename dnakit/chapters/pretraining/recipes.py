@@ -109,7 +109,8 @@ class RecipeRun(Run):
     @property
     def title(self) -> str:
         """What is trained, in words."""
-        return f"{NINE_MER} by recipe {self.chosen!r}, seed {self.seed}, {self.parameters.recipe_genomes:,} genomes"
+        genomes = f"a corpus of {self.parameters.recipe_genomes:,} genomes"
+        return f"{NINE_MER} by recipe {self.chosen!r}, seed {self.seed}, {genomes}"
 
     @cached_property
     def corpus(self) -> CorpusParameters:
