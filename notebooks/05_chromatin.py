@@ -26,6 +26,7 @@
 # %% tags=["remove-cell"]
 from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.chromatin import control_results, feature_results, results, takeaways, training_results
+from dnakit.report import finished
 from dnakit.report.display import prose, show
 
 # %% [markdown]
@@ -50,7 +51,7 @@ rows = 0  # of DeepSEA's training file the first so many (thesis: 200,000); 0: a
 wide_windows = [2000]  # bases of windows with more real context, beside the 1,000 of DeepSEA
 deepsea_rows = ""  # a table of DeepSEA's rows whose tokens are counted as well; empty: none
 published = ""  # a table of published scores of DeepSEA's features; empty: none
-repeats = 1  # trainings of each row of Table 5.4, with different seeds
+repeats = 1  # seeds of each row of Table 5.4: trainings that differ in nothing else
 epoch_samples = 48  # training bins per epoch, drawn anew each epoch; 0: each bin once
 evaluation_samples = 0  # validation bins that are scored after each epoch; 0: all
 network_scale = 0.05  # width of the convolutional networks; 1: as published
@@ -83,6 +84,7 @@ drawn = real if "none-256" in recorded else here  # so tables and figures show r
 simple = recorded.only(lambda run: "methods" in run.metrics)
 trained = recorded.only(lambda run: "test" in run.metrics)
 rows_of_table = training_results.trained_as(recorded, network="longformer")
+first_seed = rows_of_table.only(lambda run: run.value("record.parameters.repeat") == 0)
 looked_into = recorded.only(lambda run: "motifs" in run.metrics)
 
 # %% [markdown]
@@ -113,15 +115,18 @@ show(
 #
 # AUROC is the chance that a positive bin scores above a negative one: 0.5 by guessing. AUPRC is the area under the
 # precision-recall curve: by guessing the share of positives. Both are means over the features of a kind that have at least
-# ten positives in the test rows. The intervals come from drawing blocks of 100 kb of the test rows anew.
+# ten positives in the test rows. The 95% intervals come from drawing blocks of 100 kb of the test rows anew. Rows
+# drawn anew have a higher AUPRC than the rows themselves. So its intervals, here and below, lie too high: the value stands
+# near their lower end.
 
 # %% tags=["remove-input"]
 show(
     results.draw_simple_methods,
     simple,
     real,
-    "Mean AUROC by kind of feature. Where labels copied from the nearest bins score high, the test measures position. "
-    "Without neighbours in training they fall to chance or near it.",
+    "Mean AUROC by kind of feature. Where labels copied from the nearest bins score high, the test measures position. On "
+    "another chromosome they are at chance. 1 kb apart they are near it for DNase and transcription factors, and not for "
+    "histone marks.",
 )
 
 # %% tags=["remove-input"]
@@ -148,21 +153,29 @@ prose(
     **results.by_kind(scores, "by chromosome", "GC content", "_gc"),
 )
 
+# %% tags=["remove-input"]
+prose(takeaways.apart(recorded or here))
+
+# %% tags=["remove-input"]
+prose(takeaways.best_simple(recorded))
+
 # %% [markdown]
 # ## What is "AUC all"?
 #
 # Table 5.4 of the thesis has AUCs of .84 to .93 for the three kinds and an "AUC all" of .61 to .72. No mean of the former
-# is so low. Its precision and recall give a hint: where every label of every feature is one list, and predictions are cut
-# at 0.5, the area under the curve is (recall + specificity) / 2. With the thesis's recall of .27, precision of .18 and 2%
-# positives that is about .62. So "AUC all" measures the threshold and not the ranking. The table shows three readings side by side.
+# is so low, and the thesis does not define it. One reading: every label of every feature is one list, and predictions are cut
+# at 0.5. Then the area under the curve is (recall + specificity) / 2. It measures the threshold and not the ranking.
+
+# %% tags=["remove-input"]
+prose(takeaways.auc_all())
 
 # %% tags=["remove-input"]
 show(
     results.flattened,
     simple,
     real,
-    "Three readings of one set of predictions, with the random split: the area of the answers at 0.5, the area of all probabilities as one list, "
-    "and the mean over features.",
+    "Three readings of one set of predictions, with the random split: the area of the answers at 0.5, that of all "
+    "probabilities as one list, and the mean over features.",
     formats=dict.fromkeys(["precision", "recall", "AUC, thresholded", "AUC, flattened", "mean AUROC"], ".3f"),
 )
 
@@ -170,15 +183,17 @@ show(
 # ## How many tokens has an input?
 #
 # The thesis compares inputs of 256, 512 and 1,024 tokens and finds that longer inputs help DNase and histone features. But
-# the input has 1,000 bp. How many tokens are these? They are counted with the words of nine bases that the tokenizer
-# was trained on, and as one word, where byte-pair encoding may join across the borders of 9-mers.
+# the input has 1,000 bp. How many tokens are these? They are counted with this book's tokenizers, in the words of nine bases
+# that they were trained on, and as one word, where byte-pair encoding may join across the borders of 9-mers.
 
 # %% tags=["remove-input"]
 show(
     results.tokens,
     recorded.only(lambda run: run.name == "tokens"),
     real,
-    "Tokens of windows around bins, and the share of the windows that fit into inputs of 256, 512 and 1,024 tokens.",
+    "Tokens of windows around bins, and the share of the windows that fit into inputs of 256, 512 and 1,024 tokens: up to "
+    "1,000 bins of the organism, taken evenly (human-slices: the slices of hg38), and the first 100 rows of DeepSEA's "
+    "training file (deepsea-100). The tokenizers are those that chapter 2 trained on nuclear and on mitochondrial DNA.",
     formats=dict.fromkeys(["fit 256", "fit 512", "fit 1024"], ".1%") | {"median": ",.0f"},
 )
 
@@ -186,10 +201,11 @@ show(
 best = recorded or here
 counted = results.of_words(results.tokens(best), bases=1_000)
 prose(
-    "The 1,000 bp of an input are **{fewest:,.0f} to {most:,.0f} tokens** of {data}: {fits:.1%} of the windows fit into 256 "
-    "tokens. What an input of 512 or 1,024 tokens adds is padding. This book's models mask padding, so "
-    "that more of it changes no prediction (a test holds that). Where Table 5.4 gains from 512 to 1,024 tokens, for DNase "
-    ".8833 to .8918, the gain cannot be an effect of context.",
+    "With this book's tokenizers the 1,000 bp of an input are **{fewest:,.0f} to {most:,.0f} tokens** of {data}: {fits:.1%} "
+    "of the windows fit into 256 tokens. What an input of 512 or 1,024 tokens adds is padding. This book's models mask "
+    "padding, so that more of it changes no prediction (a test holds that). The thesis's tokens are shorter: 250 to 260 in a "
+    "12S gene, some 3.9 bases each (chapter 1). At that rate 256 tokens may cut a few of a window, and 512 and 1,024 are the "
+    "same input. So where Table 5.4 gains from 512 to 1,024 tokens, for DNase .8833 to .8918, it is no effect of context.",
     fewest=counted["fewest"].min(),
     most=counted["most"].max(),
     fits=counted["fit 256"].mean(),
@@ -199,18 +215,21 @@ prose(
 # %% [markdown]
 # ## Table 5.4: the thesis's five trainings
 #
-# Three initializations at 256 tokens, and weights without pretraining at 256, 512 and 1,024 tokens, with the thesis's random
-# split. `<cls>` attends globally; where the encoder was pretrained without global attention, its global projections start
-# as copies of the local ones. Positives weigh 8 in the loss. Each training sees the same number of samples, which is far
-# less than the thesis's on a laptop. A dash stands where a row is not trained yet.
+# Three initializations at 256 tokens, and weights that are not pretrained (the thesis: *untrained*) at 256, 512 and 1,024
+# tokens, with the thesis's random split. `<cls>` attends globally; where the encoder was pretrained without global attention,
+# its global projections start as copies of the local ones. Positives weigh 8 in the loss. Each training sees the same number
+# of samples, which is far less than the thesis's on a laptop. A dash stands where a row is not trained yet.
+
+# %% tags=["remove-input"]
+prose(training_results.encoders(trained or here, finished.recorded("02_pretraining")))
 
 # %% tags=["remove-input"]
 show(
     training_results.table_5_4,
     rows_of_table,
     drawn,
-    "Scores on the test rows, means over the repeats. AUC all is the area of the answers at 0.5; the other AUCs are means "
-    "over the features of a kind.",
+    "Scores on the test rows, means over seeds. Our AUC all is the area of the answers at 0.5, the thesis's is not defined; "
+    "the other AUCs are means over the features of a kind.",
     number="5.4",
     thesis=training_results.published(),
     on=training_results.TABLE_KEYS,
@@ -220,19 +239,19 @@ show(
 # %% tags=["remove-input"]
 show(
     training_results.figure_5_14,
-    rows_of_table,
+    first_seed,
     drawn,
-    "Loss by epoch on training and validation rows.",
+    "Loss by epoch on training and validation rows, first seed.",
     number="5.14",
 )
 
 # %% tags=["remove-input"]
 show(
     training_results.figure_5_15,
-    rows_of_table,
+    first_seed,
     drawn,
-    "Mean AUROC of the validation rows by epoch; diamonds are the thesis's final values. An area is computed from a "
-    "histogram of the logits.",
+    "Mean AUROC of the validation rows by epoch, first seed; diamonds are the thesis's final values. An area is computed from "
+    "a histogram of the logits.",
     number="5.15",
 )
 
@@ -246,14 +265,14 @@ show(
     training_results.spread,
     rows_of_table,
     drawn,
-    "Mean AUROC by kind over the repeats of each row, with the 95% interval of the mean over seeds where there are several.",
+    "Mean AUROC by kind over the seeds of each row, with the 95% interval of the mean where there are several.",
     formats=dict.fromkeys(["DNase", "TF", "histone"], ".3f"),
 )
 
 # %% [markdown]
-# The next table has the differences themselves. Two trainings are compared on the same test rows. The 95% interval holds
-# two others: that of other test rows (blocks of 100 kb are drawn anew, the same for both trainings) and, where there are
-# several seeds, that of other seeds. Where it holds zero, the difference is not decided.
+# The next table has the differences themselves. Two trainings are compared on the same test rows. The 95% interval covers
+# two sources of chance: other test rows (blocks of 100 kb are drawn anew, the same for both trainings) and, where there are
+# several seeds, other seeds. Where it holds zero, the difference is not decided. With one seed each it says nothing of others.
 
 # %% tags=["remove-input"]
 if "comparisons" in recorded or real:
@@ -261,39 +280,40 @@ if "comparisons" in recorded or real:
         control_results.differences,
         recorded.only(lambda run: run.name == "comparisons"),
         real,
-        "Differences of mean AUROC between two trainings on the same test rows, with 95% intervals.",
+        "Differences of mean AUROC and AUPRC between two trainings on the same test rows, with 95% intervals. Features: over "
+        "which the means are (DNase / TF / histone).",
     )
 
 # %% [markdown]
 # ## Without neighbours
 #
 # The same Longformer, DeepSEA's convolutional network and DanQ ([Quang and Xie 2016](https://doi.org/10.1093/nar/gkw226)) in
-# their published shapes, and the best simple method, all on the same rows. What a network keeps when whole chromosomes are
-# held out is what it reads from the sequence. *Samples seen*
-# are training bins times epochs; a simple method sees each training bin once. *Minutes* are of one core, training with
-# validation, beside whatever else the machine did.
+# their published shapes, and gapped 7-mers, all on the same rows. What a network keeps when whole chromosomes are
+# held out is what it reads from the sequence. *Samples seen* are training bins times epochs; gapped 7-mers see each training
+# bin once. *Minutes* are of one core, training with validation, beside whatever else the machine did.
 
 # %% tags=["remove-input"]
 show(
     control_results.networks,
-    recorded.only(lambda run: run.name in trained or run.name.startswith("gapped")),
+    control_results.of_networks(recorded),
     drawn,
-    "Mean AUROC with 95% intervals, and mean AUPRC, by split.",
+    "Mean AUROC with 95% intervals of other test rows, and mean AUPRC, by split; the first seed of each network.",
     formats={f"AUPRC {kind}": ".3f" for kind in results.KINDS} | {"minutes": ".1f"},
 )
 
 # %% [markdown]
-# GC content is the least that a network should reach, gapped 7-mers the most that a simple method does. The next table has the
-# differences on the same test rows. The 95% interval is that of other test rows. Where it holds zero, the two are not told
-# apart.
+# GC content is the least that a network should reach; gapped 7-mers have the highest means of the simple methods. The next
+# table has the differences on the same test rows. The 95% interval is that of other test rows. Where it holds zero, the two
+# are not told apart.
 
 # %% tags=["remove-input"]
 if "over-simple-methods" in recorded or real:
     show(
         control_results.over_simple_methods,
-        recorded.only(lambda run: run.name in trained or run.name == "over-simple-methods"),
+        control_results.of_over_simple_methods(recorded),
         real,
-        "Mean AUROC of a network minus that of a simple method, whole chromosomes held out, with 95% intervals.",
+        "Mean AUROC and AUPRC of a method minus those of a simple one, whole chromosomes held out, with 95% intervals; one seed "
+        "of each network. Features: over which the means are (DNase / TF / histone).",
     )
 
 # %% [markdown]
@@ -318,10 +338,12 @@ show(
 by_feature = feature_results.published_scores(best)
 prose(
     "For CTCF, whose motif is long and its own, DeepSEA's published area is **{published:.3f}** on average; gapped 7-mers here "
-    "reach **{here:.3f}**. For TAF1, which binds at promoters, it is {taf1_published:.3f} and {taf1_here:.3f}: much of that is the "
-    "composition of promoters. How well a method does on profiles such as CTCF tells whether it has learned motifs.",
+    "reach **{here:.3f}**. For TAF1, which binds at promoters, it is {taf1_published:.3f} and {taf1_here:.3f}. There GC content "
+    "alone has {area:.3f} (mean of {count} features). How well a method does on profiles such as CTCF tells whether it has "
+    "learned motifs.",
     **feature_results.of_target(by_feature, "CTCF", "gapped 7-mers"),
     **{f"taf1_{name}": value for name, value in feature_results.of_target(by_feature, "TAF1", "gapped 7-mers").items()},
+    **feature_results.of_target_by(best, "simple-chromosomes", "GC content", "TAF1"),
 )
 
 # %% [markdown]
@@ -338,17 +360,19 @@ prose(takeaways.padding(best))
 # %% tags=["remove-input"]
 show(
     control_results.lengths,
-    trained.only(lambda run: run.name.startswith("none")),
+    control_results.of_lengths(trained),
     drawn,
-    "Mean AUROC by length of the input, with the 95% interval of the mean over seeds where there are several.",
+    "Mean AUROC and AUPRC by length of the input, with the 95% interval of the mean over seeds where there are several.",
 )
+
+# %% tags=["remove-input"]
+prose(takeaways.context(best))
 
 # %% [markdown]
 # ## The weight of positives
 #
 # The thesis weighs positives by 8 and concludes from its precision and recall that this "did not adequately solve the class
-# imbalance problem". The weight moves all probabilities up. So it decides what lies above 0.5, and says little about the
-# ranking.
+# imbalance problem". The weight moves all probabilities up. So it decides what lies above 0.5.
 
 # %% tags=["remove-input"]
 show(
@@ -376,8 +400,12 @@ show(
     trained.only(lambda run: run.name in ("none-256", "none-256-weight-1")),
     drawn,
     "Left: precision and recall over thresholds, with a ring at 0.5. Right: of the labels that got a probability, the share that "
-    "is positive. With a weight of 8 the ring moves along the same curve, and probabilities are too high.",
+    "is positive. With a weight of 8 the ring lies at a higher recall, on nearly the same curve, and probabilities are too "
+    "high.",
 )
+
+# %% tags=["remove-input"]
+prose(takeaways.weight(best))
 
 # %% [markdown]
 # ## The other strand
@@ -400,7 +428,7 @@ show(
 # Does a model find the motifs that are known? They are looked for in the test bins where their factor is bound, with whole
 # chromosomes held out. Each base in and around a motif is replaced by the three others. How far the predicted logit falls
 # is the importance of the base. A model that has learned a motif shows its letters; one that has not shows noise. First
-# stands the best model, gapped 7-mers. Its logit is a sum over the words of a window, and a base is part of seven of them,
+# stand gapped 7-mers. Their logit is a sum over the words of a window, and a base is part of seven of them,
 # so that its importance is known without a prediction. The networks are DanQ on the human profiles and DeepSEA's on
 # yeast, each with two of the motifs. Mind the scales of the panels.
 
@@ -419,7 +447,8 @@ show(
 # lie. They *hold the motif* if they share seven bases or more with a match of it on either strand. For gapped 7-mers
 # importance is exact; for networks it is estimated for all bases at once from the gradient of the logit. Two controls:
 # ten bases at a random place of the same windows, and the same windows with their bases in a random order. No model can
-# find a motif in more windows than have it, so *with motif* is the most that *top ten bases* can reach.
+# find a motif in more windows than have it, so *with motif* is the most that *top ten bases* can reach. A match has every base
+# of the consensus: a site with one other base counts as none.
 
 # %% tags=["remove-input"]
 show(
@@ -427,7 +456,7 @@ show(
     looked_into.only(lambda run: run.name.startswith("motifs")),
     real if looked_into else here,
     "Shares of windows: those with the motif anywhere, and those whose most important ten bases hold it, with the 95% "
-    "interval (Wilson).",
+    "interval (Wilson). It counts windows as independent; neighbouring ones share bases, so that it is too narrow.",
     formats=dict.fromkeys(["with motif", "top ten bases", "ten bases at random", "top ten bases, shuffled"], ".1%"),
 )
 
@@ -439,7 +468,7 @@ show(
     control_results.costs,
     trained,
     drawn,
-    "Samples that each training saw, minutes of training with validation (of all repeats together), and milliseconds per "
+    "Samples that each training saw, minutes of training with validation (of all seeds together), and milliseconds per "
     "sample.",
     formats={"minutes": ".1f", "ms per sample": ".0f"},
 )

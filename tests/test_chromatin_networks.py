@@ -35,6 +35,7 @@ from dnakit.chapters.chromatin.mutagenesis import (
     summary,
 )
 from dnakit.chapters.chromatin.networks import Convolutional, ProfileModel, load, score
+from dnakit.chapters.chromatin.parameters import BEST
 from dnakit.chapters.chromatin.profiles import Batch, Profiles, _write
 from dnakit.chapters.chromatin.samples import BaseInputs, Labels, Samples, TokenInputs, Windows
 from dnakit.chapters.chromatin.summary import Summary
@@ -50,6 +51,7 @@ from dnakit.tokens.vocabulary import CLS, PAD, SEP
 
 pytestmark = pytest.mark.slow
 
+NEEDED = ("gapped-chromosomes", "simple-chromosomes")
 FEATURES = [Feature("a", "TF"), Feature("b", "TF"), Feature("c", "DNase")]
 TINY = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 4, "num_hidden_layers": 1}
 
@@ -365,39 +367,42 @@ def test_rows_are_called_in_words(danq):
 
 
 def test_differences_are_in_words_and_in_order(tmp_path):
-    found = {"auroc": 0.01234, "auroc_interval": [-0.1, 0.2]}
+    found = {"auroc": 0.01234, "auroc_interval": [-0.1, 0.2], "auprc": -0.005, "auprc_interval": [-0.01, -0.001]}
+    found["features"] = 7
     pairs = {
         name: {"repeats": 3, "kinds": {"TF": found}} for name in ("bases-3000", "tokens-1024", "pretraining-nuclear")
     }
     (tmp_path / "metrics.json").write_text(json.dumps({"pairs": pairs}))
     table = control_results.differences(Finished("recorded", "laptop", {"comparisons": tmp_path}))
     assert table.index.get_level_values("difference").tolist() == [
-        "pretrained on hg38 less not pretrained",
-        "1,024 tokens less 256",
-        "3,000 bp less 1,000",
+        "pretrained on hg38 minus not pretrained",
+        "1,024 tokens minus 256",
+        "3,000 bp minus 1,000",
     ]
-    assert table["TF"].tolist() == ["+0.012 [-0.100, +0.200]"] * 3
-    assert table["DNase"].tolist() == ["–"] * 3
+    assert table["AUROC TF"].tolist() == ["+0.012 [-0.100, +0.200]"] * 3
+    assert table["AUPRC TF"].tolist() == ["-0.005 [-0.010, -0.001]"] * 3
+    assert table["AUROC DNase"].tolist() == ["–"] * 3
+    assert table["features"].tolist() == ["7"] * 3
 
 
 def test_lengths_are_means_over_seeds_and_differences_are_said_as_they_are(tmp_path):
     made = {"network": "longformer", "initialization": "none", "split": "random", "window": 1_000, "tokens": 512}
     for repeat, area in enumerate((0.6, 0.7, 0.8)):
         (tmp_path / f"{repeat}").mkdir()
-        kinds = {"TF": {"auroc_mean": area}}
+        kinds = {"TF": {"auroc_mean": area, "auprc_mean": area / 10}}
         record = {"parameters": made | {"positive_weight": 8.0, "repeat": repeat}, "input_length": 256}
         (tmp_path / f"{repeat}" / "metrics.json").write_text(json.dumps({"test": {"kinds": kinds}}))
         (tmp_path / f"{repeat}" / "run.json").write_text(json.dumps(record))
     done = Finished("recorded", "laptop", {f"none-{n}": tmp_path / f"{n}" for n in range(3)})
     half = 4.3027 * 0.1 / np.sqrt(3)
     row = control_results.lengths(done).loc["random", 1_000, 512]
-    assert row["TF"] == f"0.700 [{0.7 - half:.3f}, {0.7 + half:.3f}]"
-    assert (row["trainings"], row["DNase"]) == (3, "–")
+    assert row["AUROC TF"] == f"0.700 [{0.7 - half:.3f}, {0.7 + half:.3f}]"
+    assert (row["seeds"], row["AUROC DNase"]) == (3, "–")
     assert takeaways.seeds(done, takeaways.PADDED) == ""
     differ = {"kinds": {"TF": {"auroc": 0.01, "auroc_interval": [-0.1, 0.2]}}, "repeats": 3}
     (tmp_path / "metrics.json").write_text(json.dumps({"pairs": {"tokens-512": differ}}))
     done = Finished("recorded", "laptop", {"comparisons": tmp_path})
-    expected = "512 tokens less 256 (3 seeds each) TF +0.010 [-0.100, +0.200]"
+    expected = "512 tokens minus 256 (split: random; 3 seeds each) TF +0.010 [-0.100, +0.200]"
     assert takeaways.seeds(done, takeaways.PADDED) == expected
     assert takeaways.undecided(done, takeaways.PADDED) == (1, 1)
 
@@ -627,3 +632,87 @@ def test_what_a_network_is_worth_over_a_method_is_the_difference_of_their_areas(
                 assert low <= found["auroc"] <= high
                 apart = network[kind]["auroc_mean"] - simple[kind]["auroc_mean"]
                 assert found["auroc"] == pytest.approx(apart, abs=1e-6)
+
+
+def test_gapped_words_are_measured_over_simpler_methods_of_their_own_split():
+    run = open_chapter("05_chromatin", settings("05_chromatin", "smoke", {})).runs["between-simple-methods"]
+    assert [each.name for each in run.needs()] == ["gapped-chromosomes", "simple-chromosomes"]
+    assert run.gapped.inputs() == run.simple.inputs(), "they predict the same rows"
+
+
+def test_gapped_words_minus_simpler_methods_are_the_differences_of_their_areas(chapter, tmp_path):
+    run = chapter.runs["between-simple-methods"]
+    found = run.compute(tmp_path).metrics["minus"]
+    assert list(found) == ["GC content", "6-mers"]
+    runs = {name: Finished("", "", {name: chapter.runs[name].folder()})[name].metrics["methods"] for name in NEEDED}
+    for method, kinds in found.items():
+        for kind, each in kinds.items():
+            one, other = (runs[name][by]["kinds"][kind] for name, by in zip(NEEDED, (BEST, method), strict=True))
+            assert each["auroc"] == pytest.approx(one["auroc_mean"] - other["auroc_mean"], abs=1e-6)
+            assert each["auroc_interval"][0] <= each["auroc_interval"][1]
+
+
+def test_what_networks_are_compared_with_stands_above_them(tmp_path):
+    found = {"auroc": 0.01, "auroc_interval": [0.0, 0.02], "auprc": 0.0, "auprc_interval": [0.0, 0.0], "features": 7}
+    (tmp_path / "metrics.json").write_text(json.dumps({"minus": {"6-mers": {"TF": found}}}))
+    table = control_results.over_simple_methods(Finished("", "", {"between-simple-methods": tmp_path}))
+    assert table.index.tolist() == [("gapped 7-mers", "6-mers")]
+    assert table["AUROC TF"].tolist() == ["+0.010 [+0.000, +0.020]"]
+
+
+# ---- what the page says of recorded runs
+
+
+def test_the_area_of_answers_at_half_cannot_be_what_most_rows_of_the_thesis_print():
+    rows = training_results.thresholded_reach()
+    assert len(rows) == 5
+    assert (rows["printed"] > rows["most"]).tolist() == [True, True, False, True, True]
+    assert (rows["most"] >= rows["expected"]).all()
+    assert rows.loc["Untrained, 256", "expected"] == pytest.approx(0.6251, abs=0.003)
+
+
+def test_the_line_below_a_table_names_the_runs_that_are_in_it():
+    done = finished.recorded("05_chromatin")
+    networks = control_results.of_networks(done)
+    assert len(control_results.networks(done)) == len(networks)
+    assert not {"none-512", "none-256-weight-1", "none-256-repeat-2", "none-1024-2000bp-chromosomes"} & set(networks)
+    lengths = control_results.of_lengths(done)
+    assert control_results.lengths(done)["seeds"].sum() == len(lengths)
+    assert not {"none-256-apart", "none-256-weight-1"} & set(lengths)
+    over = control_results.of_over_simple_methods(done)
+    assert set(done["over-simple-methods"].metrics["networks"]) < set(over)
+    assert control_results.over_simple_methods(over).equals(control_results.over_simple_methods(done))
+    assert "seed 1, 2, 3" in training_results.trained_as(done, network="longformer").provenance
+
+
+def test_wider_windows_are_told_by_both_measures():
+    done = finished.recorded("05_chromatin")
+    pairs = done["comparisons"].metrics["pairs"]
+    kinds = [each for name in takeaways.wider(done) for each in pairs[name]["kinds"].values()]
+    rises = sum(each["auroc_interval"][0] > 0 for each in kinds)
+    falls = sum(each["auprc_interval"][1] < 0 for each in kinds)
+    text = takeaways.context(done)
+    assert f"of {len(kinds)} differences by kind AUROC rises in {rises} and falls in 0" in text
+    assert f"AUPRC rises in 0 and falls in {falls}" in text
+    assert "10 of DNase" in text
+
+
+def test_the_split_without_neighbours_is_told_with_its_training_rows():
+    done = finished.recorded("05_chromatin")
+    text = takeaways.apart(done)
+    for split in ("random", "apart", "chromosomes"):
+        assert f"{done[f'simple-{split}'].record['samples']['train']:,}" in text
+    histone = done["simple-apart"].metrics["methods"]["nearest bins"]["kinds"]["histone"]
+    assert f"{histone['auroc_mean']:.3f}" in text
+    assert histone["auroc_interval"][0] > 0.6, "far from chance"
+
+
+def test_encoders_that_are_not_chapter_2s_recorded_runs_are_named():
+    chapter_2, done = finished.recorded("02_pretraining"), finished.recorded("05_chromatin")
+    text = training_results.encoders(done, chapter_2)
+    for run in done.values():
+        pretrained = run.value("record.pretrained")
+        if pretrained and pretrained["key"]:
+            same = chapter_2[pretrained["name"]].record["key"] == pretrained["key"]
+            assert same or pretrained["key"] in text
+    assert "not the recorded runs" not in training_results.encoders(chapter_2, chapter_2)

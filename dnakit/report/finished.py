@@ -187,9 +187,10 @@ def _data(record: Mapping[str, Any]) -> list[str]:
 
 
 def _seed(record: Mapping[str, Any]) -> list[int]:
-    """The seed of a run's training, else of its corpus; none where nothing was drawn."""
+    """The seed of a run's training, to which the number of its repeat is added, else of its corpus; or none."""
+    repeat = record.get("parameters", {}).get("repeat", 0)
     found = (record.get(part, {}).get("seed") for part in ("parameters", "corpus"))
-    return [seed for seed in found if seed is not None][:1]
+    return [seed + repeat for seed in found if seed is not None][:1]
 
 
 def _digests(record: Mapping[str, Any]) -> str:

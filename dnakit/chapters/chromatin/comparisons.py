@@ -1,4 +1,4 @@
-"""Differences between trainings, and of trainings over simple methods, on the same test rows, with 95% intervals.
+"""Differences between trainings, simple methods, and the two, on the same test rows, with 95% intervals.
 
 One interval draws blocks of 100 kb of the test rows anew, the same blocks for both trainings. It says how much other
 test rows would change the difference. Another comes from trainings that differ in the seed alone (Student's t, paired
@@ -14,14 +14,16 @@ import pandas as pd
 
 from dnakit import store
 from dnakit.chapters.chromatin import scores
+from dnakit.chapters.chromatin.parameters import BEST, GC
 from dnakit.chapters.chromatin.profiles import prepare
 from dnakit.chapters.chromatin.scores import FEWEST_POSITIVES, MEASURES
+from dnakit.chapters.chromatin.simple_methods import KMERS
 from dnakit.data.peaks import Feature
 from dnakit.report.intervals import of_seeds
 from dnakit.run import Outcome
 
 if TYPE_CHECKING:
-    from dnakit.chapters.chromatin.measurements import Comparisons, OverSimpleMethods
+    from dnakit.chapters.chromatin.measurements import BetweenSimpleMethods, Comparisons, OverSimpleMethods
     from dnakit.chapters.chromatin.trainings import Training
 
 PERCENT = (2.5, 97.5)
@@ -71,6 +73,18 @@ def over_simple_methods(run: "OverSimpleMethods") -> Outcome:
             for method, each in simple.items()
         }
     return Outcome({"networks": found}, run.organism.record() | _trained_on(run.networks[0]))
+
+
+def between_simple_methods(run: "BetweenSimpleMethods") -> Outcome:
+    """Gapped k-mers minus simpler methods that read the sequence: differences by method and kind of features."""
+    organism = run.gapped.organism
+    features = prepare(organism, run.gapped.window, run.parameters.rows).features
+    gapped = read(run.gapped.folder(), BEST)
+    found = {
+        method: _summary([list(differences(each, gapped, features, run.parameters.seed))])
+        for method, each in ((method, read(run.simple.folder(), method)) for method in (GC, KMERS))
+    }
+    return Outcome({"minus": found}, organism.record())
 
 
 def _trained_on(training: "Training") -> dict[str, Any]:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from dnakit.chapters.chromatin.parameters import BEST
 from dnakit.chapters.chromatin.results import KINDS, SPLITS, in_order, with_interval
+from dnakit.chapters.chromatin.scores import MEASURES
 from dnakit.chapters.chromatin.training_results import parameter, trained_as
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.intervals import of_seeds
@@ -19,17 +20,17 @@ NETWORKS = {"longformer": "Longformer", "cnn": "DeepSEA's network", "danq": "Dan
 PRETRAINED = {"nuclear": "pretrained on hg38", "mitochondria": "pretrained on mitochondria", "none": "not pretrained"}
 WEIGHTS = {"8": "#D55E00", "1": "#0072B2"}  # colours of the two weights of positives
 DIFFERENCES = {  # in words, and the split, of the pairs in the run ``comparisons``
-    "pretraining-nuclear": ("pretrained on hg38 less not pretrained", "random"),
-    "pretraining-mitochondria": ("pretrained on mitochondria less not pretrained", "random"),
-    "pretraining-nuclear-chromosomes": ("pretrained on hg38 less not pretrained", "chromosomes"),
-    "tokens-512": ("512 tokens less 256", "random"),
-    "tokens-1024": ("1,024 tokens less 256", "random"),
-    "without-neighbours": ("trained without neighbours less with them", "apart"),
-    "weight-1": ("weight 1 less weight 8", "random"),
-    "cnn-random": ("DeepSEA's network less Longformer on hg38", "random"),
-    "danq-random": ("DanQ less Longformer on hg38", "random"),
-    "cnn-chromosomes": ("DeepSEA's network less Longformer on hg38", "chromosomes"),
-    "danq-chromosomes": ("DanQ less Longformer on hg38", "chromosomes"),
+    "pretraining-nuclear": ("pretrained on hg38 minus not pretrained", "random"),
+    "pretraining-mitochondria": ("pretrained on mitochondria minus not pretrained", "random"),
+    "pretraining-nuclear-chromosomes": ("pretrained on hg38 minus not pretrained", "chromosomes"),
+    "tokens-512": ("512 tokens minus 256", "random"),
+    "tokens-1024": ("1,024 tokens minus 256", "random"),
+    "without-neighbours": ("trained without neighbours minus with them", "apart"),
+    "weight-1": ("weight 1 minus weight 8", "random"),
+    "cnn-random": ("DeepSEA's network minus Longformer on hg38", "random"),
+    "danq-random": ("DanQ minus Longformer on hg38", "random"),
+    "cnn-chromosomes": ("DeepSEA's network minus Longformer on hg38", "chromosomes"),
+    "danq-chromosomes": ("DanQ minus Longformer on hg38", "chromosomes"),
 }
 
 
@@ -59,17 +60,19 @@ def _described(run: FinishedRun) -> dict[str, str]:
 # ---- splits
 
 
+def of_networks(done: Finished) -> Finished:
+    """What `networks` shows: gapped k-mers, and the first training of each network."""
+    return done.only(lambda run: BEST in run.metrics.get("methods", {}) or ("test" in run.metrics and _compared(run)))
+
+
 def networks(done: Finished) -> pd.DataFrame:
-    """Networks and the best simple method on the same rows: mean AUROC and AUPRC by split and kind of feature."""
-    rows = []
-    for run in in_order(done.only(lambda run: BEST in run.metrics.get("methods", {}))):
+    """Networks and gapped k-mers on the same rows: mean AUROC and AUPRC by split and kind of feature."""
+    rows, chosen = [], of_networks(done)
+    for run in in_order(chosen.only(lambda run: "methods" in run.metrics)):
         found = run.metrics["methods"][BEST]
         rows.append(_scores(BEST, run, found, 1, found["seconds"]))
-    for run in _trainings(done).values():
-        if _compared(run):
-            rows.append(
-                _scores(network(run), run, run.metrics["test"], parameter(run, "epochs"), run.record["seconds"])
-            )
+    for run in _trainings(chosen).values():
+        rows.append(_scores(network(run), run, run.metrics["test"], parameter(run, "epochs"), run.record["seconds"]))
     frame = pd.DataFrame(rows)
     if frame.empty:
         return frame
@@ -94,44 +97,74 @@ def _scores(method: str, run: FinishedRun, found: dict[str, Any], epochs: int, s
 
 
 def differences(done: Finished) -> pd.DataFrame:
-    """Differences of mean AUROC between trainings on the same test rows, with 95% intervals."""
+    """Differences of mean AUROC and AUPRC between trainings on the same test rows, with 95% intervals."""
     run = done.get("comparisons")
     pairs = run.metrics["pairs"] if run else {}
     rows = []
     for name in sorted(
         pairs, key=lambda name: list(DIFFERENCES).index(name) if name in DIFFERENCES else len(DIFFERENCES)
     ):
-        compared, split = DIFFERENCES.get(name) or _wider(name)
-        row = {"difference": compared, "split": SPLITS[split], "trainings each": pairs[name]["repeats"]}
-        rows.append(row | {kind: _signed(pairs[name]["kinds"].get(kind)) for kind in KINDS})
+        compared, split = in_words(name)
+        row = {"difference": compared, "split": split, "seeds each": pairs[name]["repeats"]}
+        rows.append(row | _by_kind(pairs[name]["kinds"]))
     return indexed(rows, "difference", "split")
 
 
-def over_simple_methods(done: Finished) -> pd.DataFrame:
-    """Mean AUROC of networks minus that of simple methods on the same test rows, by kind, with 95% intervals."""
+def of_over_simple_methods(done: Finished) -> Finished:
+    """What `over_simple_methods` reads: the measurements, and the networks that they name."""
     run = done.get("over-simple-methods")
+    names = {"over-simple-methods", "between-simple-methods", *(run.metrics["networks"] if run else ())}
+    return done.only(lambda run: run.name in names)
+
+
+def over_simple_methods(done: Finished) -> pd.DataFrame:
+    """Mean AUROC and AUPRC of networks minus those of simple methods on the same test rows, with 95% intervals.
+
+    The first rows are gapped k-mers minus simpler methods, where these are compared.
+    """
+    between, run = done.get("between-simple-methods"), done.get("over-simple-methods")
+    compared = [(BEST, between.metrics["minus"])] if between else []
+    if run:
+        networks = run.metrics["networks"].items()
+        compared += [(network(done[name]) if name in done else name, methods) for name, methods in networks]
     rows = [
-        {"network": network(done[name]) if name in done else name, "minus": method}
-        | {kind: _signed(found.get(kind)) for kind in KINDS}
-        for name, methods in (run.metrics["networks"] if run else {}).items()
-        for method, found in methods.items()
+        {"method": method, "minus": other} | _by_kind(kinds)
+        for method, others in compared
+        for other, kinds in others.items()
     ]
-    return indexed(rows, "network", "minus")
+    return indexed(rows, "method", "minus")
 
 
-def _wider(name: str) -> tuple[str, str]:
-    """Of windows of so many bases, such as ``bases-2000``."""
-    return f"{int(name.split('-')[1]):,} bp less 1,000", "chromosomes"
+def in_words(name: str) -> tuple[str, str]:
+    """A pair of the run ``comparisons`` in words, such as ``weight-1`` or ``bases-2000``, and its split."""
+    wider = f"{int(name.split('-')[1]):,} bp minus 1,000" if name.startswith("bases-") else ""
+    compared, split = (wider, "chromosomes") if wider else DIFFERENCES[name]
+    return compared, SPLITS[split]
 
 
-def _signed(found: dict[str, Any] | None) -> str:
+def _by_kind(kinds: dict[str, Any]) -> dict[str, str]:
+    """Of a difference: the number of features of each kind, and AUROC and AUPRC by kind."""
+    row = {"features": " / ".join(str(kinds[kind]["features"]) for kind in KINDS if kind in kinds)}
+    for measure in MEASURES:
+        row |= {f"{measure.upper()} {kind}": signed(kinds.get(kind), measure) for kind in KINDS}
+    return row
+
+
+def signed(found: dict[str, Any] | None, measure: str) -> str:
+    """A difference with its 95% interval, such as ``+0.012 [-0.100, +0.200]``."""
     if found is None:
         return MISSING
-    low, high = found["auroc_interval"]
-    return f"{found['auroc']:+.3f} [{low:+.3f}, {high:+.3f}]"
+    low, high = found[f"{measure}_interval"]
+    return f"{found[measure]:+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 # ---- lengths
+
+
+def of_lengths(done: Finished) -> Finished:
+    """What `lengths` shows: Longformers without pretraining, but for the one that has no neighbours in training."""
+    chosen = trained_as(done, split=None, window=None, initialization="none")
+    return chosen.only(lambda run: parameter(run, "split") != "apart")
 
 
 def lengths(done: Finished) -> pd.DataFrame:
@@ -140,25 +173,28 @@ def lengths(done: Finished) -> pd.DataFrame:
     Means over trainings that differ in the seed alone, with the 95% interval of the mean where there are several.
     """
     rows: dict[tuple[str, int, int], list[FinishedRun]] = {}
-    for run in trained_as(done, split=None, window=None, initialization="none").values():
+    for run in of_lengths(done).values():
         split, window, tokens = (parameter(run, name) for name in ("split", "window", "tokens"))
-        if split != "apart":
-            rows.setdefault((SPLITS[split], window, tokens), []).append(run)
+        rows.setdefault((SPLITS[split], window, tokens), []).append(run)
     found = indexed([_length(*key, runs) for key, runs in rows.items()], "split", "bases", "input tokens")
     return found if found.empty else found.sort_index(ascending=[False, True, True])
 
 
 def _length(split: str, bases: int, tokens: int, runs: list[FinishedRun]) -> dict[str, Any]:
     row: dict[str, Any] = {"split": split, "bases": bases, "input tokens": tokens}
-    row |= {"longest input": runs[0].record["input_length"], "trainings": len(runs)}
-    for kind in KINDS:
-        values = [run.value(f"metrics.test.kinds.{kind}.auroc_mean") for run in runs]
-        known = [value for value in values if value is not None]
-        row[kind] = f"{sum(known) / len(known):.3f}" if known else MISSING
-        if len(known) > 1:
-            low, high = of_seeds(known)
-            row[kind] += f" [{low:.3f}, {high:.3f}]"
+    row |= {"longest input": runs[0].record["input_length"], "seeds": len(runs)}
+    for measure in MEASURES:
+        for kind in KINDS:
+            values = [run.value(f"metrics.test.kinds.{kind}.{measure}_mean") for run in runs]
+            row[f"{measure.upper()} {kind}"] = _over_seeds([value for value in values if value is not None])
     return row
+
+
+def _over_seeds(values: list[float]) -> str:
+    if not values:
+        return MISSING
+    mean = f"{sum(values) / len(values):.3f}"
+    return mean if len(values) == 1 else "{} [{:.3f}, {:.3f}]".format(mean, *of_seeds(values))
 
 
 # ---- the weight of positives

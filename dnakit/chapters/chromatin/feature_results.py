@@ -51,6 +51,16 @@ def of_target(scores: pd.DataFrame, target: str, method: str) -> dict[str, float
     return {"here": chosen["auroc"].mean(), "published": chosen["published"].mean()}
 
 
+def of_target_by(done: Finished, run: str, method: str, target: str) -> dict[str, float]:
+    """Mean ``area`` of a simple method on the features of a target with enough positives, and their ``count``."""
+    if run not in done:
+        return {"area": float("nan"), "count": 0}
+    table = done[run].frame("features.csv", dtype={"feature": str})
+    named = table["feature"].map(lambda name: target in name.split("."))
+    areas = table[named & (table["method"] == method) & (table["positives"] >= FEWEST_POSITIVES)]["auroc"]
+    return {"area": areas.mean(), "count": len(areas)}
+
+
 def _ours(done: Finished) -> list[FinishedRun]:
     return [done[name] for name in OURS if name in done]
 

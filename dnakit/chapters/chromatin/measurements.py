@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from dnakit.chapters.chromatin.organisms import Organism
-from dnakit.chapters.chromatin.parameters import MOTIFS, WINDOW, Parameters
+from dnakit.chapters.chromatin.parameters import BEST, MOTIFS, WINDOW, Parameters
 from dnakit.chapters.chromatin.trainings import Training, wide_name
 from dnakit.chapters.pretraining.starts import start_of
 from dnakit.run import Outcome, Run
@@ -292,6 +292,42 @@ class OverSimpleMethods(Run):
         from dnakit.chapters.chromatin.comparisons import over_simple_methods
 
         return over_simple_methods(self)
+
+
+@dataclass(frozen=True)
+class BetweenSimpleMethods(Run):
+    """What gapped k-mers are worth over simpler methods on the same test rows, with intervals.
+
+    Attributes
+    ----------
+    gapped, simple
+        On one split of one organism.
+    """
+
+    recipe = "chromatin gapped k-mers over simple methods 1"
+
+    parameters: Parameters
+    gapped: GappedKmers
+    simple: SimpleMethods
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return f"{BEST} minus simpler methods on the same test rows"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """The keys of both, and the seed of the resamples."""
+        return {"gapped": self.gapped.key, "simple": self.simple.key, "seed": self.parameters.seed}
+
+    def needs(self) -> Sequence[Run]:
+        """Both."""
+        return [self.gapped, self.simple]
+
+    def compute(self, folder: Path) -> Outcome:
+        """See `dnakit.chapters.chromatin.comparisons`."""
+        from dnakit.chapters.chromatin.comparisons import between_simple_methods
+
+        return between_simple_methods(self)
 
 
 @dataclass(frozen=True)

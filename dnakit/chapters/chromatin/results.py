@@ -110,11 +110,16 @@ def simple_table(done: Finished) -> pd.DataFrame:
     return frame.fillna({name: MISSING for name in frame if not str(name).startswith("median")})
 
 
-def by_kind(scores: pd.DataFrame, split: str, method: str, ending: str = "") -> dict[str, float]:
-    """From `simple_methods` the mean AUROC of each kind for the first organism, by the kind's name and an ending."""
+def of_first(scores: pd.DataFrame, split: str, method: str) -> pd.DataFrame:
+    """From `simple_methods` the rows of the first organism, by kind."""
     index = scores.index.to_frame()
     chosen = (index["organism"] == index["organism"].iloc[0]) & (index["split"] == split) & (index["method"] == method)
-    found = scores["AUROC"][chosen].droplevel(["organism", "split", "method"])
+    return scores[chosen].droplevel(["organism", "split", "method"])
+
+
+def by_kind(scores: pd.DataFrame, split: str, method: str, ending: str = "") -> dict[str, float]:
+    """From `simple_methods` the mean AUROC of each kind for the first organism, by the kind's name and an ending."""
+    found = of_first(scores, split, method)["AUROC"]
     return {f"{kind.lower()}{ending}": float(found.get(kind, float("nan"))) for kind in KINDS}
 
 

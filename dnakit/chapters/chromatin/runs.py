@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from dnakit.chapters.chromatin.measurements import (
+    BetweenSimpleMethods,
     Comparisons,
     GappedKmers,
     MotifShares,
@@ -37,6 +38,7 @@ def runs(parameters: Parameters) -> list[Run]:
         *trained,
         Comparisons(parameters, "comparisons", of_one),
         _over_simple_methods(parameters, of_one, [*simple, *gapped]),
+        _between_simple_methods(parameters, gapped, simple),
         *published,
         *_looked_into(parameters, [*gapped, *trained]),
     ]
@@ -59,6 +61,14 @@ def _over_simple_methods(
     runs = {each.name: each for each in simple}
     methods = {GC: runs["simple-chromosomes"], BEST: runs["gapped-chromosomes"]}
     return OverSimpleMethods(parameters, "over-simple-methods", networks, methods)
+
+
+def _between_simple_methods(
+    parameters: Parameters, gapped: Sequence[GappedKmers], simple: Sequence[SimpleMethods]
+) -> BetweenSimpleMethods:
+    """Gapped k-mers minus simpler methods, where whole chromosomes of the first organism are held out."""
+    at = SPLITS.index("chromosomes")
+    return BetweenSimpleMethods(parameters, "between-simple-methods", gapped[at], simple[at])
 
 
 def _looked_into(parameters: Parameters, made: Sequence[Training | GappedKmers]) -> Iterator[Run]:

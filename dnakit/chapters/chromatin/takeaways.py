@@ -1,72 +1,165 @@
-"""What chapter 5 comes to, in sentences whose numbers are those of finished runs; one without its runs is left out."""
+"""What chapter 5 comes to, and paragraphs of its page, in sentences whose numbers are those of finished runs.
 
-from collections.abc import Iterator, Mapping
+One without its runs is left out.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from dnakit.chapters.chromatin import results
-from dnakit.chapters.chromatin.control_results import network
+from dnakit.chapters.chromatin.control_results import in_words, network, signed
 from dnakit.chapters.chromatin.parameters import BEST, GC, MOTIFS
 from dnakit.chapters.chromatin.results import KINDS
+from dnakit.chapters.chromatin.training_results import thresholded_reach
 from dnakit.report.finished import Finished
 
 GAPPED, NETWORK_NAMES = "gapped-chromosomes", ("cnn-chromosomes", "danq-chromosomes")
 LONGFORMERS = ("nuclear-256-chromosomes", "none-256-chromosomes")
-PADDED = {"tokens-512": "512 tokens less 256", "tokens-1024": "1,024 tokens less 256"}
-PRETRAINED = {
-    "pretraining-nuclear": "hg38 less none, random split",
-    "pretraining-mitochondria": "mitochondria less none, random split",
-    "pretraining-nuclear-chromosomes": "hg38 less none, by chromosome",
-}
+PADDED = ("tokens-512", "tokens-1024")
+PRETRAINED = ("pretraining-nuclear", "pretraining-mitochondria", "pretraining-nuclear-chromosomes")
+WIDER, WEIGHT = "bases-", "weight-1"
 
 
 def takeaways(done: Finished) -> str:
     """The sentences as a list in Markdown."""
-    found = [_position(done), _clean(done), _length(done), _pretraining(done), _motifs(done)]
+    found = [_position(done), _clean(done), _length(done), _context(done), _pretraining(done), _motifs(done)]
     return "\n".join(f"* {each}" for each in found if each)
 
 
-def seeds(done: Finished, pairs: Mapping[str, str]) -> str:
+# ---- differences in words
+
+
+def seeds(done: Finished, names: Iterable[str], measure: str = "auroc") -> str:
     """The differences of these pairs by kind, each with its interval; empty before they are compared."""
-    return "; ".join(_difference(each, pairs[name]) for name, each in _pairs(done, pairs))
+    return "; ".join(_difference(name, found, measure) for name, found in _pairs(done, names))
 
 
-def _pairs(done: Finished, pairs: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def wider(done: Finished) -> list[str]:
+    """The names of the pairs with wider windows."""
+    return [name for name in _compared(done) if name.startswith(WIDER)]
+
+
+def _pairs(done: Finished, names: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    compared = _compared(done)
+    yield from ((name, compared[name]) for name in names if name in compared)
+
+
+def _compared(done: Finished) -> dict[str, Any]:
     run = done.get("comparisons")
-    compared = run.metrics["pairs"] if run else {}
-    yield from ((name, compared[name]) for name in pairs if name in compared)
+    return run.metrics["pairs"] if run else {}
 
 
-def _difference(found: Mapping[str, Any], title: str) -> str:
-    each = found["kinds"]
-    texts = (f"{kind} {each[kind]['auroc']:+.3f} [{_ends(each[kind])}]" for kind in KINDS if kind in each)
+def _difference(name: str, found: Mapping[str, Any], measure: str) -> str:
+    title, split = in_words(name)
     many = f"{found['repeats']} seeds each" if found["repeats"] > 1 else "one seed each"
-    return f"{title} ({many}) {', '.join(texts)}"
+    return f"{title} (split: {split}; {many}) {by_kind(found['kinds'], measure)}"
 
 
-def _ends(found: Mapping[str, Any]) -> str:
-    low, high = found["auroc_interval"]
-    return f"{low:+.3f}, {high:+.3f}"
+def by_kind(kinds: Mapping[str, Any], measure: str) -> str:
+    """A difference by kind of feature, such as ``TF +0.012 [-0.100, +0.200]``."""
+    return ", ".join(f"{kind} {signed(kinds[kind], measure)}" for kind in KINDS if kind in kinds)
+
+
+def undecided(done: Finished, names: Iterable[str]) -> tuple[int, int]:
+    """Of these differences by kind: how many intervals of AUROC hold zero, and how many there are."""
+    ends = [each["auroc_interval"] for _, found in _pairs(done, names) for each in found["kinds"].values()]
+    return sum(low <= 0 <= high for low, high in ends), len(ends)
+
+
+# ---- paragraphs of the page
+
+
+def best_simple(done: Finished) -> str:
+    """Gapped k-mers minus simpler methods, where whole chromosomes are held out."""
+    run = done.get("between-simple-methods")
+    if run is None:
+        return f"{BEST.capitalize()} have the highest means here; they are not compared pairwise with the others yet."
+    found = (f"minus {method}: {by_kind(kinds, 'auroc')}" for method, kinds in run.metrics["minus"].items())
+    return (
+        f"Are {BEST} really above the others? With whole chromosomes held out, on the same test rows, their mean "
+        f"AUROC {'; '.join(found)}. Where an interval holds zero, the two are not told apart."
+    )
+
+
+def apart(done: Finished) -> str:
+    """What the split without neighbours changes besides the neighbours."""
+    rows, scores = results.splits(done), results.simple_methods(done)
+    near = results.of_first(scores, results.SPLITS["apart"], "nearest bins")
+    shown = ", ".join(f"{row['AUROC']:.3f} ({row['AUROC 95%']}) for {kind}" for kind, row in near.iterrows())
+    train = {name: rows["train"].loc[rows.index[0][0], split] for name, split in results.SPLITS.items()}
+    best = (_of(results.by_kind(scores, results.SPLITS[name], BEST)) for name in ("apart", "chromosomes"))
+    return (
+        f"Without a training row within 1 kb, labels of the nearest bins still have a mean AUROC of {shown}. That "
+        f"split also leaves {train['apart']:,} training rows in place of {train['random']:,}. So a fall from the first "
+        "split to the second is that of neighbours and of a smaller training set together; a random split with equally "
+        f"few training rows is missing. {BEST.capitalize()} have {' there and '.join(best)} (DNase / TF / histone) "
+        f"with whole chromosomes held out, on other test rows, after {train['chromosomes']:,} training rows."
+    )
+
+
+def auc_all() -> str:
+    """Whether the area of answers at 0.5 can be what the thesis prints."""
+    rows = thresholded_reach()
+    above, fits = rows[rows["printed"] > rows["most"]], rows[rows["printed"] <= rows["most"]]
+    texts = (f"{name}: {row['printed']:.4f}, at most {row['most']:.4f}" for name, row in above.iterrows())
+    fitting = (f"{name}: {row['printed']:.4f}, {row['expected']:.3f} expected" for name, row in fits.iterrows())
+    return (
+        f"With the thesis's precision and recall, and 2% positives, that fits {len(fits)} of its {len(rows)} rows "
+        f"({'; '.join(fitting)}). The others print more than (recall + 1) / 2, which that area cannot exceed "
+        f"({'; '.join(texts)}). **So the thesis's definition stays unknown**, and its "
+        '"AUC all" stands beside ours without being known to be the same measure.'
+    )
 
 
 def padding(done: Finished) -> str:
-    """What longer inputs give the model, and how far trainings on them differ; for the page."""
+    """What longer inputs give the model, and how far trainings on them differ."""
     tokens = done.get("tokens")
     if tokens is None:
         return ""
     differences = seeds(done, PADDED)
     return (
-        "**At 256, 512 and 1,024 tokens the model gets the same input**: no window of 1,000 bp, cut into words of nine "
-        f"bases as the model reads it, has more than {tokens.metrics['most']} tokens. These trainings differ in the "
-        "number of position vectors, most of which are never used, and therefore in the random numbers of the initial "
-        "weights. So a difference between them is one between seeds. "
+        "**With this book's tokenizers the model gets the same input at 256, 512 and 1,024 tokens**: no window of "
+        f"1,000 bp, cut into words of nine bases, has more than {tokens.metrics['most']} tokens. These trainings "
+        "differ in the number of position vectors, most of which are never used, and therefore in the random numbers "
+        "of the initial weights. So a difference between them is one between seeds. "
         + (f"It is, in mean AUROC: {differences}." if differences else "They are not compared over seeds yet.")
     )
 
 
-def undecided(done: Finished, pairs: Mapping[str, str]) -> tuple[int, int]:
-    """Of these differences by kind: how many intervals hold zero, and how many there are."""
-    ends = [each["auroc_interval"] for _, found in _pairs(done, pairs) for each in found["kinds"].values()]
-    return sum(low <= 0 <= high for low, high in ends), len(ends)
+def context(done: Finished) -> str:
+    """What wider windows bring, by both measures."""
+    pairs = dict(_pairs(done, wider(done)))
+    if not pairs:
+        return "Wider windows are not compared on the same test rows yet."
+    kinds = next(iter(pairs.values()))["kinds"]
+    counts = ", ".join(f"{kinds[kind]['features']} of {kind}" for kind in KINDS if kind in kinds)
+    return (
+        "Windows of 2,000 bases and more stand in the table of differences, on the same test rows and one seed each. "
+        f"There {_measures(done)} The means are over {counts}."
+    )
+
+
+def _measures(done: Finished) -> str:
+    """In how many comparisons of wider windows each measure rises or falls, by its interval."""
+    found = [each for _, pair in _pairs(done, wider(done)) for each in pair["kinds"].values()]
+    rises, falls = ({m: [_sign(each, m) for each in found].count(sign) for m in ("auroc", "auprc")} for sign in (1, -1))
+    return (
+        f"of {len(found)} differences by kind AUROC rises in {rises['auroc']} and falls in {falls['auroc']}, AUPRC "
+        f"rises in {rises['auprc']} and falls in {falls['auprc']}, with intervals that do not hold zero."
+    )
+
+
+def _sign(found: Mapping[str, Any], measure: str) -> int:
+    low, high = found[f"{measure}_interval"]
+    return (low > 0) - (high < 0)
+
+
+def weight(done: Finished) -> str:
+    """What the weight of positives changes in the ranking; for the page."""
+    changed = [seeds(done, [WEIGHT], measure) for measure in ("auroc", "auprc")]
+    if not changed[0]:
+        return "Whether the ranking changes too is not compared yet."
+    return f"The ranking changes little, but it changes. Mean AUROC, {changed[0]}. Mean AUPRC, {changed[1]}."
 
 
 # ---- the sentences
@@ -79,8 +172,9 @@ def _position(done: Finished) -> str:
     return (
         "**The thesis's random split measures position as well as sequence.** Labels copied from the nearest training "
         f"bins have a mean AUROC of {near} there (DNase / TF / histone), and know nothing of a held-out chromosome. "
-        f"{BEST.capitalize()} fall from {first} to {then}. So scores under a random split, the thesis's among them, do "
-        "not tell what a model reads from a sequence."
+        f"{BEST.capitalize()} have {first} there and {then} with whole chromosomes held out. These are other test "
+        "rows, other training rows and partly other features, so that the difference has no interval. Scores under a "
+        "random split, the thesis's among them, do not tell what a model reads from a sequence."
     )
 
 
@@ -91,11 +185,11 @@ def _clean(done: Finished) -> str:
     others = "; ".join(f"{network(run)} {_of(_kinds(run.metrics['test']))}" for run in runs)
     gc = results.by_kind(results.simple_methods(done), "by chromosome", GC)
     return (
-        f"**With whole chromosomes held out the best method here is no network.** {BEST.capitalize()} reach "
-        f"{_of(_kinds(done[GAPPED].metrics['methods'][BEST]))}, and GC content alone {_of(gc)}. The networks: "
-        f"{others}. {_less_than(done, GC)}{_less_than(done, BEST)}They saw {runs[0].samples_seen:,} samples, as many "
-        "as a laptop's time allows; the published ones saw millions. This says what they are worth at this budget, and "
-        "nothing of their limit."
+        f"**With whole chromosomes held out the highest means are no network's.** {BEST.capitalize()} have a mean "
+        f"AUROC of {_of(_kinds(done[GAPPED].metrics['methods'][BEST]))}, and GC content alone {_of(gc)}. The networks, "
+        f"one seed each: {others}. {_less_than(done, GC)}{_less_than(done, BEST)}They saw {runs[0].samples_seen:,} "
+        "samples, as many as a laptop's time allows; the published ones saw millions. This says what they are worth at "
+        "this budget, and nothing of their limit."
     )
 
 
@@ -104,10 +198,9 @@ def _less_than(done: Finished, method: str) -> str:
     run = done.get("over-simple-methods")
     found: dict[str, list[str]] = {}
     for name, methods in (run.metrics["networks"] if run else {}).items():
-        highest = {kind: each["auroc_interval"][1] for kind, each in methods[method].items()}
-        found[name] = [kind for kind in KINDS if highest.get(kind, 0) < 0]
-    less = "; ".join(f"{network(done[name])} for {' and '.join(kinds)}" for name, kinds in found.items() if kinds)
-    return f"Worth less than {method}, with a 95% interval of the difference below zero: {less}. " if less else ""
+        found[name] = [kind for kind in KINDS if kind in methods[method] and _sign(methods[method][kind], "auroc") < 0]
+    less = "; ".join(f"{network(done[name])} for {', '.join(kinds)}" for name, kinds in found.items() if kinds)
+    return f"Below {method}, with a 95% interval of the difference of AUROC below zero: {less}. " if less else ""
 
 
 def _length(done: Finished) -> str:
@@ -116,9 +209,20 @@ def _length(done: Finished) -> str:
         return ""
     held, count = undecided(done, PADDED)
     return (
-        "**The thesis's comparison of lengths compares nothing.** No window of 1,000 bp, cut into words of nine bases, "
-        f"has more than {tokens.metrics['most']} tokens, so that 256, 512 and 1,024 tokens are the same input with "
-        "more padding." + (f" Of {count} differences measured here the intervals of {held} hold zero." if count else "")
+        "**With this book's tokenizers the thesis's comparison of lengths compares nothing.** No window of 1,000 bp, "
+        f"cut into words of nine bases, has more than {tokens.metrics['most']} tokens, so that 256, 512 and 1,024 "
+        "tokens are the same input with more padding."
+        + (f" Of {count} differences measured here the intervals of {held} hold zero." if count else "")
+        + " The thesis's tokens are shorter: there 256 may cut a few, and 512 and 1,024 are the same input."
+    )
+
+
+def _context(done: Finished) -> str:
+    if not wider(done):
+        return ""
+    return (
+        "**Whether real context helps depends on the measure.** Windows of 2,000 bases and more minus 1,000, whole "
+        f"chromosomes held out, one seed each: {_measures(done)}"
     )
 
 
@@ -130,13 +234,18 @@ def _pretraining(done: Finished) -> str:
 def _motifs(done: Finished) -> str:
     runs = [done[name] for name in ("motifs-gapped", "motifs-gapped-yeast") if name in done]
     found = {motif: each for run in runs for motif, each in run.metrics["motifs"].items()}
-    texts = [f"{m} {found[m]['top']:.0%} of {found[m]['with_motif']:.0%}" for m in MOTIFS if m in found]
+    texts = [_share(motif, found[motif]) for motif in MOTIFS if motif in found]
     return (
-        "**Where the best model looks.** The share of windows whose most important ten bases hold the factor's motif, "
-        f"of the share that has it anywhere: {', '.join(texts)}."
+        f"**Where {BEST} look.** The share of windows whose most important ten bases hold the factor's motif, of the "
+        "share that has it anywhere, and in brackets the former where the bases of the same windows are shuffled: "
+        f"{', '.join(texts)}."
         if texts
         else ""
     )
+
+
+def _share(motif: str, found: Mapping[str, Any]) -> str:
+    return f"{motif} {found['top']:.0%} of {found['with_motif']:.0%} ({found['shuffled']['top']:.0%})"
 
 
 def _kinds(found: Mapping[str, Any]) -> dict[str, float]:

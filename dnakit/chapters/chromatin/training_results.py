@@ -15,6 +15,7 @@ from dnakit.report.thesis import thesis_table
 STARTS = {"nuclear": "Hg38", "mitochondria": "Mitochondria", "none": "Untrained"}  # as Table 5.4 calls them
 ROWS = [("nuclear", 256), ("mitochondria", 256), ("none", 256), ("none", 512), ("none", 1024)]
 TABLE_KEYS = ["pretraining", "input tokens"]
+POSITIVES = 0.02  # share of DeepSEA's labels, roughly
 CURVES = ["Hg38, 256", "Mitochondria, 256", "Untrained, 256", "Untrained, 512", "Untrained, 1024"]
 PALETTE = dict(zip(CURVES, ("#0072B2", "#009E73", "#D55E00", "#E69F00", "#AA4499"), strict=True))
 
@@ -23,6 +24,38 @@ def published() -> pd.DataFrame:
     """The thesis's Table 5.4 under the names of `table_5_4`."""
     found = thesis_table("5.4").drop(columns="bold").rename(columns=lambda name: name.replace("_", " "))
     return found.assign(**{"input tokens": found["input tokens"].astype("string").fillna("")})
+
+
+def thresholded_reach() -> pd.DataFrame:
+    """By row of the thesis's Table 5.4: "AUC all" as printed, and what the area of answers at 0.5 can be.
+
+    That area is (recall + specificity) / 2. ``most`` is without any false positive, ``expected`` with the printed
+    precision where `POSITIVES` of the labels are positive.
+    """
+    rows = published().dropna(subset=["AUC all"])
+    wrong = rows["recall"] * (1 / rows["precision"] - 1) * POSITIVES / (1 - POSITIVES)
+    found = {"printed": rows["AUC all"], "most": (rows["recall"] + 1) / 2, "expected": (rows["recall"] + 1 - wrong) / 2}
+    return pd.DataFrame(found).set_axis(rows["pretraining"] + ", " + rows["input tokens"].astype(str))
+
+
+def encoders(done: Finished, chapter_2: Finished) -> str:
+    """The pretrainings that the trainings begin from, by key, beside the recorded ones of chapter 2; in words."""
+    pretrained = {
+        str(run.value("record.pretrained.name")): str(run.value("record.pretrained.key"))
+        for run in done.values()
+        if run.value("record.pretrained.key")
+    }
+    other = {
+        name: f"`{name}` is the run {key}, there {chapter_2[name].value('record.key')}"
+        for name, key in sorted(pretrained.items())
+        if name in chapter_2 and chapter_2[name].value("record.key") != key
+    }
+    if not other:
+        return "The Longformers begin from the runs of chapter 2."
+    return (
+        "The Longformers begin from pretrainings with chapter 2's recipe that were trained again, and are not the "
+        f"recorded runs of chapter 2: {'; '.join(other.values())}."
+    )
 
 
 def trained_as(done: Finished, **settings: Any) -> Finished:
@@ -82,7 +115,7 @@ def spread(done: Finished) -> pd.DataFrame:
     for start, tokens in ROWS:
         repeats = [_row(run) for run in trained.only(_is_row(start, tokens)).values()]
         if repeats:
-            row: dict[str, Any] = {"pretraining": STARTS[start], "input tokens": tokens, "trainings": len(repeats)}
+            row: dict[str, Any] = {"pretraining": STARTS[start], "input tokens": tokens, "seeds": len(repeats)}
             for kind in KINDS:
                 values = pd.DataFrame(repeats)[f"AUC {kind}"].dropna().astype(float).tolist()
                 row[kind] = sum(values) / len(values) if values else None
