@@ -10,6 +10,7 @@ from dnakit.chapters.pretraining.parameters import NINE_MER
 from dnakit.chapters.pretraining.trainings import GLOBAL_CLS
 from dnakit.models import build
 from dnakit.project import DnakitError
+from dnakit.report import finished
 from dnakit.report.finished import Finished
 from dnakit.tokens.vocabulary import CLS, MASK, SEP
 
@@ -77,10 +78,21 @@ def test_kinds_are_compared_seed_by_seed(tmp_path):
     ):
         folder = folders[f"global-attention-{kind}-seed-{seed}"] = tmp_path / f"{kind}{seed}"
         folder.mkdir()
-        (folder / "history.csv").write_text(f"epoch,validation_loss,validation_top1\n1,{loss},0.5\n2,0.5,1\n")
-        (folder / "run.json").write_text("{}")
+        (folder / "history.csv").write_text(f"epoch,validation_loss,validation_top1\n1,9,0.5\n2,0.5,0.75\n3,{loss},1\n")
+        (folder / "run.json").write_text('{"samples": {"validation": 7}}')
     table = global_attention_results.table(Finished("recorded", "laptop", folders))
     assert table.seeds.tolist() == ["3", "2", global_attention_results.NOT_RUN]
-    assert table["loss, first epoch"].tolist()[:2] == [4.0, 1.9]
-    assert table["loss, first epoch, minus copied"].iloc[1].startswith("+0.400 [-0.871, +1.671]")
-    assert table["loss, end, minus copied"].iloc[1].startswith("+0.000")
+    assert table["samples"].tolist()[:2] == ["7", "7"]
+    assert table["loss, end"].tolist()[:2] == [4.0, 1.9]
+    assert table["loss, end, minus copied"].iloc[1].startswith("+0.400 [-0.871, +1.671]")
+    assert table["top-1, second epoch"].tolist()[:2] == [0.75, 0.75]
+    assert table["top-1, end, minus copied"].iloc[1].startswith("+0.000")
+
+
+def test_copies_are_ahead_by_about_one_epoch_and_not_at_the_end():
+    """What the page says: after one epoch more, random projections name about as many as copies did."""
+    table = global_attention_results.table(finished.recorded("04_metagenomics"))
+    copied, random = (table.loc[KINDS[kind]] for kind in ("copied", "random"))
+    assert random["top-1, first epoch"] < 0.1 < copied["top-1, first epoch"]
+    assert random["top-1, second epoch"] == pytest.approx(copied["top-1, first epoch"], abs=0.05)
+    assert min(copied["top-1, end"], random["top-1, end"]) > 0.99

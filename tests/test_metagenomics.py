@@ -1,5 +1,7 @@
 """Properties of chapter 4: search against brute force, splits that hold out, calibration, the thesis's samples."""
 
+from types import SimpleNamespace
+
 import edlib
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from dnakit.chapters.metagenomics import (
     methods,
     model_results,
     naming,
+    overlap,
     results,
     search,
     tasks,
@@ -23,6 +26,9 @@ from dnakit.chapters.metagenomics.comparing import scored
 from dnakit.chapters.metagenomics.references import reference
 from dnakit.data.barcodes import RANKS
 from dnakit.data.bases import mutate, reverse_complement
+from dnakit.data.formats import Record
+from dnakit.report import finished
+from dnakit.tokens import corpus
 
 ADAPTER = b"AGATCGGAAGAGCACACGTCTGAACTCCAGTCAC"
 
@@ -355,6 +361,30 @@ def test_controls_of_the_trained_species_see_the_samples_of_the_trainings(tmp_pa
     assert without["copies-consensus"].key == chapter.runs["copies-consensus"].key
 
 
+def test_species_that_the_pretraining_has_read_are_found_by_gene_and_by_name(tmp_path, monkeypatch):
+    table = tmp_path / "lineages.tsv"
+    chapter = chapter_of("04_metagenomics", "smoke", {"species": 6, "copies": 10, "lineages": str(table)})
+    run = chapter.runs["pretrained-species"]
+    genes = copies.genes_of(chapter.parameters)
+    lines = ["accession\tspecies\tlineage", f"g1\t{genes['species'][3]}\t", "g2\tHomo sapiens\t"]
+    table.write_text("\n".join([*lines, f"g3\t{genes['species'][4]}\t"]) + "\n")
+    records = [
+        Record("g1", "", b"ACGT" * 50),
+        Record("g2", "", b"TT" + reverse_complement(genes["sequence"][0]) + b"GG"),
+        Record("g3", "", genes["sequence"][5]),  # a validation genome
+    ]
+    monkeypatch.setattr(corpus, "documents", lambda parameters: iter(records))
+    monkeypatch.setattr(corpus, "prepare", lambda parameters: SimpleNamespace(genomes={"train": ["g1", "g2"]}))
+    found = overlap.pretrained_species(run, tmp_path)
+    rows = pd.read_csv(tmp_path / "species.csv").set_index("species")
+    assert list(rows.index) == [genes["species"][0], genes["species"][3]]
+    assert rows[["gene", "name"]].to_numpy().tolist() == [[True, False], [False, True]]
+    assert found["pretrained"] == {"species": 2, "with_this_gene": 1, "test_samples": rows["test_samples"].sum()}
+    assert found["genomes"] == 2
+    assert found["test_samples"] == 6
+    assert overlap.species_of(["g1"], "") == set()
+
+
 # ---- results
 
 
@@ -425,6 +455,8 @@ def test_every_result_can_be_made_of_nothing_and_shared_ranks_are_shares():
         results.strangers,
         results.communities,
         results.by_size,
+        results.beyond_zero,
+        results.encoders,
     ):
         assert make(nothing).empty
     for make in (model_results.effects, model_results.other_records):
@@ -437,6 +469,52 @@ def test_every_result_can_be_made_of_nothing_and_shared_ranks_are_shares():
     assert lowest_shared(one, other) == "family"
     assert lowest_shared(one, pd.Series(ranks("G b"))) == "genus"
     assert lowest_shared(one, pd.Series(dict.fromkeys(RANKS, "x"))) == "none"
+
+
+def recorded_chapter():
+    return finished.recorded("04_metagenomics")
+
+
+def test_every_comparison_beyond_zero_is_shown_and_no_other():
+    every, shown = results.comparisons(recorded_chapter()), results.beyond_zero(recorded_chapter())
+    assert every.index.is_unique
+    assert set(shown.index) <= set(every.index)
+    assert ((shown["from"] > 0) != (shown["to"] < 0)).all()
+    held = every.drop(shown.index)
+    assert ((held["from"] <= 0) & (held["to"] >= 0)).all()
+    said = results.behind(recorded_chapter())
+    assert len(said.split(";")) == (shown["to"] < 0).sum()
+
+
+def test_the_encoders_are_not_those_of_chapter_2_and_each_training_has_one():
+    """What the page says under the table of encoders."""
+    done = recorded_chapter()
+    table = results.encoders(done)
+    trainings = ", ".join(table["trainings"]).split(", ")
+    assert sorted(trainings) == sorted(run.name for run in done.values() if "pretrained" in run.record)
+    assert not set(results.of_chapter_2().values()) & set(table.index.get_level_values("key"))
+    assert set(results.of_chapter_2()) == set(table.index.get_level_values("encoder"))
+
+
+def test_what_the_page_calls_undecided_is_so():
+    done = recorded_chapter()
+    tenths = done.only(lambda run: results.TENTH in run.name)
+    low, high = map(
+        float, results.by_size(tenths)["95% interval"].xs("Mitochondria minus Untrained", level=1).iloc[0].split(" to ")
+    )
+    assert low < 0 < high
+    apart = model_results.effects(done)
+    assert apart.loc[("Hg38", "Mitochondria"), "from"] < 0 < apart.loc[("Hg38", "Mitochondria"), "to"]
+    order = model_results.other_records(done)["whole gene"]
+    starts = [f"Longformer, {name}" for name in ("Hg38", "Mitochondria")]
+    assert order[starts[0]] > order[starts[1]]  # text with equally many digits
+    assert results.table_5_3(done).set_index("pretraining")["top1_accuracy"].idxmax() == "Mitochondria"
+
+
+def test_communities_are_counted_once_each():
+    found = results.apart(recorded_chapter(), "search at 0.5", "vsearch")
+    assert found["communities"] == found["more"] + found["alike"] + found["fewer"]
+    assert results.apart(recorded_chapter(), "vsearch", "search at 0.5")["fewer"] == found["more"]
 
 
 @pytest.mark.trained

@@ -9,7 +9,7 @@ from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.intervals import of_seeds
 
 NOT_RUN = "not run yet"
-MEASURES = ("top-1, first epoch", "loss, first epoch", "loss, end")  # of the validation samples
+MEASURES = ("top-1, first epoch", "top-1, second epoch", "top-1, end", "loss, end")  # of the validation samples
 
 
 def of_projections(done: Finished) -> Finished:
@@ -26,7 +26,7 @@ def table(done: Finished) -> pd.DataFrame:
     by_kind = {kind: {seed: _measured(run) for seed, run in _by_seed(runs, kind).items()} for kind in KINDS}
     rows = []
     for kind, own in by_kind.items():
-        cells: dict[str, Any] = {"seeds": str(len(own)) if own else NOT_RUN}
+        cells: dict[str, Any] = {"seeds": str(len(own)) if own else NOT_RUN, "samples": _samples(runs, kind)}
         for name in MEASURES:
             cells[name] = sum(each[name] for each in own.values()) / len(own) if own else None
         for name in MEASURES:
@@ -43,10 +43,15 @@ def _by_seed(runs: Finished, kind: str) -> dict[int, FinishedRun]:
     return {int(name.removeprefix(start)): run for name, run in runs.items() if name.startswith(start)}
 
 
+def _samples(done: Finished, kind: str) -> str | None:
+    """How many validation samples each seed has."""
+    return next((f"{run.value('record.samples.validation'):,}" for run in _by_seed(done, kind).values()), None)
+
+
 def _measured(run: FinishedRun) -> dict[str, float]:
     history = run.frame("history.csv")
-    first, last = history.iloc[0], history.iloc[-1]
-    return dict(zip(MEASURES, (first.validation_top1, first.validation_loss, last.validation_loss), strict=True))
+    top1, loss = history["validation_top1"], history["validation_loss"]
+    return dict(zip(MEASURES, (top1.iloc[0], top1.iloc[1], top1.iloc[-1], loss.iloc[-1]), strict=True))
 
 
 def _interval(values: list[float]) -> str:

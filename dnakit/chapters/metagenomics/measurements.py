@@ -10,7 +10,9 @@ from typing import Any
 
 from dnakit.chapters.metagenomics.parameters import NOT_INSTALLED, PROGRAMS, Parameters
 from dnakit.chapters.metagenomics.references import Reference, reference
+from dnakit.chapters.pretraining.starts import start_of
 from dnakit.run import Outcome, Run
+from dnakit.tokens.parameters import CorpusParameters, corpus_key
 
 OF_COPIES = (
     "ceiling",
@@ -84,6 +86,39 @@ class OfCopies(Measurement):
 
         settings = {"method": self.method, "task": "thesis", "share": self.share}
         return Outcome(on_copies(self, folder), self.record(settings))
+
+
+@dataclass(frozen=True)
+class PretrainedSpecies(Measurement):
+    """Which species of the trainings the pretraining on mitochondria has read: their 12S gene is in their genome."""
+
+    recipe = "12S pretrained species 1"
+
+    @property
+    def corpus(self) -> CorpusParameters:
+        """What the encoder was trained on."""
+        return start_of(self.parameters.pretrained, "mitochondria").corpus
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return "species of the thesis's task whose genome the pretraining has read"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """How the samples are made, the corpus, digests of the data."""
+        from dnakit.data import sources
+
+        lineages = [self.parameters.lineages] if self.parameters.lineages else []
+        digests = self.reference.digests() + accession_digests(self.parameters)
+        settings = self.parameters.model_dump(include={*_COPIED, "trained_share"}) | {"corpus": corpus_key(self.corpus)}
+        return settings | {"data": digests + [sources.digest(sources.fetch(name)) for name in lineages]}
+
+    def compute(self, folder: Path) -> Outcome:
+        """Write ``species.csv``: see `dnakit.chapters.metagenomics.overlap`."""
+        from dnakit.chapters.metagenomics.overlap import pretrained_species
+
+        about = self.record({"share": self.parameters.trained_share}) | {"corpus": self.corpus.named()}
+        return Outcome(pretrained_species(self, folder), about)
 
 
 @dataclass(frozen=True)
@@ -301,6 +336,7 @@ def measurements(parameters: Parameters) -> list[Run]:
             OfCopies(parameters, f"trained-species-{method}", method, share)
             for method in (OF_COPIES + programs if share < 1 else ())
         ),
+        PretrainedSpecies(parameters, "pretrained-species"),
         *(OfFairTasks(parameters, f"fair-{method}") for method in FAIR + programs),
         FairCeiling(parameters, "ceiling-fair"),
         FairDifferences(parameters, "fair-differences"),

@@ -1,6 +1,6 @@
 """The tables and figures of chapter 4 (thesis section 5.3). They read finished runs, recorded ones and others alike."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import combinations
 from typing import Any
 
@@ -10,7 +10,9 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from dnakit.chapters.metagenomics.tasks import SHARED, WITHIN_ORDER
-from dnakit.report.finished import Finished, FinishedRun
+from dnakit.chapters.pretraining.parameters import NOTEBOOK
+from dnakit.chapters.pretraining.starts import INITIALIZATIONS
+from dnakit.report.finished import Finished, FinishedRun, recorded
 from dnakit.report.intervals import of_seeds
 from dnakit.report.style import PALETTE
 from dnakit.report.tables import indexed
@@ -75,6 +77,8 @@ def trainings(done: Finished) -> pd.DataFrame:
     columns = {
         "species": "record.classes",
         "training samples": "record.samples.train",
+        "validation samples": "record.samples.validation",
+        "test samples": "record.samples.test",
         "epochs": "record.parameters.epochs",
         "tokens": "record.tokens.mean",
         "hours": "record.seconds",
@@ -82,6 +86,23 @@ def trainings(done: Finished) -> pd.DataFrame:
     }
     table = runs.table(columns).rename(index=MODELS).rename_axis("pretraining")
     return table.assign(hours=table["hours"] / 3600)
+
+
+def encoders(done: Finished) -> pd.DataFrame:
+    """What the trainings begin from, and where they were computed: a row for each encoder and device."""
+    columns = {"encoder": "name", "key": "key"}
+    paths = {column: f"record.pretrained.{name}" for column, name in columns.items()}
+    rest = {"fine-tuned on": "record.device", "computed in": "record.computed_in"}
+    runs = done.only(lambda run: bool(run.value("record.pretrained.key"))).table(paths | rest)
+    groups = runs.reset_index().groupby(["key", *rest], sort=False)
+    table = groups.agg(encoder=("encoder", "first"), trainings=("run", ", ".join)).reset_index()
+    return table.set_index(["encoder", "key"])[["trainings", *rest]]
+
+
+def of_chapter_2() -> dict[str, str]:
+    """The keys under which chapter 2 records the encoders."""
+    done = recorded(NOTEBOOK)
+    return {name: done[name].record["key"] for name in dict.fromkeys(INITIALIZATIONS.values()) if name in done}
 
 
 def histories(done: Finished) -> pd.DataFrame:
@@ -255,29 +276,40 @@ def draw_fair(done: Finished) -> sns.FacetGrid | None:
     return grid.set_titles("{col_name}").set_axis_labels("share right", "")
 
 
-def rivals(done: Finished) -> pd.DataFrame:
-    """Of each fair task the method that is nearest to the search or above it, and their difference, read by read."""
+def comparisons(done: Finished) -> pd.DataFrame:
+    """The search minus each other method on each fair task, read by read, with 95% intervals."""
     if "fair-differences" not in done:
         return pd.DataFrame()
     data = done["fair-differences"].frame("differences.csv")
-    task = ["form", "level", "rank"]
-    nearest = data.loc[data.groupby(task, sort=False)["share"].idxmin()]
-    named = nearest.assign(
-        form=nearest["form"].map(FORMS),
-        task=nearest["level"].map(LEVELS) + ": " + nearest["rank"],
-        method=nearest["method"].map(METHODS),
-    ).rename(columns={"method": "best other method", "share": "search minus it", "low": "from", "high": "to"})
-    return named.set_index(["form", "task"])[["best other method", "search minus it", "from", "to"]]
+    named = data.assign(
+        form=data["form"].map(FORMS),
+        task=data["level"].map(LEVELS) + ": " + data["rank"],
+        method=data["method"].map(METHODS),
+    ).rename(columns={"method": "other method", "share": "search minus it", "low": "from", "high": "to"})
+    return named.set_index(["form", "task", "other method"])[["reads", "search minus it", "from", "to"]]
+
+
+def beyond_zero(done: Finished) -> pd.DataFrame:
+    """Those whose interval leaves zero out: of many comparisons some do so by chance."""
+    table = comparisons(done)
+    return table[(table["from"] > 0) | (table["to"] < 0)] if len(table) else table
 
 
 def behind(done: Finished) -> str:
-    """Where another method is ahead of the search by more than chance, in words."""
-    rows = rivals(done).query("to < 0").reset_index().to_dict("records")
+    """Where the interval is below zero, so that another method is ahead of the search, in words."""
+    rows = comparisons(done).query("to < 0").reset_index().to_dict("records")
     return "; ".join(
-        f"{row['best other method']} ({row['form']}, {row['task']}: {100 * row['search minus it']:+.1f} points "
+        f"{row['other method']} ({row['form']}, {row['task']}: {100 * row['search minus it']:+.1f} points "
         f"[{100 * row['from']:+.1f}, {100 * row['to']:+.1f}])"
         for row in rows
     )
+
+
+def asked(done: Finished) -> str:
+    """How many reads of known species, new species and new genera each method was asked about, by form."""
+    counts = fair(done).groupby(["form", "level"], sort=False)["reads"].first().unstack(sort=False)
+    each = (f"{FORMS[str(form)]} {', '.join(f'{count:,}' for count in row)}" for form, row in counts.iterrows())
+    return f"Reads of known species, new species and new genera: {'; '.join(each)}."
 
 
 # ---- the classifier
@@ -287,8 +319,9 @@ def calibration(done: Finished) -> pd.DataFrame:
     """Expected calibration error by rank."""
     if "confidence" not in done:
         return pd.DataFrame()
-    found = done["confidence"].metrics["calibration_error"]
-    return pd.DataFrame({"expected calibration error": found}).reindex(CALIBRATED).rename_axis("rank")
+    metrics = done["confidence"].metrics
+    table = pd.DataFrame({"expected calibration error": metrics["calibration_error"]}).reindex(CALIBRATED)
+    return table.assign(reads=metrics["reads"]).rename_axis("rank")
 
 
 def draw_confidence(done: Finished) -> Figure | None:
@@ -326,6 +359,15 @@ def communities(done: Finished) -> pd.DataFrame:
     return sums.rename(index=METHODS, level="method")
 
 
+def apart(done: Finished, one: str, other: str, rank: str = "species") -> dict[str, int]:
+    """In how many mock communities one method names more members than another, as many, or fewer."""
+    data = done["mock"].frame("members.csv").query("rank == @rank")
+    found = data.pivot(index="community", columns="method", values="found")
+    more = found[one] - found[other]
+    counts = {"communities": len(more), "more": (more > 0).sum(), "alike": (more == 0).sum(), "fewer": (more < 0).sum()}
+    return {name: int(count) for name, count in counts.items()}
+
+
 def draw_shares(done: Finished) -> Figure | None:
     """Shares of reads against shares of DNA, a dot for each genus of a community."""
     if "mock" not in done:
@@ -337,7 +379,7 @@ def draw_shares(done: Finished) -> Figure | None:
 
 
 def families(done: Finished, most: int = 12) -> pd.DataFrame:
-    """The commonest families of the real reads."""
+    """The commonest families of the reads of unknown composition."""
     return done["reads"].frame("families.csv").head(most).set_index("family") if "reads" in done else pd.DataFrame()
 
 
@@ -346,9 +388,6 @@ def agreement(done: Finished) -> pd.DataFrame:
     if "reads" not in done:
         return pd.DataFrame()
     names = {"named": "first mate named", "both_named": "pairs with both named", "same": "same name"}
-    return done["reads"].frame("agreement.csv").set_index("rank").rename(columns=names)
-
-
-def best(table: pd.DataFrame, column: str, among: Sequence[str] = ()) -> str:
-    """The method with the highest value of a column."""
-    return str(table.loc[list(among) or list(table.index), column].idxmax())
+    table = done["reads"].frame("agreement.csv").set_index("rank").rename(columns=names)
+    table.insert(0, "pairs", done["reads"].metrics["pairs"])
+    return table
