@@ -130,6 +130,15 @@ def test_all_windows_come_before_one_comes_again(windows, tokenizer):
     assert len(set(seen[:20])) == len(set(seen[20:])) == 20
 
 
+def test_the_window_of_a_number_is_the_one_its_sample_shows(windows, tokenizer):
+    samples = ThesisSamples(windows.take(range(20)), tokenizer, 1, 0, count=50)
+    for samples.epoch in (0, 1):
+        for number in range(50):
+            sample = samples.draw(number)
+            text = spelled(tokenizer, sample.tokens[sample.label :])
+            assert samples.windows.sequences[samples.window(number)][UPSTREAM:].startswith(text)
+
+
 def test_only_words_have_a_frame():
     with pytest.raises(DnakitError, match="k-mer words"):
         word_length(train_tokenizer(["ACGT" * 20], 20, None))

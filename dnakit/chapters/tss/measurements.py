@@ -1,4 +1,4 @@
-"""What the trainings of chapter 3 are measured by: simple methods, sets of windows, attributions.
+"""What the trainings of chapter 3 are measured by: simple methods, sets of windows, answers by promoter, attributions.
 
 A set of windows is an organism's promoters, the same shuffled, or random DNA. Each is evaluated in the thesis's
 protocol and in the fair task: all models, the rule that needs no training, and the simple methods of the fair task.
@@ -107,6 +107,54 @@ class Evaluation(Run):
         from dnakit.chapters.tss.evaluating import evaluate
 
         return evaluate(self)
+
+
+@dataclass(frozen=True)
+class Answers(Run):
+    """What a model answers for each test promoter of the training on promoters: models with it are paired by promoter.
+
+    Attributes
+    ----------
+    training
+        The training of the model.
+    promoters
+        The training on promoters; only its test samples are used, and no model.
+    """
+
+    recipe = f"{RECIPE}, answers"
+
+    parameters: Parameters
+    training: Training
+    promoters: Training
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return f"answers by test promoter of {self.training.title}"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """The key of the training, and what decides the test samples."""
+        chosen = {"seed", "upstream", "downstream", "split", "evaluation_samples"}
+        return self.parameters.model_dump(include=chosen) | {
+            "of": self.training.key,
+            "data": self.promoters.organism.digests(),
+        }
+
+    def needs(self) -> Sequence[Run]:
+        """The training, and the run of chapter 2 whose tokenizer cuts the samples."""
+        return [self.promoters.start, self.training]
+
+    def compute(self, folder: Path) -> Outcome:
+        """Write ``answers.csv``: see `dnakit.chapters.tss.answers`."""
+        from dnakit.chapters.tss import answers
+
+        found, experiment = answers.write(self.training, self.promoters, folder), self.training.experiment
+        right, samples = int(found.right.sum()), int(found.samples.sum())
+        asked: dict[str, Any] = {"name": self.training.name, "key": self.training.key}
+        asked |= {"few": experiment.few, "apart": experiment.apart, "repeat": experiment.repeat}
+        record = {"answers_of": asked, "parameters": {"seed": self.parameters.seed}}
+        metrics = {"promoters": len(found), "samples": samples, "accuracy": right / samples}
+        return Outcome(metrics, self.promoters.organism.record() | record)
 
 
 @dataclass(frozen=True)

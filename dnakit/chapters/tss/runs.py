@@ -1,8 +1,8 @@
 """The runs of chapter 3: trainings, simple methods, attributions, evaluations of all of them, runs without a model."""
 
 from dnakit.chapters.tss.controls import Neighbours, RuleTies
-from dnakit.chapters.tss.measurements import Attribution, Baselines, Evaluation
-from dnakit.chapters.tss.parameters import Parameters
+from dnakit.chapters.tss.measurements import Answers, Attribution, Baselines, Evaluation
+from dnakit.chapters.tss.parameters import TABLE_5_2, Parameters
 from dnakit.chapters.tss.trainings import Experiment, Training, experiments, separating, trainings
 from dnakit.run import Run
 
@@ -22,4 +22,6 @@ def runs(parameters: Parameters) -> list[Run]:
     evaluations = [Evaluation(parameters, name, trained, simple) for name in parameters.sets()]
     ties = [RuleTies(parameters, f"rule-ties-{name.removeprefix('on-')}", name) for name in parameters.sets()]
     measured = [attribution, *evaluations, *ties, Neighbours(parameters, "neighbours")]
-    return [*trained.values(), *simple.values(), *measured, *separated.values()]
+    promoters = trained[TABLE_5_2]
+    answers = [Answers(parameters, f"answers-{run.name}", run, promoters) for run in (promoters, *separated.values())]
+    return [*trained.values(), *simple.values(), *measured, *separated.values(), *answers]

@@ -99,10 +99,13 @@ class TssSamples(Dataset):
 
     def draw(self, number: int) -> Sample:
         """The sample of this number in this epoch."""
-        turn = self.epoch * len(self) + number
-        window = int(self.order[turn % len(self.windows)])
+        window = self.window(number)
         draws = (self.epoch, number) if self.redraw else (window,)
         return self.cut(self.windows.sequences[window], np.random.default_rng([self.seed, self.stream, *draws]))
+
+    def window(self, number: int) -> int:
+        """The row of the window that the sample of this number shows in this epoch."""
+        return int(self.order[(self.epoch * len(self) + number) % len(self.windows)])
 
     def cut(self, sequence: bytes, rng: np.random.Generator) -> Sample:
         """Tokens and label of one window."""
