@@ -1,5 +1,6 @@
 """Properties of chapter 4: search against brute force, splits that hold out, calibration, the thesis's samples."""
 
+import re
 from types import SimpleNamespace
 
 import edlib
@@ -509,6 +510,20 @@ def test_what_the_page_calls_undecided_is_so():
     starts = [f"Longformer, {name}" for name in ("Hg38", "Mitochondria")]
     assert order[starts[0]] > order[starts[1]]  # text with equally many digits
     assert results.table_5_3(done).set_index("pretraining")["top1_accuracy"].idxmax() == "Mitochondria"
+
+
+def test_species_that_the_pretraining_has_read_explain_little_of_what_it_gains():
+    done = recorded_chapter()
+    found, species = (done["pretrained-species"].metrics, done["pretrained-species"].frame("species.csv"))
+    assert found["species"] == done["mitochondria"].record["classes"]
+    assert found["test_samples"] == done["mitochondria"].record["samples"]["test"]
+    assert found["pretrained"]["test_samples"] == species["test_samples"].sum()
+    without = float(re.search(r"is ([+-][\d.]+) points", model_results.said_of_pretrained_species(done)).group(1))
+    gain = 100 * model_results.effects(done).loc[("Mitochondria", "Untrained"), "top-1, first minus second"]
+    most = (
+        100 * found["pretrained"]["test_samples"] / found["test_samples"]
+    )  # were they all right, and all wrong without
+    assert gain - most < without < gain + most
 
 
 def test_communities_are_counted_once_each():
