@@ -31,13 +31,14 @@
 # %% tags=["remove-cell"]
 from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.future_work import results as future
+from dnakit.chapters.future_work import sentences
 from dnakit.report.display import prose, show
 
 # %% [markdown]
 # ## Parameters
 #
 # The defaults are the *smoke* profile: invented fishes and an invented genome. `dnakit execute --profile laptop
-# 10_future_work` runs the same cells on real records, real qualities and the yeast genome.
+# 10_future_work` runs the same cells on real records, real qualities and the yeast genome. The reads are simulated in either.
 
 # %% tags=["parameters", "hide-input"]
 profile = "smoke"  # a name for captions
@@ -102,8 +103,9 @@ show(
     future.reads_table,
     future.of_reads(recorded),
     future.of_reads(here),
-    "Share of reads whose species is named right, with real qualities and with lower ones (10 Phred lower: ten times the errors); how much "
-    "better than the same method without qualities, in points. In brackets: 95% intervals (bootstrap over species).",
+    "Simulated reads of real genes with real quality strings: share whose species is named right, and the gain over the same method "
+    "without qualities, in points. In brackets: 95% intervals (bootstrap over species; the gain of a Longformer has the wider one of "
+    f"this and of Student's t over the seeds). {future.about_reads(recorded)} 10 Phred lower: ten times the errors.",
 )
 
 # %% tags=["remove-input"]
@@ -111,7 +113,7 @@ show(
     future.draw_reads,
     future.of_reads(recorded),
     future.of_reads(here),
-    "What qualities gain, in points of reads named right, with 95% intervals. Left of the line: they harm.",
+    "The gains of the table above with their 95% intervals. Left of the line: qualities harm.",
 )
 
 # %% [markdown]
@@ -143,8 +145,9 @@ show(
     future.of_contexts(recorded),
     future.of_contexts(here),
     "Bits that a masked base of held-out chromosomes costs, by context; mean: of the three contexts, each alike. More than 2 "
-    "are possible: the length of the masked token has to be guessed too. Balanced less natural: below 0 balancing helps; 95% "
-    "intervals (bootstrap over windows, seeds together).",
+    "are possible: the length of the masked token has to be guessed too. Balanced minus natural: below 0 balancing helps; 95% "
+    "intervals (of the Longformer the wider one of a bootstrap over windows and of Student's t over the seeds; of frequencies the "
+    "bootstrap). The last row takes off what token frequencies gain. Windows: the evaluated ones of the table above.",
 )
 
 # %% [markdown]
@@ -166,8 +169,9 @@ show(
     future.probe_table,
     future.of_contexts(recorded),
     future.of_contexts(here),
-    "Share of held-out windows whose context the probe names right (a third by chance), with 95% intervals (bootstrap over "
-    "windows, seeds together), and what each pretraining costs. Minutes depend on the machine and what else it does.",
+    "Share of held-out windows (the evaluated ones above) whose context the probe names right (a third by chance), with 95% "
+    "intervals (bootstrap over windows, seeds together: they do not count how seeds differ), and what each pretraining costs. "
+    "Minutes depend on the machine and what else it does.",
     formats={"samples": ",.0f", "minutes": ".1f"},
 )
 
@@ -180,8 +184,8 @@ prose(
     "* **Balance.** {balance}\n"
     "* **Replaced tokens.** {replaced}\n"
     "* All of this is small. A difference that is not seen here may exist at the thesis's size.",
-    simple=future.said_of_methods(recorded),
-    model=future.said_of_models(recorded),
-    balance=future.said_of_balance(recorded),
-    replaced=future.said_of_replaced(recorded),
+    simple=sentences.said_of_methods(recorded),
+    model=sentences.said_of_models(recorded),
+    balance=sentences.said_of_balance(recorded),
+    replaced=sentences.said_of_replaced(recorded),
 )

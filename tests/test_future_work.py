@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 
 from dnakit.chapters.chapter import chapter_of
-from dnakit.chapters.future_work import context_measures, context_runs, read_runs, results
+from dnakit.chapters.future_work import context_measures, context_runs, read_runs, results, sentences
 from dnakit.chapters.future_work.parameters import CONTEXTS
 from dnakit.project import DnakitError
+from dnakit.report import finished
 from dnakit.report.finished import Finished
+from dnakit.report.intervals import Interval, of_seeds
 
 NOTEBOOK = "10_future_work"
 SMALL = {"species": 6, "reads": 3, "test_reads": 4, "samples": 32, "evaluated": 10, "probed": 12, "batch_size": 16}
@@ -94,7 +96,12 @@ def test_tables_figure_and_prose_of_a_finished_chapter(done):
     assert results.NOT_RUN not in results.reads_table(reads).to_string()
     assert results.NOT_RUN not in results.bits_table(contexts).to_string() + results.probe_table(contexts).to_string()
     assert results.draw_reads(reads) is not None
-    for said in (results.said_of_methods, results.said_of_models, results.said_of_balance, results.said_of_replaced):
+    for said in (
+        sentences.said_of_methods,
+        sentences.said_of_models,
+        sentences.said_of_balance,
+        sentences.said_of_replaced,
+    ):
         assert "not run" not in said(done)
 
 
@@ -104,8 +111,8 @@ def test_what_is_not_run_is_said_to_be_not_run(done):
     simple = Finished("recorded", "", {name: done.folders[name] for name in names})
     assert (results.reads_table(results.of_reads(simple)) == results.NOT_RUN).any(axis=None)
     assert (results.bits_table(results.of_contexts(simple)) == results.NOT_RUN).any(axis=None)
-    assert "not run" not in results.said_of_methods(simple)
-    for said in (results.said_of_models, results.said_of_balance, results.said_of_replaced):
+    assert "not run" not in sentences.said_of_methods(simple)
+    for said in (sentences.said_of_models, sentences.said_of_balance, sentences.said_of_replaced):
         assert "not run" in said(simple)
 
 
@@ -114,7 +121,12 @@ def test_nothing_run_gives_empty_tables_and_whole_sentences():
     for make in (results.reads_table, results.contexts_table, results.bits_table, results.probe_table):
         assert make(nothing).empty
     assert results.draw_reads(nothing) is None
-    for said in (results.said_of_methods, results.said_of_models, results.said_of_balance, results.said_of_replaced):
+    for said in (
+        sentences.said_of_methods,
+        sentences.said_of_models,
+        sentences.said_of_balance,
+        sentences.said_of_replaced,
+    ):
         assert "not run" in said(nothing)
 
 
@@ -132,8 +144,51 @@ def test_the_difference_of_a_table_with_itself_is_zero():
         {"context": np.repeat(CONTEXTS, 30), "nats": rng.random(90) * 9, "bases": rng.integers(3, 9, 90)}
     )
     for name in (*CONTEXTS, "mean"):
-        assert results._compared_bits([table], [table], name) == (0.0, (0.0, 0.0))
+        values, interval = results.compared_bits([(table, table)], name)
+        assert (values.tolist(), interval) == ([0.0], (0.0, 0.0))
     worse = table.assign(nats=table["nats"] * 1.5)
-    value, interval = results._compared_bits([worse], [table], "other")
+    values, interval = results.compared_bits([(worse, table)], "other")
     assert interval.low > 0
-    assert value == pytest.approx(0.5 * results._bits(table, results._rows(table, "other")))
+    assert values[0] == pytest.approx(0.5 * results._bits(table, results._rows(table, "other")))
+    beyond, around = results.compared_bits([(worse, table)], "other", [(worse, table)])
+    assert beyond.tolist() == [0.0]
+    assert around == (0.0, 0.0)
+
+
+def test_seeds_that_differ_widen_an_interval_and_one_seed_decides_nothing():
+    windows = Interval(-0.009, -0.004)
+    assert results.with_seeds(windows, [-0.006]) == windows
+    both = results.with_seeds(windows, [-0.004, -0.0088])
+    assert both == of_seeds([-0.004, -0.0088])
+    assert both.low < windows.low < windows.high < 0 < both.high
+    assert results.with_seeds(windows, [-0.0064, -0.0064]) == windows
+    assert sentences._decided(windows, 1, "above", "below") == sentences.NOT_DECIDED
+    assert sentences._decided(windows, 2, "above", "below") == "below"
+    assert sentences._decided(both, 2, "above", "below") == sentences.NOT_DECIDED
+
+
+def test_the_gain_of_balancing_counts_seeds_and_is_less_beyond_token_frequencies():
+    done = finished.recorded(NOTEBOOK)
+    pairs, frequencies = (results.pairs_of(done, kind) for kind in (results.LONGFORMER, results.FREQUENCIES))
+    values, interval = results.compared_bits(pairs, "mean")
+    for name, seeds in (("natural", pairs), ("balanced", pairs)):
+        recorded = [run.metrics["bits"]["mean"] for run in results.of_way(done, name)]
+        column = 1 if name == "natural" else 0
+        again = [
+            np.mean([results._bits(pair[column], results._rows(pair[column], each)) for each in CONTEXTS])
+            for pair in seeds
+        ]
+        assert again == pytest.approx(recorded, abs=1e-4)
+    assert interval.low <= of_seeds(values.tolist()).low
+    assert interval.high >= of_seeds(values.tolist()).high
+    alone, _ = results.compared_bits(frequencies, "mean")
+    beyond, _ = results.compared_bits(pairs, "mean", frequencies)
+    assert alone.mean() < 0
+    assert beyond.mean() == pytest.approx(values.mean() - alone.mean())
+
+
+def test_reads_are_called_simulated_where_their_genes_are_real():
+    done = results.of_reads(finished.recorded(NOTEBOOK))
+    assert "simulated reads" in done.provenance
+    assert "200 species" in results.about_reads(done)
+    assert results.about_reads(Finished("recorded", "", {})) == ""

@@ -1,6 +1,6 @@
 """What chapter 10 found: tables, a figure and sentences, from finished runs; a run that is not there is "not run"."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dnakit.chapters.future_work import context_runs, read_runs
 from dnakit.chapters.future_work.parameters import CONTEXTS, SAMPLINGS
 from dnakit.report.finished import Finished, FinishedRun
-from dnakit.report.intervals import Interval
+from dnakit.report.intervals import Interval, of_seeds
 from dnakit.report.style import GREY, PALETTE
 
 NOT_RUN = "not run"
@@ -21,7 +21,9 @@ DRAWS = 2000
 COMPARED = {"likelihood": "mismatches", "k-mers, trimmed": "k-mers", "k-mers, weighted": "k-mers"}
 SIMPLE = ("mismatches", "likelihood", "k-mers", "k-mers, trimmed", "k-mers, weighted")
 WAYS = {"natural": "masked, natural", "balanced": "masked, balanced", "replaced-tokens": "replaced, natural"}
+FREQUENCIES, LONGFORMER = "token frequencies", "Longformer"
 Values = NDArray[np.float64]
+Pair = tuple[pd.DataFrame, pd.DataFrame]
 
 
 # ---- intervals
@@ -36,20 +38,31 @@ def mean_and_interval(values: Values, groups: NDArray[Any]) -> tuple[float, Inte
     return float(values.mean()), Interval(float(low), float(high))
 
 
+def with_seeds(interval: Interval, values: Sequence[float] | Values) -> Interval:
+    """The interval that holds it and, of several seeds, that of the mean of their values (Student's t)."""
+    if len(values) < 2:
+        return interval
+    seeds = of_seeds(list(map(float, values)))
+    return Interval(min(interval.low, seeds.low), max(interval.high, seeds.high))
+
+
 def verdict(interval: Interval, better: str, worse: str, same: str) -> str:
     """One of three words: the interval lies above zero, below, or holds it."""
     return better if interval.low > 0 else worse if interval.high < 0 else same
 
 
-def _digits(text: str) -> Values:
+def digits(text: str) -> Values:
+    """What a run keeps of each read or window, as numbers: 1 where it is named right."""
     return np.array(list(text), float)
 
 
-def _written(value: float, interval: Interval, kind: str = ".1%") -> str:
+def written(value: float, interval: Interval, kind: str = ".1%") -> str:
+    """A number with its interval."""
     return f"{value:{kind}} ({interval.low:{kind}} to {interval.high:{kind}})"
 
 
-def _points(value: float, interval: Interval) -> str:
+def points(value: float, interval: Interval) -> str:
+    """A difference of shares in percentage points, with its interval."""
     return f"{100 * value:+.2f} ({100 * interval.low:+.2f} to {100 * interval.high:+.2f})"
 
 
@@ -57,11 +70,12 @@ def _points(value: float, interval: Interval) -> str:
 
 
 def of_reads(done: Finished) -> Finished:
-    """The runs of the first experiment."""
-    return done.only(lambda run: run.name.startswith("reads-"))
+    """The runs of the first experiment; its genes and qualities may be real, its reads are not."""
+    found = done.only(lambda run: run.name.startswith("reads-"))
+    return Finished(found.label, f"{found.profile} · simulated reads", found.folders, found.sources)
 
 
-def _lowered(done: Finished) -> list[str]:
+def all_lowered(done: Finished) -> list[str]:
     """The Phred that were taken from the qualities, as the runs name them."""
     if read_runs.METHODS_RUN in done:
         return list(done[read_runs.METHODS_RUN].metrics["errors"])
@@ -72,35 +86,38 @@ def _right(done: Finished, method: str, lowered: str) -> Values | None:
     """Of each test read the share of seeds that name it right; None where nothing is run."""
     if method in SIMPLE:
         run = done.get(read_runs.METHODS_RUN)
-        return None if run is None else _digits(run.metrics["methods"][method]["right"][lowered])
-    seeds = [_digits(run.metrics["right"][lowered]) for run in _of_use(done, method)]
+        return None if run is None else digits(run.metrics["methods"][method]["right"][lowered])
+    seeds = [digits(run.metrics["right"][lowered]) for run in of_use(done, method)]
     return np.mean(seeds, axis=0) if seeds else None
 
 
-def _of_use(done: Finished, use: str) -> list[FinishedRun]:
+def of_use(done: Finished, use: str) -> list[FinishedRun]:
+    """The Longformers that use the quality in one way, a run for each seed."""
     return [run for run in done.values() if run.name.startswith(f"{read_runs.TRAINED}-{use}-seed-")]
 
 
-def _gain(done: Finished, method: str, lowered: str) -> tuple[float, Interval] | None:
-    """How much more is named right than by the same method without qualities."""
-    without = COMPARED.get(method) if method in SIMPLE else "ignored" if method != "ignored" else None
-    one, other = (_right(done, each, lowered) if each else None for each in (method, without))
-    if one is None or other is None:
+def gain_of(done: Finished, method: str, lowered: str) -> tuple[float, Interval] | None:
+    """How much more is named right than by the same method without qualities; a row of values for each seed."""
+    if method in SIMPLE:
+        one, other = (_right(done, each, lowered) if each else None for each in (method, COMPARED.get(method)))
+        change = [one - other] if one is not None and other is not None else []
+    else:
+        change = _change_by_seed(done, method, lowered)
+    if not change:
         return None
-    if method not in SIMPLE:  # the seeds that both have
-        one, other = _same_seeds(done, method, lowered)
-    return mean_and_interval(one - other, _species(done, one)) if len(one) else None
+    value, interval = mean_and_interval(np.mean(change, axis=0), _species(done, change[0]))
+    return value, with_seeds(interval, [each.mean() for each in change])
 
 
-def _same_seeds(done: Finished, use: str, lowered: str) -> tuple[Values, Values]:
-    """Of a use and of none, the reads named right by those seeds that both are run with."""
+def _change_by_seed(done: Finished, use: str, lowered: str) -> list[Values]:
+    """Of each test read whether a use names it right, minus whether none does: of the seeds that both are run with."""
+    if use == "ignored":
+        return []
     found = [
-        {run.record["parameters"]["seed"]: _digits(run.metrics["right"][lowered]) for run in _of_use(done, each)}
+        {run.record["parameters"]["seed"]: digits(run.metrics["right"][lowered]) for run in of_use(done, each)}
         for each in (use, "ignored")
     ]
-    both = found[0].keys() & found[1].keys()
-    means = [np.mean([each[seed] for seed in both], axis=0) if both else np.empty(0) for each in found]
-    return means[0], means[1]
+    return [found[0][seed] - found[1][seed] for seed in sorted(found[0].keys() & found[1].keys())]
 
 
 def _species(done: Finished, reads: Values) -> NDArray[Any]:
@@ -113,40 +130,55 @@ def reads_table(done: Finished) -> pd.DataFrame:
     rows = {}
     for method in (*SIMPLE, *read_runs.USES) if done else ():
         row: dict[str, str] = {}
-        for less in _lowered(done):
-            right, gain = _right(done, method, less), _gain(done, method, less)
-            shown = NOT_RUN if right is None else _written(*mean_and_interval(right, _species(done, right)))
+        for less in all_lowered(done):
+            right, gain = _right(done, method, less), gain_of(done, method, less)
+            shown = NOT_RUN if right is None else written(*mean_and_interval(right, _species(done, right)))
             row |= {
-                f"right, {_named(done, less)}": shown,
-                f"gain, {_named(done, less)}": _points(*gain) if gain else "",
+                f"right, {errors_of(done, less)}": shown,
+                f"gain, {errors_of(done, less)}": points(*gain) if gain else "",
             }
         rows[method if method in SIMPLE else f"Longformer, {method}"] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
 
-def _named(done: Finished, lowered: str) -> str:
+def errors_of(done: Finished, lowered: str) -> str:
     """An error rate in words."""
     run = done.get(read_runs.METHODS_RUN)
     errors = f"{run.metrics['errors'][lowered]:.1%} errors" if run else f"{lowered} Phred lower"
     return errors
 
 
+def about_reads(done: Finished) -> str:
+    """How many reads, species and seeds there are, and which errors each column has."""
+    if not done:
+        return ""
+    lowered = all_lowered(done)
+    run = next(iter(of_reads(done).values()))
+    right = run.metrics["right"] if "right" in run.metrics else run.metrics["methods"]["k-mers"]["right"]
+    count, each, seeds = len(right[lowered[0]]), int(run.record["test_reads"]), len(of_use(done, "ignored"))
+    columns = [f"{errors_of(done, less)}: {f'{less} Phred lower' if int(less) else 'as they are'}" for less in lowered]
+    return (
+        f"{count:,} test reads of {count // each:,} species; seeds of each Longformer: {seeds}. "
+        f"Qualities: {'; '.join(columns)}."
+    )
+
+
 def draw_reads(done: Finished) -> Figure | None:
     """The gains as points with intervals."""
     methods = [*COMPARED, *(use for use in read_runs.USES if use != "ignored")]
-    found = {method: [_gain(done, method, less) for less in _lowered(done)] for method in methods}
+    found = {method: [gain_of(done, method, less) for less in all_lowered(done)] for method in methods}
     found = {method: gains for method, gains in found.items() if any(gains)}
     if not found:
         return None
     figure, axes = plt.subplots(figsize=(7, 0.9 + 0.5 * len(found)))
     axes.axvline(0, color=GREY, linewidth=1)
-    for number, less in enumerate(_lowered(done)):
+    for number, less in enumerate(all_lowered(done)):
         for place, gains in enumerate(found.values()):
             if gain := gains[number]:
                 value, interval = gain
                 at, mark = place + 0.15 * number, "os^D"[number % 4]
                 axes.plot([100 * interval.low, 100 * interval.high], [at, at], color=list(PALETTE.values())[number % 4])
-                label = _named(done, less) if place == 0 else None
+                label = errors_of(done, less) if place == 0 else None
                 axes.plot(100 * value, at, mark, color=list(PALETTE.values())[number % 4], label=label)
     axes.set_yticks(range(len(found)), [each if each in SIMPLE else f"Longformer, {each}" for each in found])
     axes.margins(y=0.12)
@@ -164,7 +196,8 @@ def of_contexts(done: Finished) -> Finished:
     return done.only(lambda run: run.name.startswith(("contexts-", f"{context_runs.PRETRAINED}-")))
 
 
-def _of_way(done: Finished, way: str) -> list[FinishedRun]:
+def of_way(done: Finished, way: str) -> list[FinishedRun]:
+    """The pretrainings of one way, a run for each seed."""
     return [run for run in done.values() if run.name.startswith(f"{context_runs.PRETRAINED}-{way}-seed-")]
 
 
@@ -179,51 +212,80 @@ def contexts_table(done: Finished) -> pd.DataFrame:
     return table.rename(columns=columns).assign(**{"share of training": shares.map("{:.1%}".format)})
 
 
-def _costs(done: Finished, kind: str, sampling: str) -> list[pd.DataFrame]:
+def _costs(done: Finished, kind: str, sampling: str) -> dict[int, pd.DataFrame]:
     """Nats and bases of the masked tokens of each window, a table for each seed."""
-    if kind == "token frequencies":
+    if kind == FREQUENCIES:
         run = done.get(context_runs.METHODS_RUN)
-        return [] if run is None else [run.frame(f"costs-{sampling}.csv")]
-    return [run.frame("costs.csv") for run in _of_way(done, sampling)]
+        return {} if run is None else {run.record["parameters"]["seed"]: run.frame(f"costs-{sampling}.csv")}
+    return {run.record["parameters"]["seed"]: run.frame("costs.csv") for run in of_way(done, sampling)}
+
+
+def pairs_of(done: Finished, kind: str) -> list[Pair]:
+    """The tables of balanced and natural sampling, of the seeds that both have."""
+    balanced, natural = (_costs(done, kind, sampling) for sampling in ("balanced", "natural"))
+    return [(balanced[seed], natural[seed]) for seed in sorted(balanced.keys() & natural.keys())]
 
 
 def _bits(table: pd.DataFrame, rows: NDArray[np.int64]) -> float:
     return float(table["nats"].to_numpy()[rows].sum() / (table["bases"].to_numpy()[rows].sum() * np.log(2)))
 
 
-def _compared_bits(one: Sequence[pd.DataFrame], other: Sequence[pd.DataFrame], context: str) -> tuple[float, Interval]:
-    """Bits of the first less those of the second: the same windows, drawn together, and means over the seeds."""
+def compared_bits(pairs: Sequence[Pair], context: str, beyond: Sequence[Pair] = ()) -> tuple[Values, Interval]:
+    """Bits of the first minus those of the second: a value for each pair, and the interval of their mean.
+
+    The same windows are drawn for all tables. With several pairs (seeds) the interval holds that of the seeds, too.
+
+    Parameters
+    ----------
+    pairs
+        Of tables with a row for each window, the same windows in all.
+    context
+        One of `CONTEXTS`, or their mean.
+    beyond
+        Pairs whose difference is taken off.
+    """
     rng = np.random.default_rng(0)
     names = CONTEXTS if context == "mean" else (context,)
-    rows = [np.flatnonzero(one[0]["context"].to_numpy() == name) for name in names]
+    rows = [_rows(pairs[0][0], name) for name in names]
 
-    def difference(chosen: Sequence[NDArray[np.int64]]) -> float:
-        means = [np.mean([[_bits(table, each) for each in chosen] for table in tables]) for tables in (one, other)]
-        return float(means[0] - means[1])
+    def differences(chosen: Sequence[NDArray[np.int64]], of: Sequence[Pair]) -> Values:
+        return np.array([np.mean([_bits(one, each) - _bits(other, each) for each in chosen]) for one, other in of])
 
-    drawn = [difference([rng.choice(each, len(each)) for each in rows]) for _ in range(DRAWS // 4)]
+    def values(chosen: Sequence[NDArray[np.int64]]) -> Values:
+        return differences(chosen, pairs) - (differences(chosen, beyond).mean() if beyond else 0.0)
+
+    drawn = [values([rng.choice(each, len(each)) for each in rows]).mean() for _ in range(DRAWS // 4)]
     low, high = np.percentile(drawn, [2.5, 97.5])
-    return difference(rows), Interval(float(low), float(high))
+    return values(rows), with_seeds(Interval(float(low), float(high)), values(rows))
 
 
 def bits_table(done: Finished) -> pd.DataFrame:
     """Bits a base of both samplings, of the Longformer and of token frequencies, and their difference."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
-    for kind in ("token frequencies", "Longformer") if done else ():
-        tables = {sampling: _costs(done, kind, sampling) for sampling in SAMPLINGS}
-        for sampling, found in tables.items():
-            rows[kind, sampling] = dict.fromkeys((*CONTEXTS, "mean"), NOT_RUN)
+    names = (*CONTEXTS, "mean")
+    for kind in (FREQUENCIES, LONGFORMER) if done else ():
+        for sampling in SAMPLINGS:
+            found = _costs(done, kind, sampling).values()
+            rows[kind, sampling] = dict.fromkeys(names, NOT_RUN)
             if found:
                 values = {name: np.mean([_bits(each, _rows(each, name)) for each in found]) for name in CONTEXTS}
                 values["mean"] = np.mean(list(values.values()))
                 rows[kind, sampling] = {name: f"{value:.4f}" for name, value in values.items()}
-        if all(tables.values()):
-            rows[kind, "balanced less natural"] = {
-                name: _written(*_compared_bits(tables["balanced"], tables["natural"], name), "+.4f")
-                for name in (*CONTEXTS, "mean")
-            }
+        if pairs := pairs_of(done, kind):
+            rows[kind, "balanced minus natural"] = {name: change_of(pairs, name) for name in names}
+    pairs, beyond = pairs_of(done, LONGFORMER), pairs_of(done, FREQUENCIES)
+    if pairs and beyond:
+        rows[LONGFORMER, "the same minus that of frequencies"] = {
+            name: change_of(pairs, name, beyond) for name in names
+        }
     table = pd.DataFrame.from_dict(rows, orient="index")
     return table.rename_axis(["model", "sampling"]) if rows else table
+
+
+def change_of(pairs: Sequence[Pair], context: str, beyond: Sequence[Pair] = ()) -> str:
+    """The mean of `compared_bits` with its interval."""
+    values, interval = compared_bits(pairs, context, beyond)
+    return written(float(values.mean()), interval, "+.4f")
 
 
 def _rows(table: pd.DataFrame, context: str) -> NDArray[np.int64]:
@@ -232,7 +294,7 @@ def _rows(table: pd.DataFrame, context: str) -> NDArray[np.int64]:
 
 def _probed(done: Finished, way: str, when: str = "right") -> Values | None:
     """Of each held-out window the share of seeds whose probe names it right."""
-    seeds = [_digits(run.metrics["probe"][when]) for run in _of_way(done, way)]
+    seeds = [digits(run.metrics["probe"][when]) for run in of_way(done, way)]
     return np.mean(seeds, axis=0) if seeds else None
 
 
@@ -242,7 +304,7 @@ def probe_table(done: Finished) -> pd.DataFrame:
         return pd.DataFrame()
     simple = done.get(context_runs.METHODS_RUN)
     found = {
-        "4-mers": None if simple is None else _digits(simple.metrics["probe"]["right"]),
+        "4-mers": None if simple is None else digits(simple.metrics["probe"]["right"]),
         "before training": _probed(done, "natural", "before"),
         **{words: _probed(done, way) for way, words in WAYS.items()},
     }
@@ -250,8 +312,8 @@ def probe_table(done: Finished) -> pd.DataFrame:
     rows = {}
     for words, right in found.items():
         windows = np.arange(len(right)) if right is not None else np.empty(0)
-        shown = NOT_RUN if right is None else _written(*mean_and_interval(right, windows))
-        rows[words] = {"context named right": shown} | _cost(_of_way(done, ways.get(words, "")))
+        shown = NOT_RUN if right is None else written(*mean_and_interval(right, windows))
+        rows[words] = {"context named right": shown} | _cost(of_way(done, ways.get(words, "")))
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("features")
 
 
@@ -263,64 +325,3 @@ def _cost(runs: Sequence[FinishedRun]) -> dict[str, Any]:
     minutes = np.mean([run.record["seconds"] for run in runs]) / 60
     operations = record["operations"]["all"] / 1e12
     return {"samples": record["samples"]["train"], "operations (10^12)": operations, "minutes": minutes}
-
-
-# ---- sentences
-
-
-def said_of_methods(done: Finished) -> str:
-    """What qualities gain without a network, at each error rate."""
-    if read_runs.METHODS_RUN not in done:
-        return "The simple methods are not run."
-    return f"Without a network: {_said_of_gains(done, COMPARED)}"
-
-
-def said_of_models(done: Finished) -> str:
-    """Whether a Longformer gains by quality, at each error rate."""
-    uses = [use for use in read_runs.USES if use != "ignored" and _of_use(done, use) and _of_use(done, "ignored")]
-    if not uses:
-        return "The Longformers are not run."
-    seeds = min(len(_of_use(done, use)) for use in (*uses, "ignored"))
-    trained = "one seed, whose chance no interval knows" if seeds == 1 else f"{seeds} seeds"
-    return f"In the Longformer ({trained}): {_said_of_gains(done, uses)}"
-
-
-def _said_of_gains(done: Finished, methods: Iterable[str]) -> str:
-    """What qualities gain over ignoring them, beyond chance; and how often there is no difference beyond it."""
-    compared = [(method, less) for less in _lowered(done) for method in methods]
-    gains = {each: gain for each in compared if (gain := _gain(done, *each))}
-    seen = [
-        f"{word} at {_named(done, less)}: {method}, {_points(*gain)} points"
-        for (method, less), gain in gains.items()
-        if (word := verdict(gain[1], "better", "worse", ""))
-    ]
-    text = f"qualities make it {'; '.join(seen)}; " if seen else ""
-    return f"{text}no difference is seen in {len(gains) - len(seen)} of {len(gains)} comparisons."
-
-
-def said_of_balance(done: Finished) -> str:
-    """What balancing does to each context."""
-    tables = {sampling: _costs(done, "Longformer", sampling) for sampling in SAMPLINGS}
-    if not all(tables.values()):
-        return "The pretrainings are not run."
-    found = {name: _compared_bits(tables["balanced"], tables["natural"], name) for name in (*CONTEXTS, "mean")}
-    words = ("balancing is worse", "balancing is better", "no difference seen")
-    text = "; ".join(f"{name} {_written(*each, '+.4f')}, {verdict(each[1], *words)}" for name, each in found.items())
-    return f"Bits a base, balanced less natural: {text}."
-
-
-def said_of_replaced(done: Finished) -> str:
-    """Whether the probe prefers replaced tokens to masked ones."""
-    one, other = _probed(done, "replaced-tokens"), _probed(done, "natural")
-    before = _probed(done, "natural", "before")
-    if one is None or other is None or before is None:
-        return "The pretrainings are not run."
-    windows = np.arange(len(one))
-    difference = mean_and_interval(one - other, windows)
-    gained = [_points(*mean_and_interval(each - before, windows)) for each in (other, one)]
-    words = ("replaced tokens are better", "masked tokens are better", "no difference seen")
-    word = verdict(difference[1], *words)
-    return (
-        f"The probe, replaced less masked at the same cost: {_points(*difference)} points; {word}. Less the model "
-        f"before any training: masked {gained[0]} points, replaced {gained[1]} points."
-    )

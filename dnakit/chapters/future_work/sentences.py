@@ -1,0 +1,107 @@
+"""What chapter 10 found, as sentences of its page; what is not there is "not run"."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from dnakit.chapters.future_work import read_runs, results
+from dnakit.chapters.future_work.parameters import CONTEXTS
+from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.intervals import Interval
+
+NOT_DECIDED = "not decided"
+
+
+def said_of_methods(done: Finished) -> str:
+    """What qualities gain without a network, at each error rate."""
+    if read_runs.METHODS_RUN not in done:
+        return "The simple methods are not run."
+    return f"Without a network: {_said_of_gains(done, results.COMPARED)}"
+
+
+def said_of_models(done: Finished) -> str:
+    """Whether a Longformer gains by quality, at each error rate."""
+    uses = [
+        use
+        for use in read_runs.USES
+        if use != "ignored" and results.of_use(done, use) and results.of_use(done, "ignored")
+    ]
+    if not uses:
+        return "The Longformers are not run."
+    seeds = min(len(results.of_use(done, use)) for use in (*uses, "ignored"))
+    return f"In the Longformer ({_seeds(seeds)}): {_said_of_gains(done, uses)}"
+
+
+def _seeds(count: int) -> str:
+    """How many there are, and what the intervals do with them."""
+    return "one seed, whose chance no interval knows" if count == 1 else f"{count} seeds, counted in the intervals"
+
+
+def _decided(interval: Interval, seeds: int, above: str, below: str) -> str:
+    """In words where an interval lies; one seed decides nothing."""
+    return results.verdict(interval, above, below, NOT_DECIDED) if seeds > 1 else NOT_DECIDED
+
+
+def _said_of_gains(done: Finished, methods: Iterable[str]) -> str:
+    """What qualities gain over ignoring them where the interval leaves zero out, and how often it holds zero."""
+    compared = [(method, less) for less in results.all_lowered(done) for method in methods]
+    gains = {each: gain for each in compared if (gain := results.gain_of(done, *each))}
+    seen = [
+        f"{word} at {results.errors_of(done, less)}: {method}, {results.points(*gain)} points"
+        for (method, less), gain in gains.items()
+        if (word := results.verdict(gain[1], "better", "worse", ""))
+    ]
+    text = f"qualities make it {'; '.join(seen)}; " if seen else ""
+    rest = f"the interval holds zero in {len(gains) - len(seen)} of {len(gains)} comparisons"
+    return f"{text}{rest}, which are not corrected for their number."
+
+
+def said_of_balance(done: Finished) -> str:
+    """What balancing does to each context and their mean, and what is left of it beyond the frequencies of tokens."""
+    pairs, beyond = results.pairs_of(done, results.LONGFORMER), results.pairs_of(done, results.FREQUENCIES)
+    if not pairs or not beyond:
+        return "The pretrainings are not run."
+    words = ("balancing is worse", "balancing is better")
+    found = {name: results.compared_bits(pairs, name) for name in ("mean", *CONTEXTS)}
+    by_seed = ", ".join(f"{value:+.4f}" for value in found["mean"][0])
+    text = "; ".join(
+        f"{name} {results.written(float(values.mean()), interval, '+.4f')}, {_decided(interval, len(pairs), *words)}"
+        for name, (values, interval) in found.items()
+    )
+    return (
+        f"Bits a base, balanced minus natural ({_seeds(len(pairs))}; the mean by seed: {by_seed}): {text}. "
+        f"Token frequencies alone gain by balancing, too: mean {results.change_of(beyond, 'mean')}. Beyond them the "
+        f"Longformer's mean is {results.change_of(pairs, 'mean', beyond)}."
+    )
+
+
+def said_of_replaced(done: Finished) -> str:
+    """Whether the probe prefers replaced tokens to masked ones."""
+    runs = {way: results.of_way(done, way) for way in ("replaced-tokens", "natural")}
+    if not all(runs.values()):
+        return "The pretrainings are not run."
+    words = ("replaced tokens are better", "masked tokens are better")
+    difference = _probed_apart(runs["replaced-tokens"], runs["natural"])
+    gained = [
+        results.points(*_probed_apart(each, runs["natural"], "before"))
+        for each in (runs["natural"], runs["replaced-tokens"])
+    ]
+    seeds = len(runs["natural"])
+    return (
+        f"The probe, replaced minus masked at the same cost ({_seeds(seeds)}): {results.points(*difference)} points; "
+        f"{_decided(difference[1], seeds, *words)}. Minus the model before any training: masked {gained[0]} "
+        f"points, replaced {gained[1]} points."
+    )
+
+
+def _probed_apart(
+    one: Sequence[FinishedRun], other: Sequence[FinishedRun], when: str = "right"
+) -> tuple[float, Interval]:
+    """Windows that the probe of the first names right, minus those of the second, seed by seed, with its interval."""
+    found = [
+        {run.record["parameters"]["seed"]: results.digits(run.metrics["probe"][key]) for run in runs}
+        for runs, key in ((one, "right"), (other, when))
+    ]
+    change = [found[0][seed] - found[1][seed] for seed in sorted(found[0].keys() & found[1].keys())]
+    value, interval = results.mean_and_interval(np.mean(change, axis=0), np.arange(len(change[0])))
+    return value, results.with_seeds(interval, [each.mean() for each in change])
