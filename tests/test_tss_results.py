@@ -7,6 +7,8 @@ import pytest
 from dnakit import store
 from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.tss import control_results, results
+from dnakit.chapters.tss.answers import by_promoter
+from dnakit.chapters.tss.differences import minus, paired
 from dnakit.chapters.tss.evaluating import windows_of
 from dnakit.chapters.tss.parameters import KINDS
 from dnakit.project import DnakitError
@@ -18,6 +20,7 @@ pytestmark = pytest.mark.slow
 NOTHING = Finished("this run", "smoke", {})
 TABLES = (results.trainings, results.nine, results.control, results.fair, results.table_5_2, results.errors)
 TABLES += (control_results.ties, control_results.differences)
+KMERS = "k-mers, logistic regression"
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +74,25 @@ def test_intervals_count_promoters_and_not_samples():
     assert shown.loc["the rule", "promoters"] == expected
     assert shown.loc["the rule", "promoters, 95% interval"] == str(wilson(expected, 548))
     assert shown.loc["trained on random positions", "random DNA, 95% interval"] == str(wilson(259 / 300, 300))
+    counts = {name: shown.loc[name, [f"{kind}, n" for kind in KINDS]].tolist() for name in shown.index}
+    assert counts["the rule"] == [548, 548, 2_000]
+    assert counts["trained on promoters"] == [55, 300, 300]
+    assert counts["trained on random positions"] == [300, 300, 300]
+
+
+def test_a_score_on_300_samples_counts_no_more_than_300_windows():
+    """Of 464 yeast promoters and of 2,960 random positions, 300 are shown."""
+    done = recorded("03_tss")
+    fair, trained = results.fair(done), results.trainings(done)
+    assert fair["test promoters"].groupby(level="promoters").unique().str[0].to_dict() == {
+        "H. sapiens": 55,
+        "S. cerevisiae": 300,
+    }
+    assert trained["test windows"].max() == 300
+    for _, row in trained.iterrows():
+        assert row["95% interval"] == str(wilson(row["test accuracy"], row["test windows"]))
+    model = results.table_5_2(done).loc["H. sapiens"]
+    assert (model.accuracy, model["same model, fair"]) == ("0.793 of 55 [0.67, 0.88]", "0.027 of 300 [0.01, 0.05]")
 
 
 def test_a_comparison_is_open_where_its_interval_holds_zero():
@@ -78,10 +100,116 @@ def test_a_comparison_is_open_where_its_interval_holds_zero():
     for _, row in table.iterrows():
         low, high = map(float, row["95% interval"].split(" to "))
         assert low <= row.difference <= high
-        assert (row.verdict == "open") == (low <= 0 <= high)
+        assert row.verdict == ("open" if low <= 0 <= high else "higher" if low > 0 else "lower")
     assert table.verdict["nuclear or mitochondria, dropout 0.1"] == "open"
     assert (table.verdict[table.index.str.contains("dropout 0 or 0.2")] == "open").all()
-    assert table.verdict["nuclear or none, dropout 0.1"] == "the first is higher"
+    assert table.verdict["nuclear or none, dropout 0.1"] == "higher"
+
+
+def test_k_mers_are_ahead_of_the_transformer_in_yeast_and_not_told_apart_in_human():
+    table = results.fair(recorded("03_tss"))
+    assert table.verdict.xs(KMERS, level="method").to_dict() == {"H. sapiens": "open", "S. cerevisiae": "higher"}
+    over = minus((61 / 300, 300), (13 / 300, 300))
+    assert table.loc[("S. cerevisiae", KMERS), results.OVER_PRETRAINED] == str(over)
+
+
+def test_what_is_said_beside_the_control_follows_from_its_table():
+    done = recorded("03_tss")
+    shown, few = results.control_with_intervals(done), done["random-positions-few"].metrics["promoters"]["accuracy"]
+    amount = control_results.amount(done)
+    assert amount == minus((shown.loc["trained on random positions", "promoters"], 300), (few, 548))
+    assert amount.verdict == "higher"
+    assert control_results.longer(done) == minus((238 / 300, 55), (257 / 300, 55))
+    for method, found in control_results.over_random_dna(done).items():
+        assert found.value == shown.loc[method, "promoters"] - shown.loc[method, "random DNA"]
+    ties = control_results.ties(done)
+    apart = control_results.most_apart(ties, "expected")
+    assert apart.value == ties.expected.max() - ties.expected.min()
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_the_trainings_that_separate_may_have_several_seeds(seeds, tmp_path):
+    done = recorded("03_tss").only(lambda run: "-repeat-" not in run.name)
+    folders = dict(done.folders)
+    for repeat in range(1, seeds):
+        run, name = done["promoters-apart"], f"promoters-apart-repeat-{repeat + 1}"
+        folders[name] = tmp_path / name
+        folders[name].mkdir()
+        changed = {"test": run.metrics["test"] | {"accuracy": run.metrics["test"]["accuracy"] + 0.1 * repeat}}
+        store.write_json(folders[name] / "metrics.json", changed)
+        settings = run.record["parameters"] | {"repeat": repeat}
+        store.write_json(folders[name] / "run.json", run.record | {"parameters": settings})
+    table = control_results.separated(control_results.of_separated(Finished("recorded", "laptop", folders)))
+    row = table.loc[control_results.ALONE]
+    assert row.seeds == seeds == len(row["accuracy of each seed"].split(", "))
+    assert row.accuracy == pytest.approx(221 / 300 + 0.05 * (seeds - 1))
+    assert row["minus promoters"] == str(minus((row.accuracy, 55), (238 / 300, 55)))
+    assert table.seeds["promoters"] == 1
+
+
+# ---- differences
+
+
+def answers(right):
+    """Of promoters that are shown once or several times each: a row of right (1) and wrong (0) answers for each."""
+    promoters = [number for number, row in enumerate(right) for _ in row]
+    return by_promoter(np.array(promoters), np.array([each for row in right for each in row]))
+
+
+def test_a_difference_turns_its_sign_with_its_sides():
+    for one, other in (((0.8, 55), (0.5, 300)), ((0.02, 55), (0.02, 55)), ((1.0, 9), (0.0, 9))):
+        found, turned = minus(one, other), minus(other, one)
+        assert found == pytest.approx((-turned.value, -turned.high, -turned.low))
+        assert found.low <= found.value <= found.high
+        assert {found.verdict, turned.verdict} in ({"open"}, {"higher", "lower"})
+
+
+def test_promoters_that_are_hard_for_both_narrow_a_paired_difference():
+    rng = np.random.default_rng(1)
+    hard = rng.random((60, 1)) < 0.4
+    one, other = ((~hard & (rng.random((60, 5)) < share)).astype(int) for share in (0.95, 0.9))
+    found = paired([answers(one)], [answers(other)])
+    apart = minus((one.mean(), 60), (other.mean(), 60))
+    assert found.value == pytest.approx(apart.value)
+    assert found.high - found.low < (apart.high - apart.low) / 2
+    turned = paired([answers(other)], [answers(one)])
+    assert turned.value == -found.value
+    assert paired([answers(one)], [answers(one)]) == (0, 0, 0)
+    assert paired([answers(one)] * 3, [answers(other)] * 3) == found  # no seed adds a promoter
+    assert paired([answers([[1, 0]])], [answers([[1, 1]])]).verdict == "open"
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_trainings_are_paired_over_the_seeds_that_both_have(seeds, tmp_path):
+    folders = {}
+    for name, few, right in (("apart", False, [[1, 1], [1, 0], [1, 1]]), ("few", True, [[0, 0], [0, 0], [1, 0]])):
+        for repeat in range(seeds if few else 3):
+            folder = folders[f"answers-{name}-{repeat}"] = tmp_path / f"{name}-{repeat}"
+            folder.mkdir()
+            answers(right).to_csv(folder / "answers.csv")
+            asked = {"name": name, "few": few, "apart": not few, "repeat": repeat}
+            store.write_json(folder / "run.json", {"answers_of": asked})
+    done = Finished("recorded", "laptop", folders)
+    table = control_results.paired_by_promoter(done)
+    assert table.index.tolist() == [(control_results.ALONE, control_results.FEW)]
+    row = table.iloc[0]
+    assert (row.seeds, row.promoters, row.verdict) == (seeds, 3, "higher")
+    assert [row["accuracy of the first"], row["of the second"]] == pytest.approx([5 / 6, 1 / 6])
+    assert row["first minus second"] in control_results.paired_in_words(done)
+    assert control_results.paired_by_promoter(NOTHING).empty
+    assert "kept" in control_results.paired_in_words(NOTHING)
+
+
+def test_recorded_answers_are_those_of_the_recorded_training():
+    """The same samples, where the training was tested on promoters: the same accuracy."""
+    done = recorded("03_tss")
+    for run in control_results.of_answers(done).values():
+        asked, found = run.record["answers_of"], run.frame("answers.csv")
+        trained = done[asked["name"]]
+        assert trained.record["key"] == asked["key"]
+        assert (found["right"].sum() / found.samples.sum(), len(found)) == (run.metrics["accuracy"], 55)
+        if not asked["few"]:
+            assert run.metrics["accuracy"] == trained.metrics["test"]["accuracy"]
 
 
 def test_the_expectation_lies_between_what_the_choices_give():
@@ -147,6 +275,9 @@ def test_the_smoke_runs_fill_every_table(smoke):
     for table in TABLES:
         assert np.isfinite(table(smoke).select_dtypes("number").to_numpy(float)).all()
     assert len(results.trainings(smoke)) == 17
+    for name in ("promoters", "promoters-apart"):
+        assert smoke[f"answers-{name}"].metrics["accuracy"] == smoke[name].metrics["test"]["accuracy"]
+    assert len(control_results.paired_by_promoter(smoke)) == 3
     assert results.fair(smoke).index.get_level_values(0).unique().tolist() == ["Simulated A", "Simulated B"]
     assert results.errors(smoke).index.tolist() == ["Simulated A", "Simulated B", "Simulated C"]
     assert all(run.record["simulated"] for run in smoke.values())
@@ -164,7 +295,7 @@ def test_no_table_shows_a_model_promoters_it_was_trained_on(smoke):
     simple = smoke["baselines"].metrics["test"]["k-mers"]
     assert results.errors(smoke)["k-mers"]["Simulated A"] == simple["median_error_bp"]
     assert rows.accuracy["Simulated C"].startswith(
-        f"{smoke['on-simulated-c'].metrics['thesis']['promoters']['accuracy']:.3f} ["
+        f"{smoke['on-simulated-c'].metrics['thesis']['promoters']['accuracy']:.3f} of 8 ["
     )
 
 

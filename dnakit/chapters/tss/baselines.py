@@ -1,6 +1,6 @@
 """Simple methods for the fair task of section 5.2: which token of a stretch of DNA holds the transcription start site.
 
-Three of them, each fitted to training promoters: the position alone, the core promoter's motifs as weight matrices
+Three of them, each fitted to training promoters: a constant prediction, the core promoter's motifs as weight matrices
 (`dnakit.chapters.tss.motifs`), and a logistic regression on k-mers (`dnakit.chapters.tss.kmer_regression`). They see
 the sample and nothing beyond its ends, as the transformer does.
 """

@@ -1,14 +1,23 @@
 """Tables of chapter 3 that say how far its numbers can be trusted: ties of the rule, neighbours, differences."""
 
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 from typing import Any
 
 import pandas as pd
 
-from dnakit.chapters.tss.parameters import PROMOTERS, TABLE_5_2, TABLE_DROPOUT
-from dnakit.chapters.tss.results import INTERVAL, interval_of_test, promoters_tested, separates
+from dnakit.chapters.tss.differences import Difference, minus, paired
+from dnakit.chapters.tss.parameters import ANSWERS, PROMOTERS, RANDOM_DNA, TABLE_5_2, TABLE_DROPOUT
+from dnakit.chapters.tss.results import (
+    CONTROLS,
+    INTERVAL,
+    control_with_intervals,
+    promoters_tested,
+    separates,
+    tested,
+)
 from dnakit.report.finished import Finished, FinishedRun
-from dnakit.report.intervals import Interval, difference, wilson
+from dnakit.report.intervals import Interval, wilson
 from dnakit.report.tables import MISSING, indexed
 
 OTHERS = {  # columns of `ties` by method: the expectation of a rule with other halves, or without words
@@ -16,7 +25,8 @@ OTHERS = {  # columns of `ties` by method: the expectation of a rule with other 
     "rule-seamless": "no seam",
     "no-words": "no words",
 }
-OPEN, OVER = "open", "minus promoters"
+OVER = "minus promoters"
+ALONE, FEW = "promoters, none within 5 kb of a test promoter", "random positions, as many as promoters"
 
 
 def ties(done: Finished) -> pd.DataFrame:
@@ -56,19 +66,17 @@ def separated(done: Finished) -> pd.DataFrame:
         return pd.DataFrame()
     rows: dict[str, list[FinishedRun]] = {}
     for run in of_separated(done).values():
-        rows.setdefault(_trained_on(run), []).append(run)
+        rows.setdefault(_trained_on(run.record["parameters"]), []).append(run)
     table = {name: _over_seeds(each) for name, each in rows.items()}
     for name, row in table.items():
-        row[OVER] = MISSING if name == "promoters" else _apart(row, table["promoters"])
+        over = minus(_share(row), _share(table["promoters"]))
+        own = name == "promoters"
+        row |= {OVER: MISSING if own else str(over), "verdict": MISSING if own else over.verdict}
     return pd.DataFrame.from_dict(table, orient="index").rename_axis("trained on")
 
 
-def _apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """The accuracy of one row minus that of the other, with its interval."""
-    shares, counts = ([row[column] for row in (one, other)] for column in ("accuracy", "promoters"))
-    around = [wilson(share, count) for share, count in zip(shares, counts, strict=True)]
-    low, high = difference(shares[0], around[0], shares[1], around[1])
-    return f"{shares[0] - shares[1]:+.3f} [{low:+.3f}, {high:+.3f}]"
+def _share(row: "Mapping[str, Any] | pd.Series") -> tuple[float, int]:
+    return row["accuracy"], row["promoters"]
 
 
 def _over_seeds(seeds: list[FinishedRun]) -> dict[str, Any]:
@@ -77,18 +85,68 @@ def _over_seeds(seeds: list[FinishedRun]) -> dict[str, Any]:
     promoters = sum(windows.values()) if "promoters" in seeds[0].metrics else promoters_tested(seeds[0])
     return {
         "training windows": windows["train"],
+        "computed in": ", ".join(dict.fromkeys(run.record["computed_in"] for run in seeds)),
         "promoters": promoters,
         "accuracy": mean,
         INTERVAL: str(wilson(mean, promoters)),
+        "seeds": len(seeds),
         "accuracy of each seed": ", ".join(f"{each:.3f}" for each in accuracies),
     }
 
 
-def _trained_on(run: FinishedRun) -> str:
-    chosen = run.record["parameters"]
+def _trained_on(chosen: Mapping[str, Any]) -> str:
     if chosen.get("few"):
-        return "random positions, as many as promoters"
-    return "promoters, none within 5 kb of a test promoter" if chosen.get("apart") else "promoters"
+        return FEW
+    return ALONE if chosen.get("apart") else "promoters"
+
+
+def amount(done: Finished) -> Difference:
+    """Exact accuracy on promoters of the training on all random positions minus that on as many as promoters."""
+    many = control_with_intervals(done).T[CONTROLS["random-positions"]]
+    return minus(_of_kind(many, PROMOTERS), _share(separated(of_separated(done)).T[FEW]))
+
+
+# ---- answers to the same samples
+
+
+def of_answers(done: Finished) -> Finished:
+    """What models answered for each test promoter."""
+    return done.only(lambda run: "answers_of" in run.record)
+
+
+def paired_by_promoter(done: Finished) -> pd.DataFrame:
+    """Two trainings on the same samples of the same test promoters: their difference, over the seeds that both have."""
+    answers: dict[str, dict[int, pd.DataFrame]] = {"promoters": {}, ALONE: {}, FEW: {}}
+    for run in of_answers(done).values():
+        asked = run.record["answers_of"]
+        answers[_trained_on(asked)][asked["repeat"]] = run.frame(ANSWERS, index_col="promoter")
+    rows = []
+    for one, other in combinations(answers, 2):
+        both = sorted(set(answers[one]) & set(answers[other]))
+        if both:
+            each = [[answers[name][seed] for seed in both] for name in (one, other)]
+            rows.append({"first": one, "second": other, "seeds": len(both)} | _compared(*each))
+    return indexed(rows, "first", "second")
+
+
+def _compared(one: list[pd.DataFrame], other: list[pd.DataFrame]) -> dict[str, Any]:
+    found, (first, second) = paired(one, other), (pd.concat(each).sum() for each in (one, other))
+    return {
+        "promoters": len(one[0]),
+        "accuracy of the first": first.right / first.samples,
+        "of the second": second.right / second.samples,
+        "first minus second": str(found),
+        "verdict": found.verdict,
+    }
+
+
+def paired_in_words(done: Finished) -> str:
+    """What `paired_by_promoter` decides, or that nothing is there to be paired."""
+    found = [
+        f"*{row['first']}* minus *{row.second}* {row['first minus second']}, **{row.verdict}**"
+        for _, row in paired_by_promoter(done).reset_index().iterrows()
+    ]
+    return "; ".join(found) or "of no two of these trainings answers by promoter are kept"
 
 
 # ---- neighbours
@@ -118,26 +176,41 @@ def differences(done: Finished) -> pd.DataFrame:
     """
     rows = []
     for title, one, other in _pairs(done):
-        accuracies = [run.metrics["test"]["accuracy"] for run in (one, other)]
-        interval = difference(accuracies[0], interval_of_test(one), accuracies[1], interval_of_test(other))
+        found = minus(tested(one), tested(other))
         rows.append(
             {
                 "comparison": title,
-                "first": accuracies[0],
-                "second": accuracies[1],
-                "difference": accuracies[0] - accuracies[1],
-                INTERVAL: str(interval),
-                "verdict": verdict(interval),
+                "first": tested(one)[0],
+                "second": tested(other)[0],
+                "difference": found.value,
+                INTERVAL: str(Interval(found.low, found.high)),
+                "verdict": found.verdict,
             }
         )
     return indexed(rows, "comparison")
 
 
-def verdict(interval: Interval) -> str:
-    """``open`` where the interval of a difference holds zero."""
-    if interval.low <= 0 <= interval.high:
-        return OPEN
-    return "the first is higher" if interval.low > 0 else "the second is higher"
+def longer(done: Finished) -> Difference:
+    """Test accuracy of the training on promoters minus that of the one of the nine with fewer samples, else alike."""
+    return minus(tested(done[TABLE_5_2]), tested(done[f"thesis-nuclear-dropout-{TABLE_DROPOUT:g}"]))
+
+
+def over_random_dna(done: Finished) -> dict[str, Difference]:
+    """Exact accuracy on promoters minus that on random DNA, by method of the control."""
+    shown = control_with_intervals(done)
+    return {str(method): minus(_of_kind(row, PROMOTERS), _of_kind(row, RANDOM_DNA)) for method, row in shown.iterrows()}
+
+
+def most_apart(table: pd.DataFrame, column: str) -> Difference:
+    """The highest minus the lowest accuracy of a column of `ties`."""
+    rows = table.loc[[table[column].idxmax(), table[column].idxmin()]]
+    highest, lowest = zip(rows[column], rows.promoters, strict=True)
+    return minus(highest, lowest)
+
+
+def _of_kind(row: pd.Series, kind: str) -> tuple[float, int]:
+    """An accuracy of a row of the control, and of how many different promoters or random sequences."""
+    return row[kind], int(row[f"{kind}, n"])
 
 
 def _pairs(done: Finished) -> Iterator[tuple[str, FinishedRun, FinishedRun]]:

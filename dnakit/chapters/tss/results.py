@@ -6,17 +6,19 @@ from typing import Any
 
 import logomaker
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from dnakit.chapters.tss.differences import minus
 from dnakit.chapters.tss.parameters import KINDS, PROMOTERS, TABLE_5_2
 from dnakit.project import DnakitError
 from dnakit.report.figures import curves
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.intervals import Interval, wilson
 from dnakit.report.style import GREY, PALETTE
-from dnakit.report.tables import indexed
+from dnakit.report.tables import MISSING, indexed
 from dnakit.report.thesis import thesis_table
 
 CONTROLS = {  # methods of the control by name in an evaluation
@@ -28,21 +30,22 @@ CONTROLS = {  # methods of the control by name in an evaluation
     "promoters-seamless": "no seam: trained on promoters",
     "random-positions-seamless": "no seam: trained on random positions",
 }
+CONSTANT, PRETRAINED = "constant prediction", "Longformer, pretrained"
 FAIR_METHODS = {  # of the fair task: simple methods, then Longformer by initialization
-    "position": "position alone",
+    "position": CONSTANT,
     "motifs": "motifs",
     "k-mers": "k-mers, logistic regression",
     "none": "Longformer, no pretraining",
-    "nuclear": "Longformer, pretrained",
+    "nuclear": PRETRAINED,
 }
 ERRORS = {  # columns of `errors` by name in an evaluation
-    "baselines-position": "constant",
+    "baselines-position": CONSTANT,
     "baselines-k-mers": "k-mers",
     "baselines-other-k-mers": "k-mers, other",
     "fair-nuclear": "Longformer",
     "fair-other-nuclear": "Longformer, other",
 }
-INTERVAL = "95% interval"
+INTERVAL, OVER_PRETRAINED = "95% interval", "minus pretrained Longformer"
 TRAINED_ON = ("organism", "other_organism", "random positions")  # in records
 INITIALIZATIONS = {"nuclear": PALETTE["6-mer"], "mitochondria": PALETTE["9-mer"], "none": PALETTE["12-mer"]}
 LETTERS = {"A": "#009E73", "C": "#0072B2", "G": "#E69F00", "T": "#D55E00"}  # Okabe and Ito
@@ -95,7 +98,7 @@ def trainings(done: Finished) -> pd.DataFrame:
                 "task": chosen["task"],
                 "trained on": what if what == TRAINED_ON[-1] else run.record["species"],
                 "training windows": windows["train"],
-                "test windows": windows["test"],
+                "test windows": promoters_tested(run),
                 "bases before": chosen["upstream"],
                 "initialization": chosen["initialization"],
                 "dropout": chosen["dropout"],
@@ -132,9 +135,14 @@ def promoters_tested(run: FinishedRun, scores: Mapping[str, float] | None = None
     return min(run.record["windows"]["test"], int((scores or run.metrics["test"])["samples"]))
 
 
+def tested(run: FinishedRun) -> tuple[float, int]:
+    """A training's test accuracy, and the number of test promoters."""
+    return run.metrics["test"]["accuracy"], promoters_tested(run)
+
+
 def interval_of_test(run: FinishedRun) -> Interval:
     """The 95% interval of a training's test accuracy; n is the number of test promoters."""
-    return wilson(run.metrics["test"]["accuracy"], promoters_tested(run))
+    return wilson(*tested(run))
 
 
 def histories(done: Finished) -> pd.DataFrame:
@@ -196,15 +204,15 @@ def control(done: Finished) -> pd.DataFrame:
 
 
 def control_with_intervals(done: Finished) -> pd.DataFrame:
-    """The same with a 95% interval beside each accuracy; n is the number of different promoters or random sequences."""
+    """The same with a 95% interval beside each accuracy, and n, of how many different promoters or random sequences."""
     shown = control(done)
     for run in done.only(_is_evaluation).values():
         if run.record["main"]:
             kind = run.record["kind"]
-            rows = [
-                str(wilson(*exact(done, run, method))) for method, title in CONTROLS.items() if title in shown.index
-            ]
-            shown.insert(list(shown.columns).index(kind) + 1, f"{kind}, {INTERVAL}", rows)
+            found = [exact(done, run, method) for method, title in CONTROLS.items() if title in shown.index]
+            place = list(shown.columns).index(kind) + 1
+            shown.insert(place, f"{kind}, {INTERVAL}", [str(wilson(*each)) for each in found])
+            shown.insert(place, f"{kind}, n", [count for _, count in found])
     return shown
 
 
@@ -212,16 +220,32 @@ def control_with_intervals(done: Finished) -> pd.DataFrame:
 
 
 def fair(done: Finished) -> pd.DataFrame:
-    """The fair task on each organism's own test promoters: simple methods and the transformer."""
+    """The fair task on each organism's own test promoters: simple methods and the transformer.
+
+    Beside each accuracy that of the method minus that of the pretrained Longformer, the two taken as independent.
+    """
     rows = []
     for run in of_the_fair_task(done).values():
-        for method, tested in _by_method(run).items():
+        for method, measured in _by_method(run).items():
             order = TRAINED_ON.index(run.record["parameters"]["trained_on"]), list(FAIR_METHODS).index(method)
             names = {"promoters": run.record["species"], "method": FAIR_METHODS[method]}
-            interval = wilson(tested["accuracy"], promoters_tested(run, tested))
-            counts = {"test promoters": run.record["windows"]["test"], "accuracy": tested["accuracy"]}
-            rows.append((order, names | counts | {INTERVAL: str(interval)} | _measures(tested)))
-    return indexed([row for _, row in sorted(rows, key=lambda each: each[0])], "promoters", "method")
+            share = measured["accuracy"], promoters_tested(run, measured)
+            found = {"test promoters": share[1], "accuracy": share[0], INTERVAL: str(wilson(*share))}
+            rows.append((order, names | found | _measures(measured)))
+    table = indexed([row for _, row in sorted(rows, key=lambda each: each[0])], "promoters", "method")
+    return table if table.empty else _over_pretrained(table)
+
+
+def _over_pretrained(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with each method minus the pretrained Longformer, and what that decides."""
+    shares = dict(zip(table.index, zip(table["accuracy"], table["test promoters"], strict=True), strict=True))
+    over = [minus(share, shares[species, PRETRAINED]) for (species, _), share in shares.items()]
+    of_others = table.index.get_level_values("method") != PRETRAINED
+    place = list(table.columns).index(INTERVAL) + 1
+    cells = {OVER_PRETRAINED: [str(each) for each in over], "verdict": [each.verdict for each in over]}
+    for column, name in enumerate(cells):
+        table.insert(place + column, name, np.where(of_others, cells[name], MISSING))
+    return table
 
 
 def _by_method(run: FinishedRun) -> dict[str, dict[str, float]]:
@@ -244,16 +268,14 @@ def _measures(scores: Mapping[str, float]) -> dict[str, float]:
 def table_5_2(done: Finished) -> pd.DataFrame:
     """Table 5.2: accuracy of the same methods on every organism, in the thesis's protocol and in the fair task.
 
-    With 95% intervals, by the number of different promoters.
+    Each with the number of different promoters, and the 95% interval by them.
     """
     rows = []
     for species, run in _organisms(done):
-        own = exact(done, run, TABLE_5_2)
         rows.append(
             {
                 "species": species,
-                "accuracy": with_interval(*own),
-                "promoters": own[1],
+                "accuracy": with_interval(*exact(done, run, TABLE_5_2)),
                 "random positions": with_interval(*exact(done, run, "random-positions")),
                 "rule": with_interval(*exact(done, run, "rule")),
                 "same model, fair": with_interval(*exact(done, run, TABLE_5_2, "fair")),
@@ -265,9 +287,9 @@ def table_5_2(done: Finished) -> pd.DataFrame:
 
 
 def with_interval(share: float, count: int) -> str:
-    """A share of so many different windows with its 95% interval, such as ``0.793 [0.67, 0.88]``."""
+    """A share of so many different windows with its 95% interval, such as ``0.793 of 55 [0.67, 0.88]``."""
     low, high = wilson(share, count)
-    return f"{share:.3f} [{low:.2f}, {high:.2f}]"
+    return f"{share:.3f} of {count:,} [{low:.2f}, {high:.2f}]"
 
 
 def exact(done: Finished, run: FinishedRun, method: str, task: str = "thesis") -> tuple[float, int]:
