@@ -302,9 +302,9 @@ show(
 )
 
 # %% [markdown]
-# GC content is the least that a network should reach; gapped 7-mers have the highest means of the simple methods. The next
-# table has the differences on the same test rows. The 95% interval is that of other test rows. Where it holds zero, the two
-# are not told apart.
+# With whole chromosomes held out GC content is the least that a network should reach, and gapped 7-mers have the highest means
+# of the simple methods. The next table has the differences on the same test rows. The 95% interval is that of other test rows.
+# Where it holds zero, the two are not told apart.
 
 # %% tags=["remove-input"]
 if "over-simple-methods" in recorded or real:

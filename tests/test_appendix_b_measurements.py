@@ -1,17 +1,19 @@
 """Lengths of wrong tokens against a hand count, costs against formulas, and the figures of examples."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torch import nn
 
-from dnakit.chapters.appendix_b import alignment, costs, examples, lengths, predictions, results
+from dnakit.chapters.appendix_b import alignment, costs, examples, lengths, paired, predictions, results
 from dnakit.chapters.appendix_b.predictions import MaskedTokens
 from dnakit.chapters.chapter import chapter_of
 from dnakit.models.build import build
 from dnakit.models.operations import operations
-from dnakit.report.finished import Finished
+from dnakit.report.finished import Finished, recorded
 from dnakit.report.style import png
 from dnakit.tokens.corpus import prepare
 from dnakit.tokens.vocabulary import CLS, MASK, SEP, SPECIAL_TOKENS
@@ -209,3 +211,69 @@ def test_with_nothing_recorded_every_table_is_empty_and_no_figure_is_drawn():
 )
 def test_a_run_is_a_row_by_its_name(name, found):
     assert results.parts(name) == found
+
+
+# ---- the same test copies
+
+
+@pytest.fixture
+def answers(tmp_path):
+    """Two models that are asked about 40 copies of 10 species: the first is wrong in three of one, and in one more."""
+
+    def run(name, wrong):
+        folder = tmp_path / name
+        folder.mkdir()
+        pd.DataFrame({"sample": range(len(wrong)), "true": wrong}).to_csv(folder / "errors.csv", index=False)
+        record = {"classes": 10, "samples": {"test": 40}, "parameters": {"seed": 1}, "key": name}
+        (folder / "run.json").write_text(json.dumps(record))
+        return name, folder
+
+    wrong = {"12s-elmo": ["a", "a", "a", "b"], "12s-longformer": ["b"], "12s-large-longformer": []}
+    return Finished("recorded", "laptop", dict(run(name, each) for name, each in wrong.items()))
+
+
+def test_a_model_minus_another_is_the_difference_of_their_right_copies(answers):
+    elmo, small = answers["12s-elmo"], answers["12s-longformer"]
+    found, opposite = paired.minus(elmo, small), paired.minus(small, elmo)
+    assert found.value == pytest.approx(-3 / 40)
+    assert found == pytest.approx((-opposite.value, -opposite.high, -opposite.low))
+    assert found.high == 0, "three copies of one species are one thing: it may not be drawn"
+    assert paired.minus(elmo, elmo) == (0, 0, 0)
+    assert set(paired.differences(answers)) == {
+        "Large Longformer minus Longformer (baseline)",
+        "ELMo minus Longformer (baseline)",
+    }
+
+
+def test_the_recorded_deep_head_is_behind_on_the_same_copies():
+    done = recorded("06_appendix_b")
+    found = paired.differences(done)
+    deep, elmo = (results.of_task(done, "12s")[results.NAMES[name]] for name in ("large-longformer-deep", "elmo"))
+    each = found[f"{results.NAMES['large-longformer-deep']} minus {results.NAMES['elmo']}"]
+    assert each.value == pytest.approx(deep.value("metrics.test.top1") - elmo.value("metrics.test.top1"))
+    assert each.high < 0
+    assert str(each) in paired.behind(found)
+
+
+def test_the_line_below_a_table_of_a_task_names_its_trainings_alone():
+    done = recorded("06_appendix_b")
+    for task in results.TASKS:
+        names = set(results.only(done, task))
+        assert len(names) == len(results.of_task(done, task)) > 2
+        assert all(name.startswith(f"{task}-") for name in names)
+
+
+def test_a_baseline_is_said_to_be_an_earlier_run_only_where_its_key_is():
+    done = recorded("06_appendix_b")
+    text = results.baselines(done)
+    for task, (notebook, name, _) in results.EARLIER.items():
+        run = results.of_task(done, task)[results.NAMES["longformer"]]
+        same = run.record["key"] == recorded(notebook)[name].record["key"]
+        assert (results.TASKS[task] in text.split("Others")[0]) == same
+    assert results.baselines(Finished("recorded", "", {})) == ""
+
+
+def test_each_quality_has_the_name_of_its_measure():
+    table = results.costs(recorded("06_appendix_b"))
+    for task, title in results.TASKS.items():
+        assert set(table.loc[title, "measure"]) == {results.MEASURES[task]}

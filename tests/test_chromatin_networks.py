@@ -652,6 +652,20 @@ def test_gapped_words_minus_simpler_methods_are_the_differences_of_their_areas(c
             assert each["auroc_interval"][0] <= each["auroc_interval"][1]
 
 
+def test_recorded_gapped_words_are_above_6_mers_where_the_page_says_so():
+    done = finished.recorded("05_chromatin")
+    kinds = done["between-simple-methods"].metrics["minus"]["6-mers"]
+    for kind, each in kinds.items():
+        gapped, other = (
+            done[run].metrics["methods"][method]["kinds"][kind]["auroc_mean"]
+            for run, method in (("gapped-chromosomes", BEST), ("simple-chromosomes", "6-mers"))
+        )
+        assert each["auroc"] == pytest.approx(gapped - other, abs=1e-6)
+    text = takeaways.best_simple(done)
+    assert f"6-mers is {takeaways.by_kind(kinds, 'auroc')}" in text
+    assert takeaways.best_simple(Finished("", "", {})) != text
+
+
 def test_what_networks_are_compared_with_stands_above_them(tmp_path):
     found = {"auroc": 0.01, "auroc_interval": [0.0, 0.02], "auprc": 0.0, "auprc_interval": [0.0, 0.0], "features": 7}
     (tmp_path / "metrics.json").write_text(json.dumps({"minus": {"6-mers": {"TF": found}}}))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from dnakit.chapters.appendix_b import alignment
-from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.finished import Finished, FinishedRun, recorded
 from dnakit.report.intervals import Interval, difference, wilson
 from dnakit.report.tables import indexed
 from dnakit.report.thesis import thesis_table
@@ -36,10 +36,16 @@ QUALITY = {  # of the validation samples by epoch: columns of ``history.csv``, o
     "chromatin": [f"validation_auroc_{kind}" for kind in KINDS],
 }
 MEASURES = {
-    "mlm": "accuracy of masked tokens",
-    "tss": "accuracy",
-    "12s": "top-1 accuracy",
-    "chromatin": "mean AUROC",
+    "mlm": "share of masked tokens named right",
+    "tss": "share of start sites that are exact",
+    "12s": "share of copies named right",
+    "chromatin": "mean AUROC of the three kinds",
+}
+EARLIER = {  # of each baseline: the run of an earlier chapter with its recipe and size, and what both are measured by
+    "mlm": ("02_pretraining", "longformer-9-mer-mlm", "masked_accuracy"),
+    "tss": ("03_tss", "thesis-mitochondria-dropout-0.1", "accuracy"),
+    "12s": ("04_metagenomics", "mitochondria-tenth-seed-1", "top1"),
+    "chromatin": ("05_chromatin", "mitochondria-256", "kinds.DNase.auroc_mean"),
 }
 COLORS = dict(zip(NAMES.values(), ("#0072B2", "#56B4E9", "#009E73", "#D55E00", "#AA4499"), strict=True))
 THESIS_SAMPLES = {"mlm": 5_570_800, "tss": 239_740}  # that the large Longformer saw in the thesis
@@ -66,6 +72,51 @@ def of_task(done: Finished, task: str) -> dict[str, FinishedRun]:
     """The trainings of a task by the thesis's name of their model, in the order of `NAMES`."""
     found = {parts(run.name)[1]: run for run in done.values() if parts(run.name)[0] == task}
     return {NAMES[model]: found[model] for model in NAMES if model in found}
+
+
+def only(done: Finished, task: str) -> Finished:
+    """The same as finished runs, for the line below a table."""
+    return done.only(lambda run: parts(run.name)[0] == task)
+
+
+def asked(done: Finished, task: str, of: str) -> str:
+    """How many test samples stand behind a table, such as ``300 test samples of 55 promoters, one seed each``.
+
+    Parameters
+    ----------
+    done : Finished
+    task : str
+    of : str
+        What they are of, with its place in a record where it is counted: ``promoters record.windows.test``.
+    """
+    run = next(iter(of_task(done, task).values()), None)
+    if run is None:
+        return "one seed each"
+    name, _, place = of.partition(" ")
+    samples = run.value("record.rows.test") or run.value("record.samples.test")
+    counted = f" of {run.value(place):,} {name}" if place else ""
+    return f"{samples:,} test {'samples' if place else name}{counted}, one seed each"
+
+
+def baselines(done: Finished) -> str:
+    """Which small Longformers are recorded runs of earlier chapters, and how far the others differ from these."""
+    same, again = [], []
+    for task, (notebook, name, measure) in EARLIER.items():
+        here, there = of_task(done, task).get(NAMES["longformer"]), recorded(notebook).get(name)
+        if here is None or there is None:
+            continue
+        values = [run.value(f"metrics.test.{measure}") for run in (here, there)]
+        if here.record["key"] == there.record["key"]:
+            same.append(TASKS[task])
+        else:
+            again.append("{} {:.4f} here and {:.4f} there".format(TASKS[task], *values))
+    found = [f"The small Longformer of {', '.join(same)} is the run that is recorded in its chapter."] if same else []
+    if again:
+        found.append(
+            "Others have the recipe of the earlier chapter, and were trained again, so that their test scores differ "
+            f"({'; '.join(again)})."
+        )
+    return " ".join(found)
 
 
 # ---- Tables B.1 to B.4
@@ -140,7 +191,11 @@ def compared(done: Finished, task: str, measure: str, count: str) -> pd.DataFram
 
 
 def large_minus_small(done: Finished) -> dict[str, str]:
-    """By kind of chromatin feature: mean AUROC of the large Longformer minus the small one, and its 95% interval."""
+    """By kind of chromatin feature: mean AUROC of the large Longformer minus the small one, and its 95% interval.
+
+    The interval takes the two as independent: on the same test rows it is wider than a paired one, which needs the
+    predictions of both.
+    """
     runs = of_task(done, "chromatin")
     if not {NAMES["large-longformer"], NAMES["longformer"]} <= runs.keys():
         return {}
@@ -190,6 +245,7 @@ def _cost(measured: Mapping[Any, float], run: FinishedRun, task: str) -> dict[st
         "TFLOP": measured["gflop"] * samples / 1e3,
         "minutes": measured["ms"] * samples / 6e4,
         "quality": float(quality(run, task).iloc[-1]),
+        "measure": MEASURES[task],
     }
 
 

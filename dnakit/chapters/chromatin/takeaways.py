@@ -73,11 +73,11 @@ def best_simple(done: Finished) -> str:
     """Gapped k-mers minus simpler methods, where whole chromosomes are held out."""
     run = done.get("between-simple-methods")
     if run is None:
-        return f"{BEST.capitalize()} have the highest means here; they are not compared pairwise with the others yet."
-    found = (f"minus {method}: {by_kind(kinds, 'auroc')}" for method, kinds in run.metrics["minus"].items())
+        return f"{BEST.capitalize()} are not compared pairwise with the other simple methods yet."
+    found = (f"minus that of {method} is {by_kind(kinds, 'auroc')}" for method, kinds in run.metrics["minus"].items())
     return (
-        f"Are {BEST} really above the others? With whole chromosomes held out, on the same test rows, their mean "
-        f"AUROC {'; '.join(found)}. Where an interval holds zero, the two are not told apart."
+        f"Are {BEST} above the others that read the sequence? With whole chromosomes held out, on the same test rows, "
+        f"their mean AUROC {'; '.join(found)}. Where an interval holds zero, the two are not told apart."
     )
 
 
