@@ -115,10 +115,10 @@ def test_k_mers_are_ahead_of_the_transformer_in_yeast_and_not_told_apart_in_huma
 
 def test_what_is_said_beside_the_control_follows_from_its_table():
     done = recorded("03_tss")
-    shown, few = results.control_with_intervals(done), done["random-positions-few"].metrics["promoters"]["accuracy"]
-    amount = control_results.amount(done)
-    assert amount == minus((shown.loc["trained on random positions", "promoters"], 300), (few, 548))
-    assert amount.verdict == "higher"
+    shown = results.control_with_intervals(done)
+    few = control_results.separated(control_results.of_separated(done)).accuracy[control_results.FEW]
+    many = shown.loc["trained on random positions", "promoters"], 300
+    assert control_results.amount(done) == minus(many, (few, 548))
     assert control_results.longer(done) == minus((238 / 300, 55), (257 / 300, 55))
     for method, found in control_results.over_random_dna(done).items():
         assert found.value == shown.loc[method, "promoters"] - shown.loc[method, "random DNA"]
