@@ -62,7 +62,7 @@ picture
 # %% tags=["remove-input"]
 main = front_page.main_table(
     ledger.main_claims(claims),
-    "The main claims. Brackets are 95% intervals; n counts promoters, random sequences or species.",
+    "The main claims. Brackets are 95% intervals; n counts promoters, random sequences or species (histone marks: blocks of 100 kb).",
 )
 glue("main", main)
 main

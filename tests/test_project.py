@@ -278,6 +278,10 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
     ):
         line = [with_interval(decided.loc[who, kind], decided.loc[who, f"{kind}, 95% interval"]) for kind in kinds]
         assert f"| {' | '.join([who, *line])} |" in readme
+    fair = localization.fair(tss_runs).xs("k-mers, logistic regression", level="method")[localization.OVER_PRETRAINED]
+    assert (
+        f"ahead of the Longformer by {fair['S. cerevisiae']}; in human\nthis is open ({fair['H. sapiens']})." in readme
+    )
     few = controls.separated(tss_runs).loc["random positions, as many as promoters"]
     line = with_interval(few.accuracy, few["95% interval"])
     assert f"| trained on as many random positions as promoters | {line} | | |" in readme
