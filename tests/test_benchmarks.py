@@ -94,7 +94,7 @@ def test_the_table_has_a_line_for_each_ratio(results: dict[str, Any]) -> None:
     expected = [*(each["ratio"] for each in tokenization), *(line["ratio"] for line in lines), *elmo]
     of_cpu = table[table.device == "cpu"] if "device" in table else table
     assert sorted(of_cpu.ratio) == sorted(expected)
-    assert table.loc["training step", "matmul_share"].notna().all()
+    assert table.loc["training step", architectures.FULL_RATE].notna().all()
 
 
 def test_each_step_is_profiled_and_its_kinds_add_up(results: dict[str, Any]) -> None:
@@ -104,6 +104,9 @@ def test_each_step_is_profiled_and_its_kinds_add_up(results: dict[str, Any]) -> 
     for who in ("stock", "ours, all tokens", "ours, selected tokens"):
         for precision in precisions:
             assert (frame.loc[["matrix products", "attention", "optimizer"], f"{who}, {precision}"] > 0).all()
+    table = architectures.profiled(results)
+    assert (table["products_measured"] * table["sum"]).tolist() == pytest.approx(frame.loc["matrix products"].tolist())
+    assert table["products_measured"].between(0, 1).all()
     figure = architectures.draw_by_kind(results)
     ends = [max(bar.get_x() + bar.get_width() for bar in bars) for bars in [figure.axes[0].patches]]
     plt.close(figure)
@@ -160,3 +163,15 @@ def test_the_goal_for_a_read_is_the_librarys_time_divided_by_it(results: dict[st
     reads, line = architectures.of_reads(results), results["tokenization"]["shapes"]["reads, one by one"]
     assert reads["wanted"] * reads["goal"] == pytest.approx(reads["read"] * line["peer_ms"] / line["ours_ms"])
     assert reads["empty"] > 0
+
+
+def test_every_goal_says_which_way_is_better_and_every_share_of_products_has_its_measure(
+    results: dict[str, Any],
+) -> None:
+    goals = architectures.goals(results)  # of a processor without bf16, too
+    assert goals["better"].map({"higher": True, "lower": False}).tolist() == [
+        not name.startswith("cost") for name in goals.index
+    ]
+    said = architectures.of_products(results)
+    assert set(said) == {f"{measure}_{each}" for measure in ("full_rate", "measured") for each in ("fp32", "bf16")}
+    assert "not measured" not in (said["full_rate_fp32"], said["measured_fp32"])

@@ -19,6 +19,8 @@ KIND_COLORS = ("#0072B2", "#222222", "#E69F00", "#D55E00", "#AA4499", "#009E73",
 OTHER = "#bbbbbb"
 TOKENIZATION_GOAL = 40.0  # times as fast as the library
 READ = 170  # bases of the reads that are measured
+FULL_RATE = "products_at_full_rate"  # a column
+PRODUCTS = "matrix products"  # the kind of operation
 LEAST_SHOWN = 0.03  # of the slowest step: kinds of operation below it are drawn as one
 COLORS = {"ours": "#D55E00", "stock Longformer": "#0072B2", "dense": "#222222", "BigBird": "#009E73"}
 
@@ -45,7 +47,8 @@ def table(results: Mapping[str, Any]) -> pd.DataFrame:
     DataFrame
         Indexed by what was measured. ``ours_ms`` and ``peer_ms`` are milliseconds per million bases (tokenization), per
         step (training) or per sequence (inference); ``ratio`` is peer over ours, how many times faster ours is;
-        ``matmul_share`` is the share of our step that its matrix products would take at the rate of one large product.
+        ``products_at_full_rate`` is the share of our step that its matrix products would take at the rate of one large
+        product; the profile (`by_kind`) has the time that they took.
         The peer is the ``tokenizers`` library, for ELMo our Longformer, and stock transformers for the rest.
         ``allocator`` is how glibc's ``malloc`` was set: by default, or to keep the memory it has. What could not be
         measured is NaN, or has no row.
@@ -65,7 +68,7 @@ def table(results: Mapping[str, Any]) -> pd.DataFrame:
                 rows.append(words | {"task": "ELMo training step", "case": "all tokens, fp32"} | _times(steps["elmo"]))
             for line in inference.get("lines", []):
                 rows.append(words | {"task": "inference", "case": line["precision"]} | _times(line))
-    columns = ["task", "device", "case", "allocator", "ours_ms", "peer_ms", "ratio", "matmul_share"]
+    columns = ["task", "device", "case", "allocator", "ours_ms", "peer_ms", "ratio", FULL_RATE]
     frame = pd.DataFrame(rows, columns=columns).set_index("task")
     return frame if frame.device.nunique() > 1 else frame.drop(columns="device")
 
@@ -79,7 +82,7 @@ def against_fp32(results: Mapping[str, Any], device: str = "cpu", allocator: str
     stock = next(line["peer_ms"] for line in measured["lines"] if line["precision"] == "fp32")
     lines = pd.DataFrame(measured["lines"])
     rates = lines["precision"].map(measured["matmul_gflops"])
-    frame = pd.DataFrame({"ratio": stock / lines["ours_ms"], "matmul_share": lines["matmul_share"], "gflops": rates})
+    frame = pd.DataFrame({"ratio": stock / lines["ours_ms"], FULL_RATE: lines["matmul_share"], "gflops": rates})
     return frame.set_axis([_case(line) for line in measured["lines"]]).rename_axis("training step")
 
 
@@ -87,8 +90,34 @@ def by_kind(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
     """Milliseconds of a training step by kind of operation (index, matrix products first), a column for each step."""
     frame = pd.DataFrame(results["devices"][device]["profile"]).rename(columns=_step)
     kinds = frame.sum(axis=1).sort_values(ascending=False).index
-    frame = frame.loc[sorted(kinds, key=lambda kind: kind != "matrix products")]
+    frame = frame.loc[sorted(kinds, key=lambda kind: kind != PRODUCTS)]
     return frame[frame.sum().sort_values(ascending=False).index].rename_axis("kind of operation")
+
+
+def profiled(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
+    """`by_kind` with a row for each step, its sum, and the share of it that the matrix products took."""
+    frame = by_kind(results, device).T
+    total = frame.sum(axis=1)
+    return frame.assign(sum=total, products_measured=frame[PRODUCTS] / total).rename_axis("training step")
+
+
+def of_products(results: Mapping[str, Any], device: str = "cpu") -> dict[str, str]:
+    """The shares of our steps that are matrix products, all tokens and selected ones, by precision and measure.
+
+    With kept malloc as they would be at full rate, and with the default one as the profile measured them.
+    """
+    kept = against_fp32(results, device, "kept")[FULL_RATE]
+    measured = profiled(results, device)["products_measured"].rename(lambda step: step.removeprefix("ours, "))
+    shares = {"full_rate": kept, "measured": measured.loc[kept.index]}
+    return {
+        f"{name}_{precision}": _span(each[[step for step in each.index if step.endswith(precision)]])
+        for name, each in shares.items()
+        for precision in ("fp32", "bf16")
+    }
+
+
+def _span(shares: pd.Series) -> str:
+    return f"{shares.min():.0%} to {shares.max():.0%}" if len(shares) else "not measured"
 
 
 @theme()
@@ -119,8 +148,8 @@ def draw_by_kind(results: Mapping[str, Any], device: str = "cpu") -> Figure:
 def of_reads(results: Mapping[str, Any]) -> dict[str, float]:
     """Microseconds of a read encoded alone, of the goal for it and of an empty call; ratios to the library.
 
-    Ratios are of reads encoded alone and together. And seconds of the first call, and in how many million bases the
-    library takes as long.
+    Ratios are of reads encoded alone and together. And seconds of the first call of a process, and in how many million
+    bases the library takes as long.
     """
     measured = results["tokenization"]
     alone, together = (measured["shapes"][f"reads, {how}"] for how in ("one by one", "together"))
@@ -139,7 +168,8 @@ def of_reads(results: Mapping[str, Any]) -> dict[str, float]:
 def goals(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
     """What the project set out to reach on a CPU, and what was measured with either setting of ``malloc``.
 
-    Ratios, how many times faster than the peer with the same setting; of the cost per token, less is better.
+    Ratios, how many times faster than the peer with the same setting, where higher is better. The last row is a cost,
+    where lower is.
     """
     shapes = {f"tokenization, {shape}": line["ratio"] for shape, line in results["tokenization"]["shapes"].items()}
     columns = {"goal": [TOKENIZATION_GOAL] * len(shapes) + [4.0, 10.0, 1.2]}
@@ -150,11 +180,12 @@ def goals(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
         columns[f"{allocator} malloc"] = [
             *tokenization,
             steps["selected tokens, fp32"],
-            steps["selected tokens, bf16"],
+            steps.get("selected tokens, bf16", math.nan),  # not every processor has it
             length,
         ]
     names = [*shapes, "step, fp32", "step, bf16, stock in fp32", "cost per token, 4,096 over 256"]
-    return pd.DataFrame(columns, index=pd.Index(names, name="task"))
+    better = ["higher"] * (len(names) - 1) + ["lower"]
+    return pd.DataFrame({"better": better} | columns, index=pd.Index(names, name="task"))
 
 
 def growth(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
@@ -220,4 +251,5 @@ def _step(case: str) -> str:
 
 
 def _times(line: Mapping[str, Any]) -> dict[str, float]:
-    return {name: line[name] for name in ("ours_ms", "peer_ms", "ratio", "matmul_share") if name in line}
+    names = {"ours_ms": "ours_ms", "peer_ms": "peer_ms", "ratio": "ratio", "matmul_share": FULL_RATE}
+    return {column: line[name] for name, column in names.items() if name in line}
