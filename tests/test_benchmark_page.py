@@ -9,6 +9,8 @@ from dnakit.chapters.chapter import run_names
 from dnakit.project import DnakitError
 from dnakit.report import benchmark
 from dnakit.report.finished import recorded
+from dnakit.report.intervals import Interval
+from dnakit.report.measured import run_name
 
 RUNS = run_names()
 HEADER = "task,method,kind,measure,interval,value,low,high,source\n"
@@ -86,7 +88,7 @@ def test_recorded_results_are_numbers_of_their_runs():
     row = table[(table.level == "known") & (table.form == "gene") & (table["rank"] == "species")].iloc[0]
     assert (share.value, *share.interval) == (row.share, row.low, row.high)
     area = recorded("05_chromatin")["simple-chromosomes"].metrics["methods"]["6-mers"]["kinds"]["TF"]
-    assert found["chromatin-tf", "6-mers, logistic regression"].value == area["auroc_mean"]
+    assert found["chromatin-tf", "6-mers, ridge regression"].value == area["auroc_mean"]
     assert sum(each is not None for each in found.values()) > 40
 
 
@@ -111,3 +113,36 @@ def test_the_name_of_a_split_changes_with_its_data_and_with_nothing_else(tmp_pat
     assert name() == name(seconds=4.0)
     assert name() != name(source_sha256="abd")
     assert name() != name(parameters={"seed": 2})
+
+
+def test_rows_of_masked_bases_name_the_genomes_and_epochs_of_their_training():
+    done = recorded("02_pretraining")
+    rows = [result for result in benchmark.results(RUNS) if result.task == "masked-bases"]
+    for result in rows:
+        name = run_name(result.measure)[1]
+        run = done[name.removeprefix("ruler-")]
+        assert f"{run.record['genomes']['train']:,} genomes" in result.method
+        epochs = run.value("record.parameters.epochs")
+        named = re.search(r"(\d+) epochs?", result.method)
+        assert (int(named[1]) if named else None) == epochs
+    assert len(rows) == 17
+
+
+def test_an_interval_from_elsewhere_stands_where_a_result_has_none():
+    task = next(task for task in benchmark.tasks() if task.id == "masked-bases")
+    results = benchmark.results(RUNS)
+    first = next(result for result in results if result.task == task.id)
+    around = {first.measure: Interval(0.5, 2.5)}
+    assert benchmark.result_table(task, results, around).loc[first.method, "95% interval"] == "0.500 to 2.500"
+    assert benchmark.result_table(task, results).loc[first.method, "95% interval"] == ""
+    human = next(task for task in benchmark.tasks() if task.id == "tss-human")
+    recorded_ones = benchmark.result_table(human, results, {})["95% interval"]
+    assert benchmark.overview([human], results).loc[human.title, "simple"].endswith(f"({recorded_ones.iloc[0]})")
+
+
+def test_each_task_says_how_many_things_are_tested():
+    found = {task.id: task.tested_on for task in benchmark.tasks()}
+    windows = recorded("03_tss")["baselines"].record["windows"]["test"]
+    assert found["tss-human"] == f"{windows} promoters"
+    table = recorded("04_metagenomics")["fair-search"].frame("accuracy.csv")
+    assert found["12s-known"] == f"{table[(table.level == 'known') & (table.form == 'gene')].reads.iloc[0]} reads"

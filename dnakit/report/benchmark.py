@@ -6,7 +6,7 @@ number (see `dnakit.report.measured`), or a value that somebody measured elsewhe
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +21,8 @@ from dnakit.report.lines import Line, read_lines
 from dnakit.report.measured import INTERVALS, Measured, RunNames, check, measured, runs_of
 from dnakit.report.tables import MISSING
 
+Around = Mapping[str, Interval]  # by the address of a number
+NONE: Around = {}
 NOT_RECORDED = "not recorded yet"
 KINDS = ("ceiling", "simple", "program", "model")  # in the order of a table where nothing is measured
 DIGEST = 12  # hexadecimal digits of a split's name
@@ -42,6 +44,8 @@ class Task(Line):
     split_run, split_facts
         A recorded run on this split, and the facts of its record (or a file of it) that decide the split, with blanks
         between: their digest is the name of the split.
+    tested
+        What is tested, and the address of its number (see `dnakit.report.measured`), with a blank between.
     """
 
     id: str = Field(pattern=r"^[a-z0-9-]+$")
@@ -54,6 +58,15 @@ class Task(Line):
     split: str
     split_run: str
     split_facts: str
+    tested: str
+
+    @property
+    def tested_on(self) -> str:
+        """How many things are tested, such as ``55 promoters``."""
+        name, _, address = self.tested.partition(" ")
+        with self.named():
+            found = measured(address)
+        return f"{found.value:,.0f} {name}" if found else name
 
     @property
     def run(self) -> FinishedRun:
@@ -194,14 +207,24 @@ def task_table() -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("task")
 
 
-def overview(chosen: Sequence[Task], among: Sequence[Result]) -> pd.DataFrame:
-    """A row for each task: of each kind the best recorded result."""
+def overview(chosen: Sequence[Task], among: Sequence[Result], around: Around = NONE) -> pd.DataFrame:
+    """A row for each task: of each kind the recorded result with the best value, and its 95% interval.
+
+    Parameters
+    ----------
+    chosen : sequence of Task
+    among : sequence of Result
+    around : mapping of str to Interval, optional
+        By the address of a result's measure: the interval of one that has none of its own.
+    """
     rows = []
     for task in chosen:
-        best: dict[str, str] = {
-            result.kind: digits(found.value) for result, found in reversed(_ordered(task, among)) if found
-        }
-        row = {"task": task.title, "metric": f"{task.metric} ({task.better} is better)"}
+        best: dict[str, str] = {}
+        for result, found in reversed(_ordered(task, among)):
+            if found:
+                interval = _interval(result, found, around)
+                best[result.kind] = digits(found.value) + (f" ({interval})" if interval else "")
+        row = {"task": task.title, "tested on": task.tested_on, "metric": f"{task.metric} ({task.better} is better)"}
         rows.append(row | {kind: best.get(kind, MISSING) for kind in KINDS})
     return pd.DataFrame(rows).set_index("task")
 
@@ -215,16 +238,15 @@ def _ordered(task: Task, among: Sequence[Result]) -> list[tuple[Result, Measured
     )
 
 
-def result_table(task: Task, among: Sequence[Result]) -> pd.DataFrame:
-    """The results of a task, the best first; those that are not recorded yet at the end."""
-    rows = [
-        {"method": result.method, "kind": result.kind} | _cells(task, found) for result, found in _ordered(task, among)
-    ]
+def result_table(task: Task, among: Sequence[Result], around: Around = NONE) -> pd.DataFrame:
+    """The results of a task, the best value first; those that are not recorded yet at the end; `around` as above."""
+    rows = []
+    for result, found in _ordered(task, among):
+        value, interval = (digits(found.value), _interval(result, found, around)) if found else (NOT_RECORDED, "")
+        rows.append({"method": result.method, "kind": result.kind, task.metric: value, "95% interval": interval})
     return pd.DataFrame(rows).set_index("method")
 
 
-def _cells(task: Task, found: Measured | None) -> dict[str, str]:
-    if found is None:
-        return {task.metric: NOT_RECORDED, "95% interval": ""}
-    interval = "" if found.certain else f"{digits(found.interval.low)} to {digits(found.interval.high)}"
-    return {task.metric: digits(found.value), "95% interval": interval}
+def _interval(result: Result, found: Measured, around: Around) -> str:
+    ends = around.get(result.measure) if found.certain else found.interval
+    return f"{digits(ends.low)} to {digits(ends.high)}" if ends else ""

@@ -36,10 +36,10 @@ QUALITY = {  # of the validation samples by epoch: columns of ``history.csv``, o
     "chromatin": [f"validation_auroc_{kind}" for kind in KINDS],
 }
 MEASURES = {
-    "mlm": "share of masked tokens named right",
-    "tss": "share of start sites that are exact",
-    "12s": "share of copies named right",
-    "chromatin": "mean AUROC of the three kinds",
+    "mlm": "share of tokens right",
+    "tss": "share of sites exact",
+    "12s": "share of copies right",
+    "chromatin": "mean AUROC, 3 kinds",
 }
 EARLIER = {  # of each baseline: the run of an earlier chapter with its recipe and size, and what both are measured by
     "mlm": ("02_pretraining", "longformer-9-mer-mlm", "masked_accuracy"),
