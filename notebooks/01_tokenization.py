@@ -128,7 +128,8 @@ show(
     results.token_lengths,
     recorded,
     here,
-    "Length of the tokens in the training genomes (bars) and of the entries of the vocabulary (outline), up to 20 bases.",
+    "Length of the tokens in the training genomes (bars) and of the entries of the vocabulary (outline), up to 20 bases. How many "
+    "genomes and entries there are stands in the table above.",
 )
 
 # %% [markdown]
@@ -143,8 +144,8 @@ show(
     results.input_lengths,
     recorded,
     here,
-    "Bases that 254 tokens span: the median (dot), and from the 5th to the 95th percentile of the samples (bar). The dashed "
-    "line is what the thesis reports for 9-mers.",
+    "Bases that 254 tokens span: the median (dot), and from the 5th to the 95th percentile (bar) of those training samples that are "
+    f"full. Training samples: {results.sample_counts(recorded)}. The dashed line is what the thesis reports for 9-mers.",
 )
 
 # %% tags=["remove-input"]
@@ -176,7 +177,8 @@ show(
     results.shifts,
     recorded,
     here,
-    "Share of the tokens that remain when the first base of a genome is missing.",
+    "Share of the tokens that remain when the first base of a genome is missing: of "
+    f"{counts.SHIFTED_GENOMES} validation genomes (of all, where there are fewer), each up to its first unknown base.",
     formats={"tokens that remain": ".1%"},
 )
 
@@ -192,7 +194,7 @@ show(
     results.passes,
     recorded,
     here,
-    "Training samples, and size of the token ids of all splits on disk.",
+    "Training samples, all passes together, and size of the token ids of all splits on disk.",
     formats={
         "samples per genome": ".1f",
         "kilobytes per genome": ".1f",

@@ -91,6 +91,11 @@ def test_passes_say_how_many_times_the_samples(done):
     assert results.splits(done)[["train", "validation", "test"]].iloc[0].tolist() == [16, 2, 2]
 
 
+def test_the_caption_of_inputs_has_the_samples_of_each_tokenization(done):
+    counted = results.passes(done)["samples"]
+    assert results.sample_counts(done) == ", ".join(f"{count:,} ({name})" for name, count in counted.items())
+
+
 def test_the_bar_of_an_input_goes_from_the_5th_to_the_95th_percentile(done):
     axes = results.input_lengths(done).axes[0]
     low, high = results.inputs(done).loc["BB", ["5th percentile", "95th percentile"]]

@@ -42,6 +42,11 @@ def inputs(done: Finished) -> pd.DataFrame:
     return table.rename_axis("tokenization")
 
 
+def sample_counts(done: Finished) -> str:
+    """Training samples by tokenization, for a caption."""
+    return ", ".join(f"{run.metrics['samples']:,} ({run.name})" for run in done.values())
+
+
 def shifts(done: Finished) -> pd.DataFrame:
     """Share of a genome's tokens that are still there when its first base is missing."""
     return done.table({"tokens that remain": "metrics.kept_after_shift"}).rename_axis("tokenization")
