@@ -172,7 +172,7 @@ prose(takeaways.auc_all())
 # %% tags=["remove-input"]
 show(
     results.flattened,
-    simple,
+    simple.only(lambda run: run.record["split"] == "random"),
     real,
     "Three readings of one set of predictions, with the random split: the area of the answers at 0.5, that of all "
     "probabilities as one list, and the mean over features.",
@@ -415,9 +415,10 @@ prose(takeaways.weight(best))
 # %% tags=["remove-input"]
 show(
     control_results.strands,
-    trained.only(lambda run: "repeat" not in run.name),
+    control_results.of_strands(trained),
     drawn,
-    "How far the probabilities of the two strands differ on average, and mean AUROC of one strand and of both averaged.",
+    "How far the probabilities of the two strands differ on average, and mean AUROC of one strand and of both averaged; first "
+    "seed of each, no interval.",
     formats={"mean difference": ".4f"}
     | {f"{kind}{end}": ".3f" for kind in ("DNase", "TF", "histone") for end in ("", ", both")},
 )

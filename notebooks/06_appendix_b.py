@@ -366,7 +366,7 @@ text
 # %% tags=["remove-input"]
 show(
     results.costs,
-    recorded,
+    results.of_costs(recorded),
     here,
     "Size, cost of a training sample, cost of the whole training, and what it reached on the validation samples. Test rows may "
     "rank models otherwise: of chromatin see the section above.",
@@ -389,7 +389,7 @@ show(
 # %% tags=["remove-input"]
 show(
     results.draw_by_cost,
-    recorded,
+    results.of_costs(recorded),
     here,
     "Quality on the validation samples by the operations that were spent until then, pretraining included: a mark for each "
     "epoch. Note the logarithmic axis.",

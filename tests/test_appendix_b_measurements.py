@@ -261,6 +261,7 @@ def test_the_line_below_a_table_of_a_task_names_its_trainings_alone():
         names = set(results.only(done, task))
         assert len(names) == len(results.of_task(done, task)) > 2
         assert all(name.startswith(f"{task}-") for name in names)
+    assert len(results.of_costs(done)) == len(results.costs(done)) + 1
 
 
 def test_a_baseline_is_said_to_be_an_earlier_run_only_where_its_key_is():

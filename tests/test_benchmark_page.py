@@ -144,5 +144,15 @@ def test_each_task_says_how_many_things_are_tested():
     found = {task.id: task.tested_on for task in benchmark.tasks()}
     windows = recorded("03_tss")["baselines"].record["windows"]["test"]
     assert found["tss-human"] == f"{windows} promoters"
+    assert found["tss-yeast"] == "300 promoters", "of 464, each once"
     table = recorded("04_metagenomics")["fair-search"].frame("accuracy.csv")
     assert found["12s-known"] == f"{table[(table.level == 'known') & (table.form == 'gene')].reads.iloc[0]} reads"
+
+
+def test_no_interval_counts_more_promoters_than_were_asked_about():
+    for result in benchmark.results(RUNS):
+        if result.task.startswith("tss"):
+            notebook, name = run_name(result.measure)
+            run = recorded(notebook)[name]
+            place = result.measure.partition(":")[2].removesuffix("within_50_bp") + "samples"
+            assert 0 < result.found.count <= min(run.record["windows"]["test"], run.value(f"metrics.{place}"))

@@ -693,6 +693,7 @@ def test_the_line_below_a_table_names_the_runs_that_are_in_it():
     lengths = control_results.of_lengths(done)
     assert control_results.lengths(done)["seeds"].sum() == len(lengths)
     assert not {"none-256-apart", "none-256-weight-1"} & set(lengths)
+    assert len(control_results.strands(done)) == len(control_results.of_strands(done))
     over = control_results.of_over_simple_methods(done)
     assert set(done["over-simple-methods"].metrics["networks"]) < set(over)
     assert control_results.over_simple_methods(over).equals(control_results.over_simple_methods(done))

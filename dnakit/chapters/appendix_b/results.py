@@ -222,6 +222,11 @@ def _table(done: Finished, task: str, columns: Mapping[str, str]) -> pd.DataFram
 # ---- costs
 
 
+def of_costs(done: Finished) -> Finished:
+    """What `costs` and `by_cost` read: the measurement, and the trainings."""
+    return done.only(lambda run: run.name == "costs" or bool(parts(run.name)[0]))
+
+
 def costs(done: Finished) -> pd.DataFrame:
     """By task and model: parameters, operations and time a sample, samples seen, minutes of training, and quality."""
     if "costs" not in done:

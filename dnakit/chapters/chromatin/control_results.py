@@ -242,10 +242,15 @@ def draw_weights(done: Finished) -> Figure | None:
 # ---- strands and costs
 
 
+def of_strands(done: Finished) -> Finished:
+    """What `strands` shows: the first training of each kind on 1,000 bp with the usual weight."""
+    return trained_as(done, split=None, repeat=0)
+
+
 def strands(done: Finished) -> pd.DataFrame:
     """The same test rows on the other strand: how far probabilities differ, and AUROC of the mean of both."""
     rows = []
-    for run in trained_as(done, split=None, repeat=0).values():
+    for run in of_strands(done).values():
         kinds, both = run.metrics["test"]["kinds"], run.metrics["strands"]["both"]["kinds"]
         row: dict[str, Any] = _described(run) | {"mean difference": run.metrics["strands"]["mean_difference"]}
         for kind in KINDS:

@@ -187,20 +187,20 @@ def _clean(done: Finished) -> str:
     return (
         f"**With whole chromosomes held out the highest means are no network's.** {BEST.capitalize()} have a mean "
         f"AUROC of {_of(_kinds(done[GAPPED].metrics['methods'][BEST]))}, and GC content alone {_of(gc)}. The networks, "
-        f"one seed each: {others}. {_less_than(done, GC)}{_less_than(done, BEST)}They saw {runs[0].samples_seen:,} "
+        f"one seed each: {others}. {_below(done, GC)}{_below(done, BEST)}They saw {runs[0].samples_seen:,} "
         "samples, as many as a laptop's time allows; the published ones saw millions. This says what they are worth at "
         "this budget, and nothing of their limit."
     )
 
 
-def _less_than(done: Finished, method: str) -> str:
-    """Which networks are worth less than a simple method, with an interval below zero; empty before it is measured."""
+def _below(done: Finished, method: str) -> str:
+    """Which networks lie below a simple method, with an interval below zero; empty before it is measured."""
     run = done.get("over-simple-methods")
     found: dict[str, list[str]] = {}
     for name, methods in (run.metrics["networks"] if run else {}).items():
         found[name] = [kind for kind in KINDS if kind in methods[method] and _sign(methods[method][kind], "auroc") < 0]
-    less = "; ".join(f"{network(done[name])} for {', '.join(kinds)}" for name, kinds in found.items() if kinds)
-    return f"Below {method}, with a 95% interval of the difference of AUROC below zero: {less}. " if less else ""
+    below = "; ".join(f"{network(done[name])} for {', '.join(kinds)}" for name, kinds in found.items() if kinds)
+    return f"Below {method}, with a 95% interval of the difference of AUROC below zero: {below}. " if below else ""
 
 
 def _length(done: Finished) -> str:
