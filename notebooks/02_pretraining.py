@@ -244,7 +244,7 @@ show(
     results.table_5_1,
     results.beside_copying(recorded),
     results.beside_copying(here),
-    caption="Pretraining performance on the validation genomes, after the final epoch; *copying + segmentation* and its "
+    caption="Pretraining performance on the validation genomes, after the final epoch; copying + segmentation and its "
     "perplexity are of the set near. The thesis trained on 2,000 to 4,000 genomes, its baseline for 50 epochs. Of its reference rows, BigBird's perplexity is 2 to the power of its bits "
     "per base, not per token, and the accuracy 0.85 of a random model should be 0.865, see below.",
     number="5.1",
@@ -548,8 +548,8 @@ show(
 # ## A recipe for a small budget
 #
 # How should a small Longformer be trained when only a few passes over the genomes can be paid for? A *recipe* is everything
-# about a training but the model's shape and the data. Each recipe below but the one with batches of 64 differs from another one
-# in one part:
+# about a training but the model's shape and the data. Each recipe below differs from another one in one part (an
+# optimizer or a batch counts with its rate as one):
 #
 # * `thesis`: Adam at a constant rate of 1e-4, batches of 32, random initial weights, loss over all tokens.
 # * `laptop`: this book's laptop profile. Adam at a constant 3e-4, batches of 8, informed initial weights, loss over the
@@ -584,7 +584,11 @@ show(
 )
 
 # %% tags=["remove-input"]
-prose("Not run yet for this comparison: {missing}.", missing=recipe_results.not_run(best))
+prose(
+    "{by_the_thesis}Not run yet for this comparison: {missing}.",
+    by_the_thesis=recipe_results.by_the_thesis(best),
+    missing=recipe_results.not_run(best),
+)
 
 # %% [markdown]
 # ## The grid at equal samples

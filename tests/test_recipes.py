@@ -10,7 +10,7 @@ from dnakit import store
 from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.pretraining import budgets, recipe_results, recipes
 from dnakit.project import DnakitError
-from dnakit.report.finished import Finished
+from dnakit.report.finished import Finished, recorded
 from dnakit.report.tables import MISSING
 
 NOTEBOOK = "02_pretraining"
@@ -101,6 +101,18 @@ def test_before_any_recipe_there_is_no_table_and_all_are_named():
     assert recipe_results.table(nothing).empty
     assert recipe_results.parts(nothing).empty
     assert recipe_results.not_run(nothing).count("`") == 2 * len(recipes.RECIPES)
+
+
+def test_what_the_thesis_recipe_reached_is_said_as_recorded():
+    assert recipe_results.by_the_thesis(Finished("recorded", "laptop", {})) == ""
+    done = recorded(NOTEBOOK)
+    scores = done["recipe-thesis-seed-1"].metrics
+    said = recipe_results.by_the_thesis(done)
+    for number in (scores["validation"]["accuracy"], scores["validation"]["copy_accuracy"]):
+        assert f"{number:.4f}" in said
+    # It copies and has learned no more: within 0.1 points of copying, and worse than guessing where a token is masked.
+    assert abs(scores["validation"]["accuracy"] - scores["validation"]["copy_accuracy"]) < 1e-3
+    assert scores["far"]["bits_per_base"] > 2
 
 
 def test_the_table_has_means_over_the_seeds_of_each_recipe(tmp_path):

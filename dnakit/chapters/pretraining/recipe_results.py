@@ -42,6 +42,21 @@ def not_run(done: Finished) -> str:
     return ", ".join(f"`{recipe}`" for recipe in RECIPES if recipe not in finished(done)) or "none"
 
 
+def by_the_thesis(done: Finished) -> str:
+    """What the thesis's own recipe reached over all tokens, as a sentence; empty before it is finished."""
+    runs = finished(done).get("thesis")
+    if not runs:
+        return ""
+    run = next(iter(runs.values()))
+    scores = run.metrics["validation"]
+    return (
+        f"By the thesis's recipe a model has, after {run.samples_seen:,} samples, an accuracy of "
+        f"{scores['accuracy']:.4f} over all tokens of the validation genomes, and copying has "
+        f"{scores['copy_accuracy']:.4f} on the same masks. For the masked tokens of new families it needs "
+        f"{run.metrics[PART]['bits_per_base']:.3f} bits per base, where guessing a base costs 2. "
+    )
+
+
 def table(done: Finished) -> pd.DataFrame:
     """What each finished recipe reached, mean over its seeds, and its bits per base minus those of the reference."""
     rows = []
