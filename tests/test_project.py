@@ -256,7 +256,7 @@ def test_a_chapter_with_an_error_or_a_warning_is_named(book, output, complaint):
 
 
 def test_the_headlines_of_the_readme_are_what_was_recorded():
-    from dnakit.chapters.pretraining import budgets, gains, grid_results
+    from dnakit.chapters.pretraining import budgets, gains, grid_results, recipe_results
     from dnakit.chapters.pretraining import results as pretraining
     from dnakit.chapters.tss import control_results as controls
     from dnakit.chapters.tss import results as localization
@@ -308,6 +308,15 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
         gains.looked_up(recorded, recorded["lookups-mitochondria-3000"], "near")["lookup: 12 bp, as seen"]
     )
     assert f"it names fewer: {near.interval.points}" in readme
+    by_the_thesis = recorded["recipe-thesis-seed-1"]
+    scores, bits_of_it = by_the_thesis.metrics["validation"], recipe_results.table(recorded).loc["thesis", gains.BITS]
+    assert f"recipe on {by_the_thesis.samples_seen:,} samples copies" in readme
+    assert (
+        f"accuracy is {scores['accuracy']:.4f} over all tokens, that of copying {scores['copy_accuracy']:.4f}."
+        in readme
+    )
+    said = bits_of_it.replace(" [", " bits per\nbase [")
+    assert f"{said}, where guessing a base costs 2." in readme
     lookups = recorded["lookups-mitochondria-3000"].metrics
     looked_up = [f"{lookups[part]['12 bp, as seen']['top1']:.1%}" for part in ("near", "far")]
     assert f"| {' | '.join(looked_up)} |" in readme
