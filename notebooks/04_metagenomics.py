@@ -267,9 +267,12 @@ show(
 # %% tags=["remove-input"]
 kept = models.within_order(recorded)
 prose(
-    "Of the wrong names, these shares keep the order: mitochondria {mitochondria}, hg38 {hg38}, untrained {untrained}. So the "
-    "thesis's example is typical of the model that was pretrained on mitochondria, and its example of hg38 is not: either "
+    "Of the wrong names, these shares keep the order: mitochondria {mitochondria}, hg38 {hg38}, untrained {untrained}. Mitochondria "
+    "minus untrained is {gain}; mitochondria minus hg38 is {apart}, which is not decided (one seed each). So "
+    "the thesis's example is typical of the model that was pretrained on mitochondria, and its example of hg38 is not: either "
     "pretraining keeps most errors within the order.",
+    gain=models.within_order_apart(recorded, "mitochondria", "none"),
+    apart=models.within_order_apart(recorded, "mitochondria", "nuclear"),
     mitochondria=kept["Mitochondria"],
     hg38=kept["Hg38"],
     untrained=kept["Untrained"],
@@ -293,8 +296,8 @@ prose(
 show(
     fish.of_copies,
     *fish.named((*fish.MODELS, "copies-", "trained-species-", "speed"), recorded, here),
-    "The species of a mutated copy, by number of species: accuracy of simple methods, programs and transformers. Speed includes a program's "
-    "indexing; a CPU second is one of a core, and other work shared the machine.",
+    "The species of a mutated copy, by number of species: accuracy of simple methods, programs and transformers. Speed "
+    "includes a program's indexing; a CPU second is one of a core, and other work shared the machine.",
     formats={"test samples": ",.0f", "top-1": ".4f", "top-5": ".4f", "reads per CPU second": ",.0f"},
 )
 
@@ -474,12 +477,12 @@ prose(
     "* The search is the default of `dnakit classify`. In {above} of {columns} comparisons with other methods on the fair tasks "
     "it is ahead by more than the interval of the difference, in {below} it is behind (listed above; not corrected for the "
     "number of comparisons). The search names {times:.0f} times as many amplicons a CPU second as vsearch. No transformer enters it.\n"
-    "* The confidence is off by {least:.3f} to {most:.3f} on average, by rank (expected calibration error on {calibrated:,} reads, for the stated "
-    "mixture; no interval). "
-    "Of the birds' amplicons {birds:.1%} stay unassigned, of the mammals' {mammals:.1%}.\n"
+    "* The confidence is off by {least:.3f} to {most:.3f} on average, by rank (expected calibration error on {calibrated:,} reads, for "
+    "the stated mixture; no interval). Of the birds' amplicons {birds:.1%} stay unassigned, of the mammals' {mammals:.1%}.\n"
     "* In mock communities a species often shares its amplicon with a relative. At a confidence of 0.5 the search names "
     "{found} of {members} members to the species and invents {invented}; vsearch names {by_vsearch} and invents "
-    "{false_by_vsearch}. It names more than vsearch in {more} of {communities} communities, as many in {alike}. At 0.8 the search names {careful}, and most others down to the genus.",
+    "{false_by_vsearch}. It names more than vsearch in {more} of {communities} communities, as many in {alike}. At 0.8 "
+    "the search names {careful}, and most others down to the genus.",
     consensus=copied["top-1"][titles["consensus"]],
     ceiling=copied["top-1"][titles["ceiling"]],
     thesis=fish.published()["top1_accuracy"].max(),

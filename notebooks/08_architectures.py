@@ -146,8 +146,8 @@ table(
 # %% tags=["remove-input"]
 figure(
     results.draw_by_kind(measured),
-    "Time of a training step by kind of operation with the default malloc, mean of two steps, stock transformers and ours. The shorter a bar is beside its matrix "
-    "products, the less is left to gain. Kinds below 3% of the longest bar are drawn as other.",
+    "Time of a training step by kind of operation with the default malloc, mean of two steps, stock transformers and ours. The "
+    "shorter a bar is beside its matrix products, the less is left to gain. Kinds below 3% of the longest bar are drawn as other.",
     provenance=machine,
 )
 

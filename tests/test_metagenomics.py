@@ -526,6 +526,21 @@ def test_species_that_the_pretraining_has_read_explain_little_of_what_it_gains()
     assert gain - most < without < gain + most
 
 
+def test_shares_within_the_order_are_compared_on_the_same_species():
+    done = recorded_chapter()
+    kept = done["pretraining-effect"].metrics["within_order"]
+    numbers = {}
+    for other in ("none", "nuclear", "mitochondria"):
+        said = model_results.within_order_apart(done, "mitochondria", other)
+        numbers[other] = [float(number) for number in re.findall(r"[+-][\d.]+", said)]
+        gap = 100 * (kept["mitochondria"]["share"] - kept[other]["share"])
+        assert numbers[other][0] == pytest.approx(gap, abs=0.051)
+        assert numbers[other][1] <= numbers[other][0] <= numbers[other][2]
+    assert numbers["mitochondria"] == [0, 0, 0]
+    assert numbers["nuclear"][1] < 0 < numbers["nuclear"][2]  # not decided, as the page says
+    assert numbers["none"][1] > 0
+
+
 def test_communities_are_counted_once_each():
     found = results.apart(recorded_chapter(), "search at 0.5", "vsearch")
     assert found["communities"] == found["more"] + found["alike"] + found["fewer"]

@@ -1,9 +1,12 @@
 """The tables and figures of what chapter 4's trained models are worth. They read finished runs, recorded or not."""
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 
+from dnakit.chapters.metagenomics import tasks
 from dnakit.chapters.metagenomics.results import COLORS, FORMS, METHODS, MODELS, SHARED
+from dnakit.chapters.metagenomics.tasks import WITHIN_ORDER
 from dnakit.report.finished import Finished
 
 EFFECT, OTHERS, PRETRAINED = "pretraining-effect", "other-records", "pretrained-species"  # names of the runs
@@ -39,6 +42,27 @@ def within_order(done: Finished) -> dict[str, str]:
     data = done[EFFECT].frame("errors_by_rank.csv", keep_default_na=False, na_values=[""])
     rows = data[data["rank"] == "within the order"].set_index("pretraining")
     return {MODELS[str(name)]: percent(row) for name, row in rows.iterrows()}
+
+
+def within_order_apart(done: Finished, one: str, other: str) -> str:
+    """Of wrong predictions the share that keeps the order, one training minus another: points, with the 95% interval.
+
+    Both are evaluated on the same samples, so the bootstrap draws the same species for both.
+    """
+    errors = {name: done[name].frame("errors.csv", keep_default_na=False) for name in (one, other)}
+    wrong = sorted({species for table in errors.values() for species in table["true"]})
+    groups = np.arange(done[one].record["classes"])  # those without errors come last
+    shares = {}
+    for name, table in errors.items():
+        counts = [
+            np.bincount(np.searchsorted(wrong, each["true"]), minlength=len(groups)).astype(float)
+            for each in (table[table["shared"].isin(WITHIN_ORDER)], table)
+        ]
+        kept, every = ([each.sum(), *tasks.drawn_sums(each, groups, 1)] for each in counts)
+        shares[name] = 100 * np.array(kept) / np.array(every)
+    apart = shares[one] - shares[other]
+    low, high = tasks.percentiles(apart[1:])
+    return f"{apart[0]:+.1f} points [{low:+.1f}, {high:+.1f}]"
 
 
 def draw_errors(done: Finished) -> sns.FacetGrid | None:
