@@ -261,12 +261,12 @@ prose(
     "{random_no_seam[promoters]:.1%} and {promoters_no_seam[promoters]:.1%} of real promoters. The random positions are "
     "many more different windows ({random_windows:,} against {windows:,}), so that the two models differ in more than what "
     "they were trained on.\n\n"
-    "Promoters minus random DNA, other sequences and so independent: the rule {rule_over}, **{rule_over.verdict}**; the "
-    "model trained on random positions {random_over}, **{random_over.verdict}**; the model trained on promoters "
-    "{promoters_over}, **{promoters_over.verdict}**. Where that is higher, the sequence counts as well as the seam; it does "
+    "Promoters minus random DNA, other sequences and so independent: the rule {rule_over:+.3f}, **{rule_over.verdict}**; the "
+    "model trained on random positions {random_over:+.3f}, **{random_over.verdict}**; the model trained on promoters "
+    "{promoters_over:+.3f}, **{promoters_over.verdict}**. Where that is higher, the sequence counts as well as the seam; it does "
     "not follow that a promoter is recognised.\n\n"
     "The model trained on promoters is that of the nine with the nuclear start and dropout {dropout:g}, trained for "
-    "{samples:,} samples in place of {fewer:,}. That changes its test accuracy by {longer}: **{longer.verdict}**, with "
+    "{samples:,} samples in place of {fewer:,}. That changes its test accuracy by {longer:+.3f}: **{longer.verdict}**, with "
     "one seed each.",
     rule_over=over[controls.CONTROLS["rule"]],
     random_over=over[controls.CONTROLS["random-positions"]],
@@ -324,7 +324,7 @@ prose(
     "differ in that too, and in the pretraining they start from. Paired on the same samples: {paired}. What is open here "
     "leaves open whether promoters teach anything that random positions do not.\n\n"
     "The training on random positions above has {many:.1%} with {windows:,} windows, the one here {few[accuracy]:.1%} with "
-    "{few[training windows]:,}. The first minus the second is {amount}, **{amount.verdict}**, from one training of the "
+    "{few[training windows]:,}. The first minus the second is {amount:+.3f}, **{amount.verdict}**, from one training of the "
     "first kind and {few[seeds]} of the second, on other samples of promoters. Where it is higher, more windows help, as far as "
     "one seed can say.",
     paired=controls.paired_in_words(best),
@@ -448,7 +448,7 @@ prose(
     "among them; with the seam it is {own} on its test promoters alone. The thesis's nine accuracies lie within "
     "{thesis_range:.3f} of each other. The seam explains accuracies of this size. It is not shown that it explains why "
     "they are so even: between the two organisms that are furthest apart the rule's accuracy differs by "
-    "{expected_range} (**{expected_range.verdict}**), and by {rule_range} (**{rule_range.verdict}**) where it takes the "
+    "{expected_range:+.3f} (**{expected_range.verdict}**), and by {rule_range:+.3f} (**{rule_range.verdict}**) where it takes the "
     "last boundary.",
     species=across.index[0],
     same_fair=across["same model, fair"].iloc[0],

@@ -252,7 +252,7 @@ def test_the_recorded_deep_head_is_behind_on_the_same_copies():
     each = found[f"{results.NAMES['large-longformer-deep']} minus {results.NAMES['elmo']}"]
     assert each.value == pytest.approx(deep.value("metrics.test.top1") - elmo.value("metrics.test.top1"))
     assert each.high < 0
-    assert str(each) in paired.behind(found)
+    assert each.points in paired.behind(found)
 
 
 def test_the_line_below_a_table_of_a_task_names_its_trainings_alone():

@@ -6,6 +6,7 @@ import pytest
 
 from dnakit.chapters.pretraining import gains, intervals, results
 from dnakit.report.finished import recorded
+from dnakit.report.intervals import Estimate
 from dnakit.tokens.parameters import HELD_OUT
 
 pytestmark = pytest.mark.slow
@@ -50,9 +51,9 @@ def test_the_same_genomes_give_the_same_draws_whatever_their_order():
 
 
 def test_an_interval_that_covers_zero_is_open():
-    assert intervals.Interval(0.1, -0.1, 0.3).open
-    assert not intervals.Interval(0.1, 0.05, 0.3).open
-    assert f"{intervals.Interval(0.1, -0.1, 0.3):+.2f}" == "+0.10 [-0.10, +0.30]"
+    assert Estimate(0.1, -0.1, 0.3).open
+    assert not Estimate(0.1, 0.05, 0.3).open
+    assert f"{Estimate(0.1, -0.1, 0.3):+.2f}" == "+0.10 [-0.10, +0.30]"
 
 
 @pytest.mark.parametrize("language", ["mitochondria", "nuclear"])

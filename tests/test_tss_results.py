@@ -110,7 +110,7 @@ def test_k_mers_are_ahead_of_the_transformer_in_yeast_and_not_told_apart_in_huma
     table = results.fair(recorded("03_tss"))
     assert table.verdict.xs(KMERS, level="method").to_dict() == {"H. sapiens": "open", "S. cerevisiae": "higher"}
     over = minus((61 / 300, 300), (13 / 300, 300))
-    assert table.loc[("S. cerevisiae", KMERS), results.OVER_PRETRAINED] == str(over)
+    assert table.loc[("S. cerevisiae", KMERS), results.OVER_PRETRAINED] == f"{over:+.3f}"
 
 
 def test_what_is_said_beside_the_control_follows_from_its_table():
@@ -143,7 +143,7 @@ def test_the_trainings_that_separate_may_have_several_seeds(seeds, tmp_path):
     row = table.loc[control_results.ALONE]
     assert row.seeds == seeds == len(row["accuracy of each seed"].split(", "))
     assert row.accuracy == pytest.approx(221 / 300 + 0.05 * (seeds - 1))
-    assert row["minus promoters"] == str(minus((row.accuracy, 55), (238 / 300, 55)))
+    assert row["minus promoters"] == f"{minus((row.accuracy, 55), (238 / 300, 55)):+.3f}"
     assert table.seeds["promoters"] == 1
 
 

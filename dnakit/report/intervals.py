@@ -25,6 +25,34 @@ class Interval(NamedTuple):
         return f"{self.low:.0%} to {self.high:.0%}"
 
 
+class Estimate(NamedTuple):
+    """A number with the two ends of its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def open(self) -> bool:
+        """Whether the interval covers zero: of a difference, that it is not decided."""
+        return self.low <= 0 <= self.high
+
+    @property
+    def verdict(self) -> str:
+        """Of a difference, whether the first is ``higher`` or ``lower``, or that it is ``open``."""
+        return "open" if self.open else "higher" if self.low > 0 else "lower"
+
+    @property
+    def points(self) -> str:
+        """A difference of two shares in percentage points, such as ``+2.7 points [+1.1, +4.3]``."""
+        value, low, high = (f"{100 * each:+.1f}" for each in self)
+        return f"{value} points [{low}, {high}]"
+
+    def __format__(self, specification: str) -> str:
+        value, low, high = (format(each, specification) for each in self)
+        return f"{value} [{low}, {high}]"
+
+
 def wilson(share: float, count: int) -> Interval:
     """The score interval of Wilson (1927) for a share of so many independent things.
 

@@ -6,12 +6,12 @@ seeds. For start sites and profiles no answers to single samples are recorded, s
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 
 from dnakit.chapters.appendix_b.results import NAMES, of_task
 from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.intervals import Estimate
 
 DRAWS = 2000  # of species
 
@@ -24,19 +24,7 @@ PAIRS = (  # the first minus the second
 )
 
 
-class Difference(NamedTuple):
-    """Of two shares, with the ends of its 95% interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        value, low, high = (f"{100 * each:+.1f}" for each in self)
-        return f"{value} points [{low}, {high}]"
-
-
-def differences(done: Finished) -> dict[str, Difference]:
+def differences(done: Finished) -> dict[str, Estimate]:
     """Share of test copies named right, by pair in words, such as ``ELMo minus Longformer (baseline)``."""
     runs = of_task(done, "12s")
     pairs = ((NAMES[one], NAMES[other]) for one, other in PAIRS)
@@ -45,7 +33,7 @@ def differences(done: Finished) -> dict[str, Difference]:
     }
 
 
-def minus(one: FinishedRun, other: FinishedRun) -> Difference:
+def minus(one: FinishedRun, other: FinishedRun) -> Estimate:
     """How much more often the one is right than the other.
 
     Of a species without a wrong copy only its number of copies is not recorded. Each drawn species counts with the mean
@@ -57,14 +45,14 @@ def minus(one: FinishedRun, other: FinishedRun) -> Difference:
     sums = np.concatenate([apart, np.zeros(species - len(apart))]) / copies
     rng = np.random.default_rng(int(one.value("record.parameters.seed")))
     low, high = np.percentile(rng.choice(sums, (DRAWS, species)).sum(1), [2.5, 97.5])
-    return Difference(float(sums.sum()), float(low), float(high))
+    return Estimate(float(sums.sum()), float(low), float(high))
 
 
-def in_words(found: Mapping[str, Difference]) -> str:
+def in_words(found: Mapping[str, Estimate]) -> str:
     """The differences in percentage points, with their intervals."""
-    return "; ".join(f"{pair} {each}" for pair, each in found.items())
+    return "; ".join(f"{pair} {each.points}" for pair, each in found.items())
 
 
-def behind(found: Mapping[str, Difference]) -> str:
+def behind(found: Mapping[str, Estimate]) -> str:
     """The pairs whose interval lies below zero; empty without any."""
-    return "; ".join(f"{pair} {each}" for pair, each in found.items() if each.high < 0)
+    return "; ".join(f"{pair} {each.points}" for pair, each in found.items() if each.high < 0)

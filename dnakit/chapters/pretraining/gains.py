@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dnakit.chapters.pretraining import intervals, results
-from dnakit.chapters.pretraining.intervals import Interval, interval
+from dnakit.chapters.pretraining.intervals import interval
 from dnakit.chapters.pretraining.measurements import (
     COMPRESSOR,
     HELD_OUT_GENOMES,
@@ -22,6 +22,7 @@ from dnakit.chapters.pretraining.measurements import (
 )
 from dnakit.chapters.pretraining.parameters import MODEL, parts_of
 from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.intervals import Estimate
 from dnakit.tokens.parameters import HELD_OUT
 
 BITS, ALONE, GAINED, BETTER = "bits per base", "segmentation alone", "gained", "better"
@@ -45,7 +46,7 @@ class Resampled(NamedTuple):
         return Resampled(self.value - other.value, self.draws - other.draws)
 
     @property
-    def interval(self) -> Interval:
+    def interval(self) -> Estimate:
         """The number with its 95% interval."""
         return interval(self.value, self.draws)
 
@@ -91,7 +92,7 @@ def table(done: Finished) -> pd.DataFrame:
     return pd.DataFrame(found, index=plain.index)
 
 
-def _shown(value: float, around: Interval | None) -> str:
+def _shown(value: float, around: Estimate | None) -> str:
     """The number of the metrics, with its interval where there is one."""
     return f"{value:.3f}" if around is None else f"{around._replace(value=value):.3f}"
 
@@ -99,7 +100,7 @@ def _shown(value: float, around: Interval | None) -> str:
 def gained(done: Finished) -> dict[str, pd.DataFrame]:
     """By held-out set, a row for each model of a language: bits per base, segmentation alone, and the difference.
 
-    ``bits per base`` and ``gained`` are of type `Interval`. The difference is positive where the model needs less.
+    ``bits per base`` and ``gained`` are of type `Estimate`. The difference is positive where the model needs less.
     """
     found: dict[str, pd.DataFrame] = {}
     for part in HELD_OUT:
@@ -151,7 +152,7 @@ def _compared(done: Finished, first: FinishedRun, second: FinishedRun, part: str
     return {BITS: f"{found:+.3f}", BETTER: needs_fewer(found)}
 
 
-def needs_fewer(difference: Interval) -> str:
+def needs_fewer(difference: Estimate) -> str:
     """Which of two needs fewer bits, ``first`` or ``second``, by the first minus the second; or ``open``."""
     return "open" if difference.open else "first" if difference.value < 0 else "second"
 

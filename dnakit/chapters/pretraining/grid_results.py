@@ -15,12 +15,11 @@ import seaborn as sns
 from dnakit.chapters.pretraining import intervals
 from dnakit.chapters.pretraining.gains import ALONE, BITS, GAINED, Resampled, drawn_together, resampled, sums_of
 from dnakit.chapters.pretraining.grid import LEAK, LOCAL, OVERFIT, PREFIX, TRAINING
-from dnakit.chapters.pretraining.intervals import Interval
 from dnakit.chapters.pretraining.measurements import HELD_OUT_GENOMES, SEGMENTATION
 from dnakit.chapters.pretraining.parameters import NINE_MER, parts_of
 from dnakit.chapters.pretraining.results import ROW, TASKS, model_in_words, published
 from dnakit.report.finished import Finished, FinishedRun
-from dnakit.report.intervals import wilson
+from dnakit.report.intervals import Estimate, wilson
 from dnakit.report.tables import MISSING
 from dnakit.tokens.parameters import HELD_OUT
 
@@ -153,12 +152,12 @@ def _order(runs: Sequence[FinishedRun]) -> str:
     pairs = np.array([runs[0].record["samples"][part] for part in parts])
     shares = np.mean([[run.metrics[part]["sop_accuracy"] for part in parts] for run in runs], axis=0)
     share = float((shares * pairs).sum() / pairs.sum())
-    return f"{Interval(share, *wilson(share, int(pairs.sum()))):.3f}"
+    return f"{Estimate(share, *wilson(share, int(pairs.sum()))):.3f}"
 
 
-def gains_far(done: Finished) -> dict[str, Interval]:
+def gains_far(done: Finished) -> dict[str, Estimate]:
     """What each finished row of mitochondria gained on the set far, bits per base, by its name in words."""
-    found: dict[str, Interval] = {}
+    found: dict[str, Estimate] = {}
     for model in _models():
         runs = list(seeds_of(done, f"{PREFIX}{model}-").values())
         if runs and not parts_of(model)["nuclear"]:
@@ -219,7 +218,7 @@ def _row_of(
     return {"claim": text, "number": number, "seeds": count, **shown, "at this size": verdict + alone}
 
 
-def _verdict(around: Interval, sign: int) -> str:
+def _verdict(around: Estimate, sign: int) -> str:
     return OPEN if around.open else HOLDS if around.value * sign > 0 else FAILS
 
 
@@ -250,7 +249,7 @@ def _leaks(done: Finished) -> list[dict[str, str]]:
     text, number = "a split after resampling gives away its test set", "gained on passes over trained genomes, nats"
     rows = []
     for seed, run in seeds_of(done, LEAK).items():
-        around = Interval(run.metrics["leak"]["nats"], *run.metrics["leak"]["nats_interval"])
+        around = Estimate(run.metrics["leak"]["nats"], *run.metrics["leak"]["nats_interval"])
         rows.append(_row_of(text, number, [seed], _verdict(around, 1), {UNSEEN: f"{around:+.3f}"}))
     return rows or [_row_of(text, number, [], NOT_RUN)]
 

@@ -6,37 +6,14 @@ from the same draws: differences of methods on the same genomes are paired. The 
 would change a number. They do not say what another seed of the training would.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dnakit.report.intervals import Estimate
+
 RESAMPLES, SEED = 2000, 1
 PERCENT = (2.5, 97.5)
-
-
-class Interval(NamedTuple):
-    """A value with the bounds of its 95% interval."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def open(self) -> bool:
-        """Whether the interval covers zero: of a difference, that it is not decided."""
-        return self.low <= 0 <= self.high
-
-    @property
-    def points(self) -> str:
-        """A difference of two shares in percentage points, such as ``+2.7 points [+1.1, +4.3]``."""
-        value, low, high = (f"{100 * each:+.1f}" for each in self)
-        return f"{value} points [{low}, {high}]"
-
-    def __format__(self, specification: str) -> str:
-        value, low, high = (format(each, specification) for each in self)
-        return f"{value} [{low}, {high}]"
 
 
 def bits_per_base(sums: pd.DataFrame, groups: pd.Series) -> tuple[float, NDArray[np.float64]]:
@@ -69,7 +46,7 @@ def ratio(sums: pd.DataFrame, groups: pd.Series, of: str, per: str) -> tuple[flo
     return float(np.divide(*by_group.sum(0))), above / below
 
 
-def interval(value: float, resampled: NDArray[np.float64]) -> Interval:
+def interval(value: float, resampled: NDArray[np.float64]) -> Estimate:
     """The value with the 2.5th and the 97.5th percentile of its resamples."""
     low, high = np.percentile(resampled, PERCENT)
-    return Interval(value, float(low), float(high))
+    return Estimate(value, float(low), float(high))

@@ -10,7 +10,6 @@ import pandas as pd
 from dnakit import metrics
 from dnakit.chapters.pretraining.compressor import AFTER, ALONE
 from dnakit.chapters.pretraining.full_size import FULL_SIZE
-from dnakit.chapters.pretraining.intervals import Interval
 from dnakit.chapters.pretraining.measurements import (
     COMPRESSOR,
     LOOKUPS,
@@ -22,7 +21,7 @@ from dnakit.chapters.pretraining.measurements import (
 )
 from dnakit.chapters.pretraining.parameters import MODEL, NINE_MER, parts_of
 from dnakit.report.finished import Finished, FinishedRun
-from dnakit.report.intervals import wilson
+from dnakit.report.intervals import Estimate, wilson
 from dnakit.report.thesis import thesis_table
 from dnakit.tokens.parameters import HELD_OUT
 
@@ -203,7 +202,7 @@ def _orders(run: FinishedRun, model: FinishedRun | None, part: str) -> dict[str,
 
 
 def _with_interval(share: float, count: int) -> str:
-    return f"{Interval(share, *wilson(share, count)):.3f}"
+    return f"{Estimate(share, *wilson(share, count)):.3f}"
 
 
 # ---- examples

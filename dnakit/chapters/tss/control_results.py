@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from dnakit.chapters.tss.differences import Difference, minus, paired
+from dnakit.chapters.tss.differences import minus, paired
 from dnakit.chapters.tss.parameters import ANSWERS, PROMOTERS, RANDOM_DNA, TABLE_5_2, TABLE_DROPOUT
 from dnakit.chapters.tss.results import (
     CONTROLS,
@@ -17,7 +17,7 @@ from dnakit.chapters.tss.results import (
     tested,
 )
 from dnakit.report.finished import Finished, FinishedRun
-from dnakit.report.intervals import Interval, wilson
+from dnakit.report.intervals import Estimate, Interval, wilson
 from dnakit.report.tables import MISSING, indexed
 
 OTHERS = {  # columns of `ties` by method: the expectation of a rule with other halves, or without words
@@ -71,7 +71,7 @@ def separated(done: Finished) -> pd.DataFrame:
     for name, row in table.items():
         over = minus(_share(row), _share(table["promoters"]))
         own = name == "promoters"
-        row |= {OVER: MISSING if own else str(over), "verdict": MISSING if own else over.verdict}
+        row |= {OVER: MISSING if own else f"{over:+.3f}", "verdict": MISSING if own else over.verdict}
     return pd.DataFrame.from_dict(table, orient="index").rename_axis("trained on")
 
 
@@ -100,7 +100,7 @@ def _trained_on(chosen: Mapping[str, Any]) -> str:
     return ALONE if chosen.get("apart") else "promoters"
 
 
-def amount(done: Finished) -> Difference:
+def amount(done: Finished) -> Estimate:
     """Exact accuracy on promoters of the training on all random positions minus that on as many as promoters."""
     many = control_with_intervals(done).T[CONTROLS["random-positions"]]
     return minus(_of_kind(many, PROMOTERS), _share(separated(of_separated(done)).T[FEW]))
@@ -135,7 +135,7 @@ def _compared(one: list[pd.DataFrame], other: list[pd.DataFrame]) -> dict[str, A
         "promoters": len(one[0]),
         "accuracy of the first": first.right / first.samples,
         "of the second": second.right / second.samples,
-        "first minus second": str(found),
+        "first minus second": f"{found:+.3f}",
         "verdict": found.verdict,
     }
 
@@ -190,18 +190,18 @@ def differences(done: Finished) -> pd.DataFrame:
     return indexed(rows, "comparison")
 
 
-def longer(done: Finished) -> Difference:
+def longer(done: Finished) -> Estimate:
     """Test accuracy of the training on promoters minus that of the one of the nine with fewer samples, else alike."""
     return minus(tested(done[TABLE_5_2]), tested(done[f"thesis-nuclear-dropout-{TABLE_DROPOUT:g}"]))
 
 
-def over_random_dna(done: Finished) -> dict[str, Difference]:
+def over_random_dna(done: Finished) -> dict[str, Estimate]:
     """Exact accuracy on promoters minus that on random DNA, by method of the control."""
     shown = control_with_intervals(done)
     return {str(method): minus(_of_kind(row, PROMOTERS), _of_kind(row, RANDOM_DNA)) for method, row in shown.iterrows()}
 
 
-def most_apart(table: pd.DataFrame, column: str) -> Difference:
+def most_apart(table: pd.DataFrame, column: str) -> Estimate:
     """The highest minus the lowest accuracy of a column of `ties`."""
     rows = table.loc[[table[column].idxmax(), table[column].idxmin()]]
     highest, lowest = zip(rows[column], rows.promoters, strict=True)

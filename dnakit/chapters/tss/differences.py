@@ -1,48 +1,29 @@
-"""Differences of two accuracies with 95% intervals, and what an interval decides."""
+"""Differences of two accuracies with 95% intervals."""
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from dnakit.report.intervals import difference, wilson
+from dnakit.report.intervals import Estimate, difference, wilson
 
 SEED = 1  # of the bootstrap
 Share = tuple[float, int]  # an accuracy, and of how many different promoters
 
 
-class Difference(NamedTuple):
-    """The first accuracy minus the second, and the two ends of its 95% interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
-
-    @property
-    def verdict(self) -> str:
-        """Whether the first is ``higher`` or ``lower``; ``open`` where the interval holds zero."""
-        if self.low <= 0 <= self.high:
-            return "open"
-        return "higher" if self.low > 0 else "lower"
-
-
-def minus(one: Share, other: Share) -> Difference:
+def minus(one: Share, other: Share) -> Estimate:
     """The difference of two accuracies that are taken as independent (Newcombe).
 
     Of two models that are tested on the same promoters the interval is likely too wide: a promoter that is hard for one
     of them is likely hard for the other.
     """
-    return Difference(one[0] - other[0], *difference(one[0], wilson(*one), other[0], wilson(*other)))
+    return Estimate(one[0] - other[0], *difference(one[0], wilson(*one), other[0], wilson(*other)))
 
 
-def paired(one: Sequence[pd.DataFrame], other: Sequence[pd.DataFrame]) -> Difference:
+def paired(one: Sequence[pd.DataFrame], other: Sequence[pd.DataFrame]) -> Estimate:
     """The difference of the accuracies of two models on the same samples, by a bootstrap over promoters.
 
     Without bounds for a single promoter.
@@ -56,11 +37,11 @@ def paired(one: Sequence[pd.DataFrame], other: Sequence[pd.DataFrame]) -> Differ
     gained, shown = first.right - second.right, first.samples
     value = float(gained.sum() / shown.sum())
     if len(shown) == 1:
-        return Difference(value, -math.inf, math.inf)
+        return Estimate(value, -math.inf, math.inf)
     found = stats.bootstrap(
         (gained, shown), _share, paired=True, vectorized=True, method="percentile", rng=np.random.default_rng(SEED)
     )
-    return Difference(value, *map(float, found.confidence_interval))
+    return Estimate(value, *map(float, found.confidence_interval))
 
 
 def _share(gained: NDArray[np.int64], shown: NDArray[np.int64], axis: int) -> NDArray[np.float64]:

@@ -242,7 +242,7 @@ def _over_pretrained(table: pd.DataFrame) -> pd.DataFrame:
     over = [minus(share, shares[species, PRETRAINED]) for (species, _), share in shares.items()]
     of_others = table.index.get_level_values("method") != PRETRAINED
     place = list(table.columns).index(INTERVAL) + 1
-    cells = {OVER_PRETRAINED: [str(each) for each in over], "verdict": [each.verdict for each in over]}
+    cells = {OVER_PRETRAINED: [f"{each:+.3f}" for each in over], "verdict": [each.verdict for each in over]}
     for column, name in enumerate(cells):
         table.insert(place + column, name, np.where(of_others, cells[name], MISSING))
     return table
