@@ -158,5 +158,13 @@ def test_the_readme_says_what_the_trainings_reached():
     assert f"| nearest consensus, no training | {model_results.percent(accuracy.loc['consensus'])} |" in readme
     assert f"| k-mer search and alignment | | | {model_results.percent(other.loc['search'])} |" in readme
     words = " ".join(readme.split())
-    for one in ("Mitochondria", "Hg38"):
-        assert model_results.points(recorded, one, "Untrained") in words
+    for one, other in (("Mitochondria", "Untrained"), ("Hg38", "Untrained"), ("Mitochondria", "Hg38")):
+        assert model_results.points(recorded, one, other) in words
+    paired = recorded["fair-differences"].frame("differences.csv")
+    ahead, behind = (paired.low > 0).sum(), (paired.high < 0).sum()
+    assert paired.method.nunique() == 4
+    assert f"In {len(paired)} paired comparisons with four other methods" in words
+    assert f"ahead in {ahead} and behind in {behind} by more than the interval" in words
+    read = recorded["pretrained-species"].metrics
+    known, genomes = read["pretrained"]["species"], read["genomes"]
+    assert f"Of the {read['species']:,} species {known} were among the {genomes} genomes" in words
