@@ -307,7 +307,7 @@ show(
 # Where it holds zero, the two are not told apart.
 
 # %% tags=["remove-input"]
-if "over-simple-methods" in recorded or real:
+if control_results.OVER_SIMPLE in recorded or real:
     show(
         control_results.over_simple_methods,
         control_results.of_over_simple_methods(recorded),

@@ -51,7 +51,6 @@ from dnakit.tokens.vocabulary import CLS, PAD, SEP
 
 pytestmark = pytest.mark.slow
 
-NEEDED = ("gapped-chromosomes", "simple-chromosomes")
 FEATURES = [Feature("a", "TF"), Feature("b", "TF"), Feature("c", "DNase")]
 TINY = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 4, "num_hidden_layers": 1}
 
@@ -613,65 +612,37 @@ def test_repeats_are_paired_with_their_own_seed():
 
 
 def test_networks_are_measured_over_simple_methods_of_their_own_split():
-    run = open_chapter("05_chromatin", settings("05_chromatin", "smoke", {})).runs["over-simple-methods"]
+    run = open_chapter("05_chromatin", settings("05_chromatin", "smoke", {})).runs[control_results.OVER_SIMPLE]
     names = ["none-256-chromosomes", "nuclear-256-chromosomes", "cnn-chromosomes", "danq-chromosomes"]
     assert [network.name for network in run.networks] == names
     assert {each.split for each in run.needs()} == {"chromosomes"}
     assert {each.window for each in run.needs()} == {1_000}
-
-
-def test_what_a_network_is_worth_over_a_method_is_the_difference_of_their_areas():
-    done = finished.recorded("05_chromatin")
-    runs = {"GC content": "simple-chromosomes", "gapped 7-mers": "gapped-chromosomes"}
-    for name, methods in done["over-simple-methods"].metrics["networks"].items():
-        for method, kinds in methods.items():
-            simple = done[runs[method]].metrics["methods"][method]["kinds"]
-            network = done[name].metrics["test"]["kinds"]
-            for kind, found in kinds.items():
-                low, high = found["auroc_interval"]
-                assert low <= found["auroc"] <= high
-                apart = network[kind]["auroc_mean"] - simple[kind]["auroc_mean"]
-                assert found["auroc"] == pytest.approx(apart, abs=1e-6)
-
-
-def test_gapped_words_are_measured_over_simpler_methods_of_their_own_split():
-    run = open_chapter("05_chromatin", settings("05_chromatin", "smoke", {})).runs["between-simple-methods"]
-    assert [each.name for each in run.needs()] == ["gapped-chromosomes", "simple-chromosomes"]
     assert run.gapped.inputs() == run.simple.inputs(), "they predict the same rows"
 
 
-def test_gapped_words_minus_simpler_methods_are_the_differences_of_their_areas(chapter, tmp_path):
-    run = chapter.runs["between-simple-methods"]
-    found = run.compute(tmp_path).metrics["minus"]
-    assert list(found) == ["GC content", "6-mers"]
-    runs = {name: Finished("", "", {name: chapter.runs[name].folder()})[name].metrics["methods"] for name in NEEDED}
-    for method, kinds in found.items():
-        for kind, each in kinds.items():
-            one, other = (runs[name][by]["kinds"][kind] for name, by in zip(NEEDED, (BEST, method), strict=True))
-            assert each["auroc"] == pytest.approx(one["auroc_mean"] - other["auroc_mean"], abs=1e-6)
-            assert each["auroc_interval"][0] <= each["auroc_interval"][1]
-
-
-def test_recorded_gapped_words_are_above_6_mers_where_the_page_says_so():
+def test_what_a_method_is_worth_over_another_is_the_difference_of_their_areas():
     done = finished.recorded("05_chromatin")
-    kinds = done["between-simple-methods"].metrics["minus"]["6-mers"]
-    for kind, each in kinds.items():
-        gapped, other = (
-            done[run].metrics["methods"][method]["kinds"][kind]["auroc_mean"]
-            for run, method in (("gapped-chromosomes", BEST), ("simple-chromosomes", "6-mers"))
-        )
-        assert each["auroc"] == pytest.approx(gapped - other, abs=1e-6)
+    methods = done["simple-chromosomes"].metrics["methods"] | done["gapped-chromosomes"].metrics["methods"]
+    compared = control_results.compared_with_simple(done)
+    assert len(compared) == 5
+    for name, others in compared.items():
+        one = methods[name] if name == BEST else done[name].metrics["test"]
+        assert list(others) == [each for each in ("GC content", "6-mers", BEST) if each != name]
+        for other, kinds in others.items():
+            for kind, found in kinds.items():
+                apart = one["kinds"][kind]["auroc_mean"] - methods[other]["kinds"][kind]["auroc_mean"]
+                assert found["auroc"] == pytest.approx(apart, abs=1e-6)
+                low, high = found["auroc_interval"]
+                assert low <= found["auroc"] <= high
+
+
+def test_the_page_says_what_gapped_words_are_worth_over_simpler_methods():
+    done = finished.recorded("05_chromatin")
+    kinds = control_results.compared_with_simple(done)[BEST]["6-mers"]
     text = takeaways.best_simple(done)
     assert f"6-mers is {takeaways.by_kind(kinds, 'auroc')}" in text
     assert takeaways.best_simple(Finished("", "", {})) != text
-
-
-def test_what_networks_are_compared_with_stands_above_them(tmp_path):
-    found = {"auroc": 0.01, "auroc_interval": [0.0, 0.02], "auprc": 0.0, "auprc_interval": [0.0, 0.0], "features": 7}
-    (tmp_path / "metrics.json").write_text(json.dumps({"minus": {"6-mers": {"TF": found}}}))
-    table = control_results.over_simple_methods(Finished("", "", {"between-simple-methods": tmp_path}))
-    assert table.index.tolist() == [("gapped 7-mers", "6-mers")]
-    assert table["AUROC TF"].tolist() == ["+0.010 [+0.000, +0.020]"]
+    assert control_results.over_simple_methods(done).index[0] == (BEST, "GC content")
 
 
 # ---- what the page says of recorded runs
@@ -695,7 +666,7 @@ def test_the_line_below_a_table_names_the_runs_that_are_in_it():
     assert not {"none-256-apart", "none-256-weight-1"} & set(lengths)
     assert len(control_results.strands(done)) == len(control_results.of_strands(done))
     over = control_results.of_over_simple_methods(done)
-    assert set(done["over-simple-methods"].metrics["networks"]) < set(over)
+    assert set(control_results.compared_with_simple(done)) - {BEST} < set(over)
     assert control_results.over_simple_methods(over).equals(control_results.over_simple_methods(done))
     assert "seed 1, 2, 3" in training_results.trained_as(done, network="longformer").provenance
 

@@ -1,4 +1,4 @@
-"""Differences between trainings, simple methods, and the two, on the same test rows, with 95% intervals.
+"""Differences between trainings, and to simple methods, on the same test rows, with 95% intervals.
 
 One interval draws blocks of 100 kb of the test rows anew, the same blocks for both trainings. It says how much other
 test rows would change the difference. Another comes from trainings that differ in the seed alone (Student's t, paired
@@ -23,7 +23,7 @@ from dnakit.report.intervals import of_seeds
 from dnakit.run import Outcome
 
 if TYPE_CHECKING:
-    from dnakit.chapters.chromatin.measurements import BetweenSimpleMethods, Comparisons, OverSimpleMethods
+    from dnakit.chapters.chromatin.measurements import Comparisons, OverSimpleMethods
     from dnakit.chapters.chromatin.trainings import Training
 
 PERCENT = (2.5, 97.5)
@@ -62,29 +62,21 @@ def compare(run: "Comparisons") -> Outcome:
 
 
 def over_simple_methods(run: "OverSimpleMethods") -> Outcome:
-    """Differences by network, simple method and kind of features, each as `compare` has them."""
-    features = prepare(run.organism, run.networks[0].experiment.window, run.parameters.rows).features
-    simple = {method: read(each.folder(), method) for method, each in run.simple.items()}
-    found: dict[str, dict[str, Any]] = {}
-    for network in run.networks:
-        predicted = read(network.folder())
-        found[network.name] = {
-            method: _summary([list(differences(each, predicted, features, run.parameters.seed))])
-            for method, each in simple.items()
-        }
-    return Outcome({"networks": found}, run.organism.record() | _trained_on(run.networks[0]))
-
-
-def between_simple_methods(run: "BetweenSimpleMethods") -> Outcome:
-    """Gapped k-mers minus simpler methods that read the sequence: differences by method and kind of features."""
+    """Differences by what is compared, simple method and kind of features, each as `compare` has them."""
     organism = run.gapped.organism
     features = prepare(organism, run.gapped.window, run.parameters.rows).features
-    gapped = read(run.gapped.folder(), BEST)
+    simple = {method: read(run.simple.folder(), method) for method in (GC, KMERS)}
+    simple[BEST] = read(run.gapped.folder(), BEST)
+    compared = {BEST: simple[BEST]} | {network.name: read(network.folder()) for network in run.networks}
     found = {
-        method: _summary([list(differences(each, gapped, features, run.parameters.seed))])
-        for method, each in ((method, read(run.simple.folder(), method)) for method in (GC, KMERS))
+        name: {
+            method: _summary([list(differences(each, predicted, features, run.parameters.seed))])
+            for method, each in simple.items()
+            if method != name
+        }
+        for name, predicted in compared.items()
     }
-    return Outcome({"minus": found}, organism.record())
+    return Outcome({"over": found}, organism.record() | _trained_on(run.networks[0]))
 
 
 def _trained_on(training: "Training") -> dict[str, Any]:

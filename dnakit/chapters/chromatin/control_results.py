@@ -19,6 +19,7 @@ from dnakit.report.tables import MISSING, indexed
 NETWORKS = {"longformer": "Longformer", "cnn": "DeepSEA's network", "danq": "DanQ"}
 PRETRAINED = {"nuclear": "pretrained on hg38", "mitochondria": "pretrained on mitochondria", "none": "not pretrained"}
 WEIGHTS = {"8": "#D55E00", "1": "#0072B2"}  # colours of the two weights of positives
+OVER_SIMPLE = "over-simple-methods"  # a run
 DIFFERENCES = {  # in words, and the split, of the pairs in the run ``comparisons``
     "pretraining-nuclear": ("pretrained on hg38 minus not pretrained", "random"),
     "pretraining-mitochondria": ("pretrained on mitochondria minus not pretrained", "random"),
@@ -111,25 +112,20 @@ def differences(done: Finished) -> pd.DataFrame:
 
 
 def of_over_simple_methods(done: Finished) -> Finished:
-    """What `over_simple_methods` reads: the measurements, and the networks that they name."""
-    run = done.get("over-simple-methods")
-    names = {"over-simple-methods", "between-simple-methods", *(run.metrics["networks"] if run else ())}
-    return done.only(lambda run: run.name in names)
+    """What `over_simple_methods` reads: the measurement, and the networks that it names."""
+    return done.only(lambda run: run.name == OVER_SIMPLE or run.name in compared_with_simple(done))
+
+
+def compared_with_simple(done: Finished) -> dict[str, dict[str, Any]]:
+    """By name of a network, or of gapped k-mers, and simple method: differences by kind; none before they are made."""
+    return done[OVER_SIMPLE].metrics["over"] if OVER_SIMPLE in done else {}
 
 
 def over_simple_methods(done: Finished) -> pd.DataFrame:
-    """Mean AUROC and AUPRC of networks minus those of simple methods on the same test rows, with 95% intervals.
-
-    The first rows are gapped k-mers minus simpler methods, where these are compared.
-    """
-    between, run = done.get("between-simple-methods"), done.get("over-simple-methods")
-    compared = [(BEST, between.metrics["minus"])] if between else []
-    if run:
-        networks = run.metrics["networks"].items()
-        compared += [(network(done[name]) if name in done else name, methods) for name, methods in networks]
+    """Mean AUROC and AUPRC of gapped k-mers and networks minus those of simple methods on the same test rows."""
     rows = [
-        {"method": method, "minus": other} | _by_kind(kinds)
-        for method, others in compared
+        {"method": network(done[name]) if name in done else name, "minus": other} | _by_kind(kinds)
+        for name, others in compared_with_simple(done).items()
         for other, kinds in others.items()
     ]
     return indexed(rows, "method", "minus")

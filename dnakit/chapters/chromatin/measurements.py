@@ -252,82 +252,39 @@ class Comparisons(Run):
 
 @dataclass(frozen=True)
 class OverSimpleMethods(Run):
-    """What networks are worth over simple methods on the same test rows, with intervals.
+    """What networks and gapped k-mers are worth over simple methods on the same test rows, with intervals.
 
     Attributes
     ----------
-    networks
-        Trainings on one split of one organism.
-    simple
-        By name of the method, the run that predicts with it on that split.
+    networks, simple, gapped
+        On one split of one organism.
     """
 
-    recipe = "chromatin networks over simple methods 1"
+    recipe = "chromatin over simple methods 1"
 
     parameters: Parameters
     networks: tuple[Training, ...]
-    simple: Mapping[str, SimpleMethods]
+    simple: SimpleMethods
+    gapped: GappedKmers
 
     @property
     def title(self) -> str:
         """What is measured, in words."""
-        return f"networks minus {' and '.join(self.simple)} on the same test rows"
-
-    @property
-    def organism(self) -> Organism:
-        """Whose profiles."""
-        return self.parameters.data()
+        return f"networks and {BEST} minus simple methods on the same test rows"
 
     def inputs(self) -> Mapping[str, Any]:
         """The keys of all, and the seed of the resamples."""
-        simple = {method: run.key for method, run in self.simple.items()}
-        return {"networks": [run.key for run in self.networks], "simple": simple, "seed": self.parameters.seed}
+        return {"keys": [run.key for run in self.needs()], "seed": self.parameters.seed}
 
     def needs(self) -> Sequence[Run]:
-        """The trainings and the simple methods."""
-        return [*self.networks, *self.simple.values()]
+        """The simple methods, gapped k-mers, and the networks."""
+        return [self.simple, self.gapped, *self.networks]
 
     def compute(self, folder: Path) -> Outcome:
         """See `dnakit.chapters.chromatin.comparisons`."""
         from dnakit.chapters.chromatin.comparisons import over_simple_methods
 
         return over_simple_methods(self)
-
-
-@dataclass(frozen=True)
-class BetweenSimpleMethods(Run):
-    """What gapped k-mers are worth over simpler methods on the same test rows, with intervals.
-
-    Attributes
-    ----------
-    gapped, simple
-        On one split of one organism.
-    """
-
-    recipe = "chromatin gapped k-mers over simple methods 1"
-
-    parameters: Parameters
-    gapped: GappedKmers
-    simple: SimpleMethods
-
-    @property
-    def title(self) -> str:
-        """What is measured, in words."""
-        return f"{BEST} minus simpler methods on the same test rows"
-
-    def inputs(self) -> Mapping[str, Any]:
-        """The keys of both, and the seed of the resamples."""
-        return {"gapped": self.gapped.key, "simple": self.simple.key, "seed": self.parameters.seed}
-
-    def needs(self) -> Sequence[Run]:
-        """Both."""
-        return [self.gapped, self.simple]
-
-    def compute(self, folder: Path) -> Outcome:
-        """See `dnakit.chapters.chromatin.comparisons`."""
-        from dnakit.chapters.chromatin.comparisons import between_simple_methods
-
-        return between_simple_methods(self)
 
 
 @dataclass(frozen=True)

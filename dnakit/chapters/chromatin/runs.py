@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from dnakit.chapters.chromatin.measurements import (
-    BetweenSimpleMethods,
     Comparisons,
     GappedKmers,
     MotifShares,
@@ -14,7 +13,7 @@ from dnakit.chapters.chromatin.measurements import (
     SimpleMethods,
     TokenCounts,
 )
-from dnakit.chapters.chromatin.parameters import BEST, GC, WINDOW, Parameters
+from dnakit.chapters.chromatin.parameters import WINDOW, Parameters
 from dnakit.chapters.chromatin.trainings import CNN, DANQ, Experiment, Training, trainings
 from dnakit.run import Run
 
@@ -37,8 +36,7 @@ def runs(parameters: Parameters) -> list[Run]:
         tokens,
         *trained,
         Comparisons(parameters, "comparisons", of_one),
-        _over_simple_methods(parameters, of_one, [*simple, *gapped]),
-        _between_simple_methods(parameters, gapped, simple),
+        _over_simple_methods(parameters, of_one, simple, gapped),
         *published,
         *_looked_into(parameters, [*gapped, *trained]),
     ]
@@ -54,21 +52,15 @@ def _on_splits(kind: type[Method], name: str, parameters: Parameters) -> list[Me
 
 
 def _over_simple_methods(
-    parameters: Parameters, trained: Sequence[Training], simple: Sequence[SimpleMethods]
+    parameters: Parameters,
+    trained: Sequence[Training],
+    simple: Sequence[SimpleMethods],
+    gapped: Sequence[GappedKmers],
 ) -> OverSimpleMethods:
-    """The networks minus simple methods, where whole chromosomes are held out."""
+    """All that reads the sequence minus simple methods, where whole chromosomes of the first organism are held out."""
     networks = tuple(each for each in trained if each.split == "chromosomes" and each.window == WINDOW)
-    runs = {each.name: each for each in simple}
-    methods = {GC: runs["simple-chromosomes"], BEST: runs["gapped-chromosomes"]}
-    return OverSimpleMethods(parameters, "over-simple-methods", networks, methods)
-
-
-def _between_simple_methods(
-    parameters: Parameters, gapped: Sequence[GappedKmers], simple: Sequence[SimpleMethods]
-) -> BetweenSimpleMethods:
-    """Gapped k-mers minus simpler methods, where whole chromosomes of the first organism are held out."""
     at = SPLITS.index("chromosomes")
-    return BetweenSimpleMethods(parameters, "between-simple-methods", gapped[at], simple[at])
+    return OverSimpleMethods(parameters, "over-simple-methods", networks, simple[at], gapped[at])
 
 
 def _looked_into(parameters: Parameters, made: Sequence[Training | GappedKmers]) -> Iterator[Run]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from dnakit.chapters.chromatin import results
-from dnakit.chapters.chromatin.control_results import in_words, network, signed
+from dnakit.chapters.chromatin.control_results import compared_with_simple, in_words, network, signed
 from dnakit.chapters.chromatin.parameters import BEST, GC, MOTIFS
 from dnakit.chapters.chromatin.results import KINDS
 from dnakit.chapters.chromatin.training_results import thresholded_reach
@@ -71,10 +71,10 @@ def undecided(done: Finished, names: Iterable[str]) -> tuple[int, int]:
 
 def best_simple(done: Finished) -> str:
     """Gapped k-mers minus simpler methods, where whole chromosomes are held out."""
-    run = done.get("between-simple-methods")
-    if run is None:
+    compared = compared_with_simple(done).get(BEST)
+    if compared is None:
         return f"{BEST.capitalize()} are not compared pairwise with the other simple methods yet."
-    found = (f"minus that of {method} is {by_kind(kinds, 'auroc')}" for method, kinds in run.metrics["minus"].items())
+    found = (f"minus that of {method} is {by_kind(kinds, 'auroc')}" for method, kinds in compared.items())
     return (
         f"Are {BEST} above the others that read the sequence? With whole chromosomes held out, on the same test rows, "
         f"their mean AUROC {'; '.join(found)}. Where an interval holds zero, the two are not told apart."
@@ -195,10 +195,11 @@ def _clean(done: Finished) -> str:
 
 def _below(done: Finished, method: str) -> str:
     """Which networks lie below a simple method, with an interval below zero; empty before it is measured."""
-    run = done.get("over-simple-methods")
-    found: dict[str, list[str]] = {}
-    for name, methods in (run.metrics["networks"] if run else {}).items():
-        found[name] = [kind for kind in KINDS if kind in methods[method] and _sign(methods[method][kind], "auroc") < 0]
+    found = {
+        name: [kind for kind in KINDS if kind in methods[method] and _sign(methods[method][kind], "auroc") < 0]
+        for name, methods in compared_with_simple(done).items()
+        if name != BEST
+    }
     below = "; ".join(f"{network(done[name])} for {', '.join(kinds)}" for name, kinds in found.items() if kinds)
     return f"Below {method}, with a 95% interval of the difference of AUROC below zero: {below}. " if below else ""
 
