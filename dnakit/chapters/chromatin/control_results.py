@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dnakit.chapters.chromatin.parameters import BEST
-from dnakit.chapters.chromatin.results import KINDS, SPLITS, in_order, with_interval
+from dnakit.chapters.chromatin.results import KINDS, METHODS, SPLITS, in_order, with_interval
 from dnakit.chapters.chromatin.scores import MEASURES
 from dnakit.chapters.chromatin.training_results import parameter, trained_as
 from dnakit.report.finished import Finished, FinishedRun
@@ -118,7 +118,9 @@ def of_over_simple_methods(done: Finished) -> Finished:
 
 def compared_with_simple(done: Finished) -> dict[str, dict[str, Any]]:
     """By name of a network, or of gapped k-mers, and simple method: differences by kind; none before they are made."""
-    return done[OVER_SIMPLE].metrics["over"] if OVER_SIMPLE in done else {}
+    over = done[OVER_SIMPLE].metrics["over"] if OVER_SIMPLE in done else {}
+    simple_first = sorted(over, key=lambda name: name != BEST)
+    return {name: {each: over[name][each] for each in METHODS if each in over[name]} for name in simple_first}
 
 
 def over_simple_methods(done: Finished) -> pd.DataFrame:
