@@ -313,8 +313,8 @@ prose(
 )
 
 # %% [markdown]
-# What is then left of Table 5.1 for a model to explain? The 9-mer row of the grid (see *The grid at equal samples*) is
-# trained with these vocabularies too, on 30,000 samples each. It was never asked to copy. So it is scored *with copying*: a
+# What is then left of Table 5.1 for a model to explain? The 9-mer row of the grid (see *The grid at equal samples*) can be
+# trained with these vocabularies too, on 30,000 samples each; the table has those that are recorded. It was never asked to copy. So it is scored *with copying*: a
 # predictor names every token that it is shown, and asks the model where a token is masked. The perplexity counts the masked
 # tokens alone, so it is the lowest that a copying model could have. The full-size row stands below it.
 
@@ -551,7 +551,8 @@ show(
 # about a training but the model's shape and the data. Each recipe below differs from another one in one part (an
 # optimizer or a batch counts with its rate as one):
 #
-# * `thesis`: Adam at a constant rate of 1e-4, batches of 32, random initial weights, loss over all tokens.
+# * `thesis`: Adam at a constant rate of 1e-4, batches of 32, random initial weights, loss over all tokens, *static* masks (a
+#   sample has the same ones in each epoch). It differs from the others in several parts.
 # * `laptop`: this book's laptop profile. Adam at a constant 3e-4, batches of 8, informed initial weights, loss over the
 #   selected tokens.
 # * `decay`: the same, but the rate rises over the first 3% of the steps and falls to zero over the last 20%.

@@ -29,6 +29,7 @@ from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.metagenomics import global_attention_results as projections
 from dnakit.chapters.metagenomics import model_results as models
 from dnakit.chapters.metagenomics import results as fish
+from dnakit.report import finished
 from dnakit.report.display import prose, show
 
 # %% [markdown]
@@ -92,11 +93,22 @@ recorded, here = chapter.recorded(), chapter.here()
 # not in the reference: with 32 copies, the chance that a species has none in training is 0.19 to the power of 32.
 
 # %% tags=["remove-input"]
+pretrained = finished.recorded("02_pretraining")
+prose(
+    "The pretrainings are rows of chapter 2, small ones in the laptop profile: {mitochondria:,} samples of mitochondria and "
+    "{hg38:,} of hg38 (the thesis: about 1.4 and 40 million). So what a pretraining brings here does not say what the thesis's "
+    "brought.",
+    mitochondria=pretrained["longformer-9-mer-mlm"].samples_seen,
+    hg38=pretrained["longformer-9-mer-mlm-nuclear"].samples_seen,
+)
+
+# %% tags=["remove-input"]
 show(
     fish.trainings,
     fish.of_all_species(recorded),
     fish.of_all_species(here),
-    "The three trainings. Untrained is the thesis's word for fine-tuned without pretraining. Tokens: mean over the test samples.",
+    "The three trainings. Untrained is the thesis's word for fine-tuned without pretraining; here it begins with chapter 2's "
+    "initial weights (informed ones in the laptop profile), where the thesis's begins with random ones. Tokens: mean over the test samples.",
     formats={"tokens": ".1f", "hours": ".2f"},
 )
 

@@ -216,7 +216,8 @@ prose(
 # ## Table 5.4: the thesis's five trainings
 #
 # Three initializations at 256 tokens, and weights that are not pretrained (the thesis: *untrained*) at 256, 512 and 1,024
-# tokens, with the thesis's random split. `<cls>` attends globally; where the encoder was pretrained without global attention,
+# tokens, with the thesis's random split. Those weights are chapter 2's initial weights (*informed* ones in the laptop profile),
+# where the thesis's are random. `<cls>` attends globally; where the encoder was pretrained without global attention,
 # its global projections start as copies of the local ones. Positives weigh 8 in the loss. Each training sees the same number
 # of samples, which is far less than the thesis's on a laptop. A dash stands where a row is not trained yet.
 

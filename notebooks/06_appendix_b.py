@@ -73,8 +73,8 @@ prose(
 # %% [markdown]
 # ## What is compared
 #
-# Every model of a table sees the same samples: those that chapter 2, 3, 4 or 5 makes, with the same split, in the same order
-# of draws. So a row of the small Longformer stands in each table, trained at this chapter's size. It begins from a
+# Every model of a table draws from the same samples: those that chapter 2, 3, 4 or 5 makes, with the same split, in the same
+# order. Their epochs differ, as in the thesis: the tables say how many samples each saw. So a row of the small Longformer stands in each table, trained at this chapter's size. It begins from a
 # pretraining on mitochondria, as the baselines of the thesis do. All models read 9-mer words with one tokenizer.
 #
 # | | start | head: start site | head: 12S | head: chromatin |
@@ -103,7 +103,7 @@ prose(
 # ## Pretraining
 #
 # Table B.1 counts all tokens, of which a model is shown 88% and has to copy them. A model that is trained on the selected
-# tokens alone (the laptop profile) is never asked to copy: its numbers here are low, and say nothing of the masked tokens.
+# tokens alone (the laptop profile) is never asked to copy: its accuracies here are low and its perplexities high, and they say nothing of the masked tokens.
 # The table after it counts the masked tokens alone.
 
 # %% tags=["remove-input"]

@@ -101,8 +101,9 @@ def test_without_a_mirror_the_line_names_a_reference_that_can_be_downloaded(tmp_
     assert not (tmp_path / "names.tsv").exists()
 
 
-def test_an_empty_file_gives_the_header(tmp_path):
+def test_an_empty_file_gives_the_header_and_says_so(tmp_path, capsys):
     assert named(tmp_path, b"") == [HEADER]
+    assert capsys.readouterr().err.endswith("holds no read; the table has its head alone\n")
 
 
 def test_processes_give_the_same_in_the_same_order(tmp_path, fastq):

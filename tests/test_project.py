@@ -317,6 +317,14 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
     )
     said = bits_of_it.replace(" [", " bits per\nbase [")
     assert f"{said}, where guessing a base costs 2." in readme
+    leak = recorded["grid-leak-seed-1"]
+    apart, before = (leak.metrics[part]["masked_accuracy"] for part in ("resampled", "validation"))
+    words = " ".join(readme.split())
+    assert (
+        f"measured on {leak.record['genomes']['train']} genomes: a model names {apart:.1%} of the masked tokens"
+        in words
+    )
+    assert f"was trained on, and {before:.1%} of those of genomes that were split off before." in words
     lookups = recorded["lookups-mitochondria-3000"].metrics
     looked_up = [f"{lookups[part]['12 bp, as seen']['top1']:.1%}" for part in ("near", "far")]
     assert f"| {' | '.join(looked_up)} |" in readme
@@ -335,8 +343,8 @@ def test_the_readme_of_chapters_4_and_5_says_what_was_recorded():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     fair = metagenomics.fair(finished.recorded("04_metagenomics")).set_index(["method", "level", "form", "rank"])
     columns = [("known", "gene", "species"), ("known", "amplicon", "species"), ("species", "fragment", "genus")]
-    shown = {"k-mer search and alignment": " (`dnakit classify`)", "vsearch": "", "naive Bayes, 8-mers": ""}
-    for method, more in shown.items():
+    for method in fair.index.unique("method"):
+        more = " (`dnakit classify`)" if method == "k-mer search and alignment" else ""
         rows = [fair.loc[(method, *column)] for column in columns]
         cells = [f"{row.share:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in rows]
         assert f"| {method}{more} | {' | '.join(cells)} |" in readme
@@ -375,7 +383,10 @@ def test_the_readme_of_chapters_4_and_5_says_what_was_recorded():
     assert reb1["top"] == reb1["with_motif"]
     assert f"in {reb1['top']:.0%} of yeast's windows where Reb1 is bound" in readme
     abf1 = recorded["motifs-gapped-yeast"].metrics["motifs"]["Abf1"]
-    assert f"For Abf1 these are {abf1['top']:.0%} of {abf1['with_motif']:.0%}." in readme
+    assert (
+        f"For Abf1 they hold it in {abf1['top']:.0%} of the\nwindows, where {abf1['with_motif']:.0%} have one."
+        in readme
+    )
     wide = recorded["comparisons"].metrics["pairs"]
     raised = {(bases, kind) for bases in (2000, 4000) for kind in ("DNase", "TF", "histone")} - {(2000, "histone")}
     assert all(wide[f"bases-{bases}"]["kinds"][kind]["auroc_interval"][0] > 0 for bases, kind in raised)

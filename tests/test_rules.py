@@ -100,6 +100,15 @@ def test_a_training_that_saw_less_than_half_decides_nothing(record):
     assert outcome(rule(size=801)).verdict == rules.TOO_SMALL
 
 
+def test_a_pretraining_that_saw_less_than_half_decides_nothing(record):
+    record("run", {"test": {"top1": 0.9}}, samples={"train": 100}, parameters={"epochs": 4})
+    record("before", {}, samples={"train": 50}, parameters={"epochs": 2})
+    assert outcome(rule(size=400, pretraining="x/before of 200")).verdict == rules.STANDS
+    small = outcome(rule(size=400, pretraining="x/before of 201"))
+    assert small.verdict == rules.TOO_SMALL
+    assert rules.budgets(small.rule, small.found) == {"trained": (400, 400), "pretrained": (100, 201)}
+
+
 def test_a_control_that_does_as_well_changes_the_meaning(record):
     record("run", {"test": {"top1": 0.9}})
     record("control", {"test": {"top1": 0.8}})

@@ -66,11 +66,12 @@ def _kind(outcome: Outcome) -> str:
 
 
 def _budget(outcome: Outcome) -> str:
-    """Of a number that decides nothing, because its training was small: how small."""
+    """Of a number that decides nothing, because its training or its pretraining was small: how small."""
     found, rule = outcome.found, outcome.rule
     if found is None or outcome.verdict != rules.TOO_SMALL or not rules.too_small(rule, found):
         return ""
-    return f"{found.samples_seen / rule.size:.1%} of the thesis's samples"
+    seen, of_thesis = min(rules.budgets(rule, found).values(), key=lambda each: each[0] / each[1])
+    return f"{seen / of_thesis:.1%} of the thesis's samples"
 
 
 def draw(counts: pd.DataFrame) -> Figure:

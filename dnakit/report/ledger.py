@@ -146,12 +146,13 @@ def data(outcome: Outcome) -> str:
 
 def size(outcome: Outcome) -> str:
     """How much is behind the number: samples seen in training, beside the thesis's; what a share counts."""
-    if outcome.found is None:
+    found, rule = outcome.found, outcome.rule
+    if found is None:
         return ""
-    seen = outcome.found.samples_seen
-    of_thesis = f" of {outcome.rule.size:,}" if outcome.rule.size else ""
-    texts = [f"trained on {seen:,}{of_thesis} samples" if seen else ""]
-    return ", ".join(filter(None, [*texts, f"n = {outcome.found.count:,}" if outcome.found.count else ""]))
+    texts = [f"{kind} on {seen:,} of {of:,} samples" for kind, (seen, of) in rules.budgets(rule, found).items()]
+    if found.samples_seen and not rule.size:
+        texts.append(f"trained on {found.samples_seen:,} samples")
+    return ", ".join([*texts, *([f"n = {found.count:,}"] if found.count else [])])
 
 
 def explained(outcome: Outcome) -> str:

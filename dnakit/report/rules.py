@@ -5,8 +5,8 @@ typed: it follows from the numbers by these rules, in this order.
 
 1. A claim that no number decides, or that needs data which are not here, says so.
 2. A number whose run is not recorded: ``not run yet``, with the names of the runs.
-3. A training that saw less than half of the samples of the thesis's decides nothing about the end of such a training:
-   ``not decided at this size``.
+3. A training, or the pretraining before it, that saw less than half of the samples of the thesis's decides nothing
+   about the end of such a training: ``not decided at this size``.
 4. The 95% interval of the number agrees with the prediction (``stands``), contradicts it (``does not stand``), or
    covers both (``not decided at this size``). Without an interval the number itself decides; it equals a value from
    which it differs by less than 1% of that value (`CLOSE`). The thesis prints no intervals: its own numbers are taken
@@ -68,6 +68,9 @@ class Rule(Line):
         How far they can be trusted.
     size
         Samples that the thesis's training saw; 0 where the number needs no such training.
+    pretraining
+        The pretraining that the model began with, and the samples that the thesis's saw, such as
+        ``02_pretraining/longformer-9-mer-mlm of 1392700``.
     control, control_minus, control_predicts, control_interval
         The address of a number that lacks what the claim is about, that of a number which is subtracted from it, what
         it has to be to explain the claim, and how far it can be trusted.
@@ -86,6 +89,7 @@ class Rule(Line):
     minus: str = ""
     interval: str = Field("", pattern=INTERVALS)
     size: int = Field(0, ge=0)
+    pretraining: str = Field("", pattern=r"^(|\S+ of \d+)$")
     control: str = ""
     control_minus: str = ""
     control_predicts: str = ""
@@ -112,6 +116,8 @@ class Rule(Line):
             raise DnakitError(f"there is no claim {self.id!r}{did_you_mean(self.id, claims)}")
         for address in filter(None, [*self.addresses, self.control, self.control_minus]):
             check(address, known)
+        if self.pretraining:
+            check(f"{self.pretraining.partition(' ')[0]}:record.samples", known)
         for text in (self.measure, self.minus):
             if text.startswith(PRINTED):
                 _named(text, self.id)
@@ -255,8 +261,17 @@ def _printed(claim: str, interval: str) -> Measured:
 
 
 def too_small(rule: Rule, found: Measured) -> bool:
-    """Whether a training behind the number saw less than half of what the thesis's saw."""
-    return bool(rule.size) and found.samples_seen < ENOUGH * rule.size
+    """Whether a training behind the number, or the pretraining, saw less than half of what the thesis's saw."""
+    return any(seen < ENOUGH * of_thesis for seen, of_thesis in budgets(rule, found).values())
+
+
+def budgets(rule: Rule, found: Measured) -> dict[str, tuple[int, int]]:
+    """Samples seen, and those that the thesis's training saw: of the training and of its pretraining, if they count."""
+    trained = {"trained": (found.samples_seen, rule.size)} if rule.size else {}
+    name, _, of_thesis = rule.pretraining.partition(" of ")
+    if not name:
+        return trained
+    return trained | {"pretrained": (min(run.samples_seen for run in runs_of(name).values()), int(of_thesis))}
 
 
 def holds(predicts: str, claim: str, found: Measured) -> bool | None:

@@ -20,6 +20,7 @@ from dnakit.data.reads import Names, Read, read_reads, without_primers
 from dnakit.project import DnakitError, NotInMirror, absolute, did_you_mean, published
 
 UNASSIGNED = "Unassigned"
+Answered = tuple[list[Read], Answer]
 HEADER = ("Feature ID", "Taxon", "Confidence")
 _GENUS = RANKS.index("genus")
 _OF_HIGHER_RANK = re.compile(r"(idae|inae|iformes)$")  # families, subfamilies (ICZN, article 29.2), orders of fishes
@@ -88,7 +89,7 @@ def classify(
     _refuse_absent(known, found)
     classifier.prepared(found, chosen)  # makes the index before processes ask for it
     answers = _answers(map(_cut, _with_progress(read_reads(reads))), found, chosen, jobs)
-    first = list(islice(answers, 1))  # what is no reads is refused before anything is written
+    first = _first(answers, reads)
     with _writing(output) as handle:
         print(*HEADER, *(RANKS if wide else ()), sep="\t", file=handle)
         for batch, answer in chain(first, answers):
@@ -103,6 +104,14 @@ def classify(
         from dnakit.chapters.metagenomics.classify_report import write_report
 
         write_report(tally, report, found.title)
+
+
+def _first(answers: Iterator[Answered], reads: str) -> list[Answered]:
+    """The first batch: what is no reads is refused before anything is written. An empty file is told."""
+    first = list(islice(answers, 1))
+    if not first:
+        print(f"dnakit: {reads} holds no read; the table has its head alone", file=sys.stderr)
+    return first
 
 
 def _cut(read: Read) -> Read:
@@ -171,7 +180,7 @@ def _with_progress(reads: Iterable[Read]) -> Iterable[Read]:
     return tqdm(reads, unit=" reads", leave=False, disable=not sys.stderr.isatty())
 
 
-def _answers(reads: Iterable[Read], found: Reference, method: Method, jobs: int) -> Iterator[tuple[list[Read], Answer]]:
+def _answers(reads: Iterable[Read], found: Reference, method: Method, jobs: int) -> Iterator[Answered]:
     """Batches of reads with their answers, in the order of the reads."""
     batches = _batches(reads)
     if jobs == 1:

@@ -48,12 +48,12 @@ def by_the_thesis(done: Finished) -> str:
     if not runs:
         return ""
     run = next(iter(runs.values()))
-    scores = run.metrics["validation"]
+    scores, bits = run.metrics["validation"], _measured(done, "thesis")
     return (
         f"By the thesis's recipe a model has, after {run.samples_seen:,} samples, an accuracy of "
         f"{scores['accuracy']:.4f} over all tokens of the validation genomes, and copying has "
         f"{scores['copy_accuracy']:.4f} on the same masks. For the masked tokens of new families it needs "
-        f"{run.metrics[PART]['bits_per_base']:.3f} bits per base, where guessing a base costs 2. "
+        f"{_shown(bits, '.3f')} bits per base, where guessing a base costs 2. "
     )
 
 

@@ -122,7 +122,7 @@ def nine(done: Finished) -> pd.DataFrame:
                 "samples": run.samples_seen,
                 "training accuracy": last.train_accuracy,
                 "validation accuracy": last.validation_accuracy,
-                "test promoters": run.record["windows"]["test"],
+                "test promoters": promoters_tested(run),
                 "test accuracy": run.metrics["test"]["accuracy"],
                 INTERVAL: str(interval_of_test(run)),
             }
