@@ -9,7 +9,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ def get_or_make(kind: str, made_key: str, make: Callable[[Path], None]) -> Path:
             if not final.exists():
                 part = final.parent / f".{made_key}.part"
                 part.mkdir(exist_ok=True)
-                make(part)
+                with _removed_if_refused(part):
+                    make(part)
                 os.replace(part, final)
     except Exception as error:
         if not _is_of_the_disk(error):
@@ -67,6 +69,17 @@ def get_or_make(kind: str, made_key: str, make: Callable[[Path], None]) -> Path:
             "make room or make it writable, or set DNAKIT_DATA to another folder"
         ) from error
     return final
+
+
+@contextmanager
+def _removed_if_refused(part: Path) -> Iterator[None]:
+    """An error of the user's leaves no empty part folder; what a training wrote before one stays for the next try."""
+    try:
+        yield
+    except DnakitError:
+        with suppress(OSError):  # it is not empty
+            part.rmdir()
+        raise
 
 
 def _is_of_the_disk(error: Exception) -> bool:

@@ -71,6 +71,24 @@ store.get_or_make("runs", "k", make)
 """
 
 
+def test_what_was_refused_leaves_an_empty_folder_nowhere(tmp_path):
+    def refuse(folder):
+        raise DnakitError("no such file")
+
+    for _ in range(2):
+        with pytest.raises(DnakitError, match="no such file"):
+            store.get_or_make("runs", "k", refuse)
+        assert not list(store.path_of("runs", "k").parent.glob(".k.part"))
+
+    def begin(folder):
+        (folder / "checkpoint").write_text("half")
+        raise DnakitError("then refused")
+
+    with pytest.raises(DnakitError, match="then refused"):
+        store.get_or_make("runs", "k", begin)
+    assert (store.path_of("runs", "k").parent / ".k.part" / "checkpoint").exists()
+
+
 def test_processes_that_ask_at_once_make_it_once(tmp_path):
     command = [sys.executable, "-c", SLOW, str(tmp_path / "log")]
     processes = [subprocess.Popen(command) for _ in range(3)]
