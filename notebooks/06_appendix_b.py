@@ -309,7 +309,7 @@ else:
     text = prose(
         "The laptop profile has {species} species, a tenth of them. There the task is easy: each model names {least:.1%} or more "
         "of the copies right, where the thesis has .86 to .92 on all species. On the same test copies, in percentage points with "
-        "95% intervals over species, one seed each: {apart}. The last is the {last}: it names {trained:.1%} of the training "
+        "95% intervals over species, one seed each: {apart}. The least accurate is the {last}: it names {trained:.1%} of the training "
         "copies right and {tested:.1%} of the test copies.",
         last=last,
         apart=paired.in_words(paired.differences(recorded)),
