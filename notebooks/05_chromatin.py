@@ -338,10 +338,13 @@ show(
 # %% tags=["remove-input"]
 by_feature = feature_results.published_scores(best)
 prose(
+    "The rank correlations are {ranks} (95% intervals, as if features were independent). Where one holds zero, it is open whether "
+    "the same features are hard for both.\n\n"
     "For CTCF, whose motif is long and its own, DeepSEA's published area is **{published:.3f}** on average; gapped 7-mers here "
     "reach **{here:.3f}**. For TAF1, which binds at promoters, it is {taf1_published:.3f} and {taf1_here:.3f}. There GC content "
     "alone has {area:.3f} (mean of {count} features). How well a method does on profiles such as CTCF tells whether it has "
     "learned motifs.",
+    ranks=feature_results.ranks_in_words(by_feature),
     **feature_results.of_target(by_feature, "CTCF", "gapped 7-mers"),
     **{f"taf1_{name}": value for name, value in feature_results.of_target(by_feature, "TAF1", "gapped 7-mers").items()},
     **feature_results.of_target_by(best, "simple-chromosomes", "GC content", "TAF1"),

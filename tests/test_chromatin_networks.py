@@ -12,13 +12,14 @@ import pandas as pd
 import pyarrow
 import pytest
 import torch
+from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 from torch.utils.data import default_collate
 
 from dnakit import training
 from dnakit.chapters.chapter import open_chapter
-from dnakit.chapters.chromatin import control_results, takeaways, training_results
+from dnakit.chapters.chromatin import control_results, feature_results, takeaways, training_results
 from dnakit.chapters.chromatin.comparisons import Difference, Predictions, differences
 from dnakit.chapters.chromatin.comparisons import _summary as summary_of_differences
 from dnakit.chapters.chromatin.fine_tuning import load_model, weighted_loss
@@ -654,6 +655,16 @@ def test_the_area_of_answers_at_half_cannot_be_what_most_rows_of_the_thesis_prin
     assert (rows["printed"] > rows["most"]).tolist() == [True, True, False, True, True]
     assert (rows["most"] >= rows["expected"]).all()
     assert rows.loc["Untrained, 256", "expected"] == pytest.approx(0.6251, abs=0.003)
+
+
+def test_rank_correlations_with_published_areas_have_intervals():
+    scores = feature_results.published_scores(finished.recorded("05_chromatin"))
+    found = feature_results.ranks(scores)
+    assert len(found) == 4
+    for method, each in found.items():
+        own = scores[scores["method"] == method]
+        assert each.value == pytest.approx(spearmanr(own["auroc"], own["published"]).statistic)
+        assert -1 < each.low < each.value < each.high < 1
 
 
 def test_the_line_below_a_table_names_the_runs_that_are_in_it():

@@ -1,5 +1,6 @@
 """What models look at, and their scores of single features beside published ones, read from finished runs."""
 
+import math
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -11,6 +12,7 @@ from dnakit.chapters.chromatin.control_results import NETWORKS, network
 from dnakit.chapters.chromatin.parameters import BEST, MOTIFS
 from dnakit.chapters.chromatin.results import KINDS
 from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.intervals import Estimate, Z
 from dnakit.report.style import GREY
 from dnakit.report.tables import indexed
 
@@ -65,6 +67,21 @@ def _ours(done: Finished) -> list[FinishedRun]:
     return [done[name] for name in OURS if name in done]
 
 
+def ranks(scores: pd.DataFrame) -> dict[str, Estimate]:
+    """From `published_scores`, by method: the rank correlation with the published areas (Bonett and Wright 2000)."""
+    found = {}
+    for method, each in scores.groupby("method", sort=False):
+        value = float(each["auroc"].corr(each["published"], method="spearman"))
+        half = Z * math.sqrt((1 + value**2 / 2) / (len(each) - 3))
+        found[str(method)] = Estimate(value, *(math.tanh(math.atanh(value) + end) for end in (-half, half)))
+    return found
+
+
+def ranks_in_words(scores: pd.DataFrame) -> str:
+    """These rank correlations with their 95% intervals."""
+    return "; ".join(f"{method} {each:+.2f}" for method, each in ranks(scores).items())
+
+
 def draw_published(done: Finished) -> sns.FacetGrid | None:
     """AUROC of each feature beside DeepSEA's published one, a panel for each method, with the rank correlation."""
     found = published_scores(done)
@@ -84,10 +101,10 @@ def draw_published(done: Finished) -> sns.FacetGrid | None:
         s=14,
     )
     grid.set_axis_labels("published AUROC", "AUROC here")
+    correlations = ranks(found)
     for method, axes in grid.axes_dict.items():
-        each = found[found["method"] == method]
-        rank = each["auroc"].corr(each["published"], method="spearman")
-        axes.set_title(f"{method}\n{len(each)} features, rank correlation {rank:.2f}", fontsize=8)
+        count, rank = (found["method"] == method).sum(), correlations[method].value
+        axes.set_title(f"{method}\n{count} features\nrank correlation {rank:.2f}", fontsize=8)
         axes.axline((0.9, 0.9), slope=1, color=GREY, linestyle=":")
         axes.axhline(0.5, color=GREY, linewidth=1)
     return grid
