@@ -40,7 +40,7 @@ class Estimate(NamedTuple):
     @property
     def verdict(self) -> str:
         """Of a difference, whether the first is ``higher`` or ``lower``, or that it is ``open``."""
-        return "open" if self.open else "higher" if self.low > 0 else "lower"
+        return "higher" if self.low > 0 else "lower" if self.high < 0 else "open"
 
     @property
     def points(self) -> str:

@@ -55,4 +55,4 @@ def in_words(found: Mapping[str, Estimate]) -> str:
 
 def behind(found: Mapping[str, Estimate]) -> str:
     """The pairs whose interval lies below zero; empty without any."""
-    return "; ".join(f"{pair} {each.points}" for pair, each in found.items() if each.high < 0)
+    return in_words({pair: each for pair, each in found.items() if each.verdict == "lower"})

@@ -1,5 +1,6 @@
 """What the controls of chapter 5 show: splits, lengths, weights of positives, strands, costs, and differences."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -12,7 +13,7 @@ from dnakit.chapters.chromatin.results import KINDS, METHODS, SPLITS, in_order, 
 from dnakit.chapters.chromatin.scores import MEASURES
 from dnakit.chapters.chromatin.training_results import parameter, trained_as
 from dnakit.report.finished import Finished, FinishedRun
-from dnakit.report.intervals import of_seeds
+from dnakit.report.intervals import Estimate, of_seeds
 from dnakit.report.style import GREY
 from dnakit.report.tables import MISSING, indexed
 
@@ -152,8 +153,12 @@ def signed(found: dict[str, Any] | None, measure: str) -> str:
     """A difference with its 95% interval, such as ``+0.012 [-0.100, +0.200]``."""
     if found is None:
         return MISSING
-    low, high = found[f"{measure}_interval"]
-    return f"{found[measure]:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return f"{difference(found, measure):+.3f}"
+
+
+def difference(found: Mapping[str, Any], measure: str) -> Estimate:
+    """A recorded difference of ``auroc`` or ``auprc``."""
+    return Estimate(found[measure], *found[f"{measure}_interval"])
 
 
 # ---- lengths
@@ -191,8 +196,8 @@ def _length(split: str, bases: int, tokens: int, runs: list[FinishedRun]) -> dic
 def _over_seeds(values: list[float]) -> str:
     if not values:
         return MISSING
-    mean = f"{sum(values) / len(values):.3f}"
-    return mean if len(values) == 1 else "{} [{:.3f}, {:.3f}]".format(mean, *of_seeds(values))
+    mean = sum(values) / len(values)
+    return f"{mean:.3f}" if len(values) == 1 else f"{Estimate(mean, *of_seeds(values)):.3f}"
 
 
 # ---- the weight of positives

@@ -8,10 +8,8 @@ from dnakit.chapters.chapter import TrainingChapterParameters
 from dnakit.chapters.chromatin.organisms import ORGANISMS, Organism, organism, own
 
 WINDOW = 1_000  # bp, DeepSEA's
-GC, BEST = (
-    "GC content",
-    "gapped 7-mers",
-)  # of the simple methods that read the sequence: the least, and the one with the highest means
+GC = "GC content"  # of the simple methods that read the sequence the least
+BEST = "gapped 7-mers"  # the one with the highest means
 # IUPAC consensus of the core of known motifs, by the name of the factor: first of man, then of yeast
 MOTIFS = {"CTCF": "CCASYAGRKGGC", "CEBPB": "TTGCRYAA", "JUND": "TGASTCA", "FOXA2": "TRTTTAC", "MAX": "CCACGTG"}
 MOTIFS |= {"Reb1": "TTACCCG", "Abf1": "TCAYNNNNNACG", "Cbf1": "TCACGTG"}

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from dnakit.chapters.chromatin.parameters import BEST, GC
 from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.intervals import Estimate
 from dnakit.report.style import GREY
 from dnakit.report.tables import MISSING, indexed
 
@@ -90,8 +91,7 @@ def simple_methods(done: Finished) -> pd.DataFrame:
 
 def with_interval(found: dict[str, Any], measure: str) -> str:
     """The mean of a measure over the features of a kind, and its 95% interval."""
-    low, high = found[f"{measure}_interval"]
-    return f"{found[f'{measure}_mean']:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{Estimate(found[f'{measure}_mean'], *found[f'{measure}_interval']):.3f}"
 
 
 def simple_table(done: Finished) -> pd.DataFrame:

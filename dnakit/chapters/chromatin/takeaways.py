@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from dnakit.chapters.chromatin import results
-from dnakit.chapters.chromatin.control_results import compared_with_simple, in_words, network, signed
+from dnakit.chapters.chromatin.control_results import compared_with_simple, difference, in_words, network, signed
 from dnakit.chapters.chromatin.parameters import BEST, GC, MOTIFS
 from dnakit.chapters.chromatin.results import KINDS
 from dnakit.chapters.chromatin.training_results import thresholded_reach
@@ -62,8 +62,8 @@ def by_kind(kinds: Mapping[str, Any], measure: str) -> str:
 
 def undecided(done: Finished, names: Iterable[str]) -> tuple[int, int]:
     """Of these differences by kind: how many intervals of AUROC hold zero, and how many there are."""
-    ends = [each["auroc_interval"] for _, found in _pairs(done, names) for each in found["kinds"].values()]
-    return sum(low <= 0 <= high for low, high in ends), len(ends)
+    found = [difference(each, "auroc") for _, pair in _pairs(done, names) for each in pair["kinds"].values()]
+    return sum(each.open for each in found), len(found)
 
 
 # ---- paragraphs of the page
@@ -142,16 +142,12 @@ def context(done: Finished) -> str:
 def _measures(done: Finished) -> str:
     """In how many comparisons of wider windows each measure rises or falls, by its interval."""
     found = [each for _, pair in _pairs(done, wider(done)) for each in pair["kinds"].values()]
-    rises, falls = ({m: [_sign(each, m) for each in found].count(sign) for m in ("auroc", "auprc")} for sign in (1, -1))
+    decided = {m: [difference(each, m).verdict for each in found] for m in ("auroc", "auprc")}
+    rises, falls = ({m: each.count(word) for m, each in decided.items()} for word in ("higher", "lower"))
     return (
         f"of {len(found)} differences by kind AUROC rises in {rises['auroc']} and falls in {falls['auroc']}, AUPRC "
         f"rises in {rises['auprc']} and falls in {falls['auprc']}, with intervals that do not hold zero."
     )
-
-
-def _sign(found: Mapping[str, Any], measure: str) -> int:
-    low, high = found[f"{measure}_interval"]
-    return (low > 0) - (high < 0)
 
 
 def weight(done: Finished) -> str:
@@ -196,12 +192,16 @@ def _clean(done: Finished) -> str:
 def _below(done: Finished, method: str) -> str:
     """Which networks lie below a simple method, with an interval below zero; empty before it is measured."""
     found = {
-        name: [kind for kind in KINDS if kind in methods[method] and _sign(methods[method][kind], "auroc") < 0]
+        name: [kind for kind in KINDS if kind in methods[method] and _lower(methods[method][kind])]
         for name, methods in compared_with_simple(done).items()
         if name != BEST
     }
     below = "; ".join(f"{network(done[name])} for {', '.join(kinds)}" for name, kinds in found.items() if kinds)
     return f"Below {method}, with a 95% interval of the difference of AUROC below zero: {below}. " if below else ""
+
+
+def _lower(found: Mapping[str, Any]) -> bool:
+    return difference(found, "auroc").verdict == "lower"
 
 
 def _length(done: Finished) -> str:

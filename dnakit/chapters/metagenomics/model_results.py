@@ -8,6 +8,7 @@ from dnakit.chapters.metagenomics import tasks
 from dnakit.chapters.metagenomics.results import COLORS, FORMS, METHODS, MODELS, SHARED
 from dnakit.chapters.metagenomics.tasks import WITHIN_ORDER
 from dnakit.report.finished import Finished
+from dnakit.report.intervals import Estimate
 
 EFFECT, OTHERS, PRETRAINED = "pretraining-effect", "other-records", "pretrained-species"  # names of the runs
 NAMES = {"consensus": "nearest consensus"} | MODELS
@@ -59,10 +60,9 @@ def within_order_apart(done: Finished, one: str, other: str) -> str:
             for each in (table[table["shared"].isin(WITHIN_ORDER)], table)
         ]
         kept, every = ([each.sum(), *tasks.drawn_sums(each, groups, 1)] for each in counts)
-        shares[name] = 100 * np.array(kept) / np.array(every)
+        shares[name] = np.array(kept) / np.array(every)
     apart = shares[one] - shares[other]
-    low, high = tasks.percentiles(apart[1:])
-    return f"{apart[0]:+.1f} points [{low:+.1f}, {high:+.1f}]"
+    return Estimate(apart[0], *tasks.percentiles(apart[1:])).points
 
 
 def draw_errors(done: Finished) -> sns.FacetGrid | None:

@@ -13,7 +13,7 @@ from dnakit.chapters.metagenomics.tasks import SHARED, WITHIN_ORDER
 from dnakit.chapters.pretraining.parameters import NOTEBOOK
 from dnakit.chapters.pretraining.starts import INITIALIZATIONS
 from dnakit.report.finished import Finished, FinishedRun, recorded
-from dnakit.report.intervals import of_seeds
+from dnakit.report.intervals import Estimate, of_seeds
 from dnakit.report.style import PALETTE
 from dnakit.report.tables import indexed
 from dnakit.report.thesis import thesis_table
@@ -299,8 +299,8 @@ def behind(done: Finished) -> str:
     """Where the interval is below zero, so that another method is ahead of the search, in words."""
     rows = comparisons(done).query("to < 0").reset_index().to_dict("records")
     return "; ".join(
-        f"{row['other method']} ({row['form']}, {row['task']}: {100 * row['search minus it']:+.1f} points "
-        f"[{100 * row['from']:+.1f}, {100 * row['to']:+.1f}])"
+        f"{row['other method']} ({row['form']}, {row['task']}: "
+        f"{Estimate(row['search minus it'], row['from'], row['to']).points})"
         for row in rows
     )
 
