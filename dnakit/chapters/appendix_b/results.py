@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from dnakit.chapters.appendix_b import alignment
 from dnakit.report.finished import Finished, FinishedRun, recorded
-from dnakit.report.intervals import Interval, difference, wilson
+from dnakit.report.intervals import Estimate, Interval, difference, wilson
 from dnakit.report.tables import indexed
 from dnakit.report.thesis import thesis_table
 
@@ -205,8 +205,7 @@ def large_minus_small(done: Finished) -> dict[str, str]:
         (one, around), (other, around_other) = (
             (each["auroc_mean"], Interval(*each["auroc_interval"])) for each in values
         )
-        low, high = difference(one, around, other, around_other)
-        found[kind] = f"{one - other:+.3f} [{low:+.3f}, {high:+.3f}]"
+        found[kind] = f"{Estimate(one - other, *difference(one, around, other, around_other)):+.3f}"
     return found
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from dnakit.chapters.metagenomics.global_attention import COPIED, KINDS, PREFIX
 from dnakit.report.finished import Finished, FinishedRun
-from dnakit.report.intervals import of_seeds
+from dnakit.report.intervals import Estimate, of_seeds
 
 NOT_RUN = "not run yet"
 MEASURES = ("top-1, first epoch", "top-1, second epoch", "top-1, end", "loss, end")  # of the validation samples
@@ -58,5 +58,4 @@ def _interval(values: list[float]) -> str:
     mean = sum(values) / len(values)
     if len(values) == 1:
         return f"{mean:+.3f}"
-    low, high = of_seeds(values)
-    return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return f"{Estimate(mean, *of_seeds(values)):+.3f}"
