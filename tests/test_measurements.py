@@ -26,7 +26,8 @@ def test_every_training_is_measured_and_each_language_has_its_simple_methods(pro
     assert {"simple-methods-mitochondria", "simple-methods-nuclear"} < set(chapter.runs)
     for name in (name for name in chapter.runs if name.startswith("simple-methods-")):
         looked_up = chapter.runs[name.replace("simple-methods-", "lookups-")]
-        assert looked_up.corpus == chapter.runs[name].corpus
+        as_seen = chapter.runs[name.replace("simple-methods-", "two-sided-")]
+        assert looked_up.corpus == as_seen.corpus == chapter.runs[name].corpus
     assert {"held-out-mitochondria", "held-out-nuclear"} < set(chapter.runs)
     for run in chapter.runs.values():
         if run.name in chapter.parameters.models:
@@ -126,6 +127,7 @@ def test_the_smoke_measurements_are_what_theory_bounds():
     models = found.loc[[name for name in found.index if name.startswith("Long")]]
     assert len(models) == 11
     assert models.to_numpy().min() > found.near["two-sided"]
+    assert (found.loc[results.AS_SEEN] > found.loc["two-sided"]).all()  # it sees less
     shares = results.masked(done)
     assert ((shares >= 0) & (shares <= 1)).to_numpy().all()
     assert (shares["near, top 5"] >= shares["near"]).all()

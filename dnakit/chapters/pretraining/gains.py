@@ -18,6 +18,7 @@ from dnakit.chapters.pretraining.measurements import (
     MODEL_MEASURED,
     SEGMENTATION,
     SIMPLE,
+    TWO_SIDED,
     VOCABULARY,
 )
 from dnakit.chapters.pretraining.parameters import MODEL, parts_of
@@ -214,7 +215,10 @@ def _alone(done: Finished, run: FinishedRun, part: str) -> Resampled:
 def _simple(done: Finished, part: str) -> dict[str, Resampled]:
     """Simple methods whose bits per base are kept for each genome."""
     run = done[f"{SIMPLE}{_language(done)}"]
-    return {method: of_method(done, run, method, part) for method in BY_GENOME} | _compressed(done, part)
+    found = {method: of_method(done, run, method, part) for method in BY_GENOME}
+    as_seen = f"{TWO_SIDED}{_language(done)}"
+    found |= {results.AS_SEEN: resampled(done, done[as_seen], part)} if as_seen in done else {}
+    return found | _compressed(done, part)
 
 
 def of_method(done: Finished, run: FinishedRun, method: str, part: str) -> Resampled:

@@ -158,7 +158,10 @@ class _ContextModel(_Model):
 
     def probabilities(self, genomes: Sequence[bytes], every: int = 1) -> Floats:
         """Probabilities of A, C, G, T at every n-th known base of the genomes, in order, shape (bases, 4)."""
-        contexts = contexts_of(genomes, self.offsets)[0][::every]
+        return self.of_contexts(contexts_of(genomes, self.offsets)[0][::every])
+
+    def of_contexts(self, contexts: NDArray[np.uint64]) -> Floats:
+        """Probabilities of A, C, G, T in full contexts (see `ContextCounts`), shape (contexts, 4)."""
         order = np.argsort(contexts)
         probabilities = np.empty((len(contexts), 4))
         probabilities[order] = self._distributions(contexts[order])
@@ -312,7 +315,7 @@ class TwoSided(_Model):
         self.after = MixedMarkov(tuple(-offset for offset in one_sided(order)))
         self.around = MixedMarkov(two_sided(reach))
         self._models = (self.before, self.after, self.around)
-        self.exponents = np.full(3, 0.5)
+        self.exponents = np.full(len(self._models), 0.5)
 
     def fit(self, train: Sequence[bytes]) -> Self:
         """Count the contexts of the training genomes."""
@@ -327,21 +330,37 @@ class TwoSided(_Model):
         every = _every(validation)
         logs = [np.log2(model.probabilities(validation, every)) for model in self._models]
         true = contexts_of(validation, (-1,))[1][::every]
-        _descend(lambda: min(self._choose(number, logs, true) for number in range(3)))
+        self.exponents = tuned_exponents(logs, true)
         return self
 
     def probabilities(self, genomes: Sequence[bytes], every: int = 1) -> Floats:
         """Probabilities of A, C, G, T at every n-th known base of the genomes, in order, shape (bases, 4)."""
-        return _product([np.log2(model.probabilities(genomes, every)) for model in self._models], self.exponents)
+        return product([np.log2(model.probabilities(genomes, every)) for model in self._models], self.exponents)
 
-    def _choose(self, number: int, logs: list[Floats], true: NDArray[np.uint8]) -> float:
-        """Choose one exponent, the others as they are; the bits per base with it."""
+
+def tuned_exponents(logs: Sequence[Floats], true: NDArray[np.uint8]) -> Floats:
+    """The exponents of a `product` that give these bases the fewest bits, by coordinate search from 1/2.
+
+    Parameters
+    ----------
+    logs : sequence of np.ndarray, shape (bases, 4)
+        log2 of the probabilities of each model.
+    true : np.ndarray of int, shape (bases,)
+        The bases that are there, 0 to 3.
+    """
+    exponents = np.full(len(logs), 0.5)
+
+    def choose(number: int) -> float:
         costs = []
         for exponent in EXPONENTS:
-            self.exponents[number] = exponent
-            costs.append(_mean_bits(_product(logs, self.exponents)[np.arange(len(true)), true]))
-        self.exponents[number] = EXPONENTS[int(np.argmin(costs))]
+            exponents[number] = exponent
+            costs.append(_mean_bits(product(logs, exponents)[np.arange(len(true)), true]))
+        exponents[number] = EXPONENTS[int(np.argmin(costs))]
         return min(costs)
+
+    if len(true):
+        _descend(lambda: min(choose(number) for number in range(len(logs))))
+    return exponents
 
 
 def _descend(sweep: Callable[[], float]) -> None:
@@ -353,9 +372,10 @@ def _descend(sweep: Callable[[], float]) -> None:
             break
 
 
-def _product(logs: list[Floats], exponents: Floats) -> Floats:
-    product = np.exp2(sum(exponent * log for exponent, log in zip(exponents, logs, strict=True)))
-    return product / product.sum(1, keepdims=True)
+def product(logs: Sequence[Floats], exponents: Floats) -> Floats:
+    """The product of models, each to its exponent, scaled to sum to 1 over the four bases; shape (bases, 4)."""
+    found = np.exp2(sum(exponent * log for exponent, log in zip(exponents, logs, strict=True)))
+    return found / found.sum(1, keepdims=True)
 
 
 def _mean_bits(probabilities: Floats) -> float:

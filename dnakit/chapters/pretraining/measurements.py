@@ -23,6 +23,7 @@ from dnakit.chapters.pretraining.without_models import (
     SegmentationAlone,
     SentenceOrder,
     SimpleMethods,
+    TwoSidedAsSeen,
     Vocabulary,
 )
 from dnakit.project import checked
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from dnakit.tokens.corpus import Corpus
 
 MODEL_MEASURED, SIMPLE, LOOKUPS = "ruler-", "simple-methods-", "lookups-"  # names begin so: recorded runs have them
+TWO_SIDED = "two-sided-"
 SEGMENTATION, VOCABULARY, HELD_OUT_GENOMES = "segmentation-", "vocabulary-", "held-out-"
 SENTENCE_ORDER, COMPRESSOR = "sentence-order-", "compressor-"
 MAP = "map"
@@ -43,14 +45,18 @@ def of(parameters: Parameters, trained: Sequence[PretrainingRun]) -> list[Measur
     if not parameters.held_out_genomes:
         return []
     simple = [*_simple_methods(parameters, trained)]
-    looked_up = [Lookups(run.parameters, LOOKUPS + run.name.removeprefix(SIMPLE), run.language) for run in simple]
+    from_the_same = [
+        kind(run.parameters, start + run.name.removeprefix(SIMPLE), run.language)
+        for start, kind in ((LOOKUPS, Lookups), (TWO_SIDED, TwoSidedAsSeen))
+        for run in simple
+    ]
     measured = [ModelMeasurement(parameters, f"{MODEL_MEASURED}{run.name}", run.language, run) for run in trained]
     maps = [GenomeMap(parameters, MAP, run.language, run) for run in trained if run.name == NINE_MER]
     alone = [*_segmentations(parameters, trained), *_sentence_orders(parameters, trained)]
     languages = [language for language in LANGUAGES if any(run.language == language for run in trained)]
     held_out = [HeldOutGenomes(parameters, f"{HELD_OUT_GENOMES}{language}", language) for language in languages]
     compressed = [Compressor(parameters, f"{COMPRESSOR}{language}", language) for language in languages]
-    return [*simple, *looked_up, *measured, *maps, *alone, *held_out, *compressed]
+    return [*simple, *from_the_same, *measured, *maps, *alone, *held_out, *compressed]
 
 
 def of_recipes(parameters: Parameters, trained: Sequence[RecipeRun]) -> list[Measurement]:

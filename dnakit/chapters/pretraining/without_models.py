@@ -1,7 +1,8 @@
 """What is measured without a model: methods that learn from the training genomes, and what masks give away.
 
-Simple methods, lookups and a compressor learn from the genomes that the 9-mer model, or a budget of it, is trained on.
-Segmentation alone is measured for each tokenization, on the masks that models are scored on.
+Simple methods, lookups, a two-sided context model and a compressor learn from the genomes that the 9-mer model, or a
+budget of it, is trained on. Segmentation alone is measured for each tokenization, on the masks that models are scored
+on.
 """
 
 from dataclasses import dataclass
@@ -54,6 +55,31 @@ class Lookups(Measurement):
         counts, results = simple_methods.look_up(corpus, self.genomes(corpus, *HELD_OUT), self.parameters.seed)
         write(counts, folder / "lookups.csv")
         return results
+
+
+@dataclass(frozen=True)
+class TwoSidedAsSeen(Measurement):
+    """A two-sided context model on the masked tokens that models are scored on, which sees what a model sees."""
+
+    recipe = f"{RECIPE}, two-sided as seen"
+
+    @property
+    def title(self) -> str:
+        """What is measured, in words."""
+        return f"two-sided context as a model sees it, {_learned(self)} genomes, held-out genomes of {self.language}"
+
+    def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
+        """Write ``bits.csv`` by genome; the metrics are bits per base."""
+        from dnakit import metrics
+        from dnakit.chapters.pretraining import as_seen
+
+        genomes = self.genomes(corpus, "train", "validation", *HELD_OUT)
+        sums = as_seen.measure(corpus.tokenizer, genomes, HELD_OUT, self.parameters.seed)
+        write(of_parts(sums).round({"nats": 3}), folder / "bits.csv")
+        return {
+            part: {"bits_per_base": metrics.bits_per_base(-float(each.nats.sum()), int(each.bases.sum()))}
+            for part, each in sums.items()
+        }
 
 
 def _learned(run: Measurement) -> str:
