@@ -39,7 +39,8 @@ def test_recipes_change_no_key_of_another_run():
     trained = [name for name in others if name.startswith(recipes.PREFIX)]
     assert len({all_of_them[name].key for name in others}) == len(others)
     assert len(trained) == 2 * len(recipes.RECIPES)
-    assert set(others) == {*trained, *(f"ruler-{name}" for name in trained)}
+    over_lookup = {f"over-lookup-recipe-thesis-seed-{seed}" for seed in (1, 2)}
+    assert set(others) == {*trained, *(f"ruler-{name}" for name in trained)} | over_lookup
 
 
 def test_the_recipe_of_the_laptop_is_what_the_laptop_profile_does():
@@ -161,3 +162,14 @@ def test_two_seeds_are_compared_seed_by_seed(tmp_path):
             made.trained(recipe, seed, 6.0)
             made.measured(recipe, seed, bits + shift - better)
     assert recipe_results.parts(made.done)["first minus second"].tolist() == ["-0.050 [-0.050, -0.050]"]
+
+
+def test_the_thesis_recipe_is_compared_with_a_lookup_that_learned_from_the_same_genomes():
+    runs = chapter_of(NOTEBOOK, "laptop").runs
+    over = {name: run for name, run in runs.items() if name.startswith("over-lookup-")}
+    assert list(over) == [f"over-lookup-recipe-thesis-seed-{seed}" for seed in (1, 2)]
+    assert [run.name for run in over["over-lookup-recipe-thesis-seed-1"].needs()] == [
+        "ruler-recipe-thesis-seed-1",
+        "lookups-mitochondria-3000",
+        "held-out-mitochondria",
+    ]

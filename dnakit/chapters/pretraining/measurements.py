@@ -59,7 +59,7 @@ def of(parameters: Parameters, trained: Sequence[PretrainingRun]) -> list[Measur
     return [*simple, *from_the_same, *measured, *maps, *alone, *held_out, *compressed]
 
 
-def of_recipes(parameters: Parameters, trained: Sequence[RecipeRun]) -> list[Measurement]:
+def of_recipes(parameters: Parameters, trained: Sequence[RecipeRun]) -> list["ModelMeasurement"]:
     """What is measured of each model that a recipe trained on mitochondria."""
     return [ModelMeasurement(parameters, f"{MODEL_MEASURED}{run.name}", "mitochondria", run) for run in trained]
 
