@@ -488,7 +488,7 @@ prose(
     "the family of {family:.1%}.\n"
     "* The search is the default of `dnakit classify`. In {above} of {columns} comparisons with other methods on the fair tasks "
     "it is ahead by more than the interval of the difference, in {below} it is behind (listed above; not corrected for the "
-    "number of comparisons). The search names {times:.0f} times as many amplicons a CPU second as vsearch. No transformer enters it.\n"
+    "number of comparisons). The search names {times:.0f} times as many amplicons per CPU second as vsearch. No transformer enters it.\n"
     "* The confidence is off by {least:.3f} to {most:.3f} on average, by rank (expected calibration error on {calibrated:,} reads, for "
     "the stated mixture; no interval). Of the birds' amplicons {birds:.1%} stay unassigned, of the mammals' {mammals:.1%}.\n"
     "* In mock communities a species often shares its amplicon with a relative. At a confidence of 0.5 the search names "

@@ -79,9 +79,9 @@ prose(
 #
 # | | start | head: start site | head: 12S | head: chromatin |
 # |---|---|---|---|---|
-# | small Longformer | mitochondria | one score a token | dense layer on `<cls>` | dense layer on `<cls>` |
+# | small Longformer | mitochondria | one score per token | dense layer on `<cls>` | dense layer on `<cls>` |
 # | ELMo | none | dense layer on all tokens | dense layer on all tokens | dense layer on all tokens |
-# | large Longformer | mitochondria | one score a token | dense layer on `<cls>`; or *deep* | dense layer on `<cls>` |
+# | large Longformer | mitochondria | one score per token | dense layer on `<cls>`; or *deep* | dense layer on `<cls>` |
 #
 # ELMo's head is **flattened**: the hidden states of all 256 tokens stand side by side, 131,072 numbers, and one dense layer
 # reads them. The **deep** head of the large Longformer does the same with 65,536 numbers and has a layer of 2,048 neurons
@@ -103,7 +103,7 @@ prose(
 # ## Pretraining
 #
 # Table B.1 counts all tokens, of which a model is shown 88% and has to copy them. A model that is trained on the selected
-# tokens alone (the laptop profile) is never asked to copy: its accuracies here are low and its perplexities high, and they say nothing of the masked tokens.
+# tokens alone (the laptop profile) does not learn to copy: its accuracies here are low and its perplexities high, and they say nothing of the masked tokens.
 # The table after it counts the masked tokens alone.
 
 # %% tags=["remove-input"]
@@ -372,8 +372,8 @@ show(
     "rank models otherwise: of chromatin see the section above.",
     formats={
         "million parameters": ".1f",
-        "GFLOP a sample": ".2f",
-        "ms a sample": ".2f",
+        "GFLOP per sample": ".2f",
+        "ms per sample": ".2f",
         "samples seen": ",.0f",
         "TFLOP": ",.1f",
         "minutes": ".1f",
@@ -428,8 +428,8 @@ else:
         "time of ELMo ({device}). By the trainings themselves, which ran beside others, it is {trained:.1f} times ({gpu}). The "
         "thesis says that the large Longformer took less time than ELMo.",
         reached=reached,
-        operations=of_large["GFLOP a sample"] / of_small["GFLOP a sample"],
-        times=of_large["ms a sample"] / of_small["ms a sample"],
+        operations=of_large["GFLOP per sample"] / of_small["GFLOP per sample"],
+        times=of_large["ms per sample"] / of_small["ms per sample"],
         device=recorded["costs"].record["device"],
         ratio=spent["measured"],
         trained=spent["trained"],

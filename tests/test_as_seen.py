@@ -8,6 +8,7 @@ import pytest
 from dnakit.chapters.pretraining import as_seen, bits_per_base, markov
 from dnakit.chapters.pretraining.as_seen import NOTHING_BEHIND, HiddenBases, hidden_bases
 from dnakit.chapters.pretraining.markov import one_sided, two_sided
+from dnakit.report.finished import recorded
 from dnakit.tokens.tokenizer import train_tokenizer
 from dnakit.tokens.vocabulary import CLS, MASK, PAD, SEP, SPECIAL_TOKENS
 
@@ -137,3 +138,15 @@ def test_what_is_scored_are_the_bases_that_models_are_scored_on(tokenizer, genom
     assert (np.bincount(found.genome) == expected).all()
     assert isinstance(found, HiddenBases)
     assert (true[shown == MASK] >= len(SPECIAL_TOKENS)).all()
+
+
+def test_the_recorded_masks_are_those_of_the_models():
+    done = recorded("02_pretraining")
+    columns = ["genome", "ruler", "bases"]
+    measured = [run for run in done.values() if run.name.startswith("two-sided-")]
+    assert measured
+    for one in measured:
+        for run in (run for run in done.values() if run.name.startswith("ruler-")):
+            if done[run.name.removeprefix("ruler-")].record["corpus"]["key"] == one.record["corpus"]["key"]:
+                tables = (each.frame("bits.csv")[columns].sort_values(columns) for each in (one, run))
+                assert np.array_equal(*(table.to_numpy() for table in tables)), (one.name, run.name)

@@ -230,19 +230,6 @@ def test_the_results_are_those_of_the_runs():
     assert compared == ["sentence order lowers the plateau, 9-mers", "a global <cls> helps masked language modelling"]
 
 
-def test_scores_of_models_that_copy_are_those_of_segmentation_alone_where_they_name_the_same():
-    done = recorded(NOTEBOOK)
-    alone, row = done["grid-segmentation-9-mer"], done["grid-longformer-9-mer-mlm-seed-1"]
-    same = vocabularies.with_copying(alone, [alone])
-    for name, value in same.items():
-        assert value == pytest.approx(alone.metrics["near"][name])
-    model, near = vocabularies.with_copying(alone, [row]), row.metrics["near"]
-    copied = near["copy_accuracy"] + 0.12 * near["masked_accuracy"]  # other masks of the same genomes
-    assert model["accuracy"] == pytest.approx(copied, abs=0.005)
-    assert model["accuracy"] > same["accuracy"]
-    assert model["perplexity"] < same["perplexity"]
-
-
 def test_the_table_of_vocabularies_names_what_is_not_trained():
     done = recorded(NOTEBOOK)
     chosen, sizes = vocabularies.of_vocabularies(done), [500, 1000, 2000, 5000, 30_000]

@@ -285,6 +285,12 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
     few = controls.separated(tss_runs).loc["random positions, as many as promoters"]
     line = with_interval(few.accuracy, few["95% interval"])
     assert f"| trained on as many random positions as promoters | {line} | | |" in readme
+    apart = controls.separated(tss_runs).loc["promoters, none within 5 kb of a test promoter"]
+    neighbours = tss_runs["neighbours"].metrics["thesis"]
+    words = " ".join(readme.split())
+    assert f"{neighbours['within_1000']} of the {neighbours['test_promoters']} test promoters have a training" in words
+    assert f"promoter finds {with_interval(apart.accuracy, apart['95% interval'])}; the difference" in words
+    assert f"is open, {apart[controls.OVER]}." in words
     recorded = finished.recorded("02_pretraining")
     chosen = "language == 'mitochondrial' and model == 'Longformer' and tasks == 'MLM'"
     thesis = pretraining.published().query(chosen).set_index("tokenizer")
@@ -295,7 +301,7 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
         cells += [grid.loc[name, (part, column)] for column in (gains.ALONE, gains.GAINED) for part in ("near", "far")]
         assert f"| {' | '.join([name, f'{row.accuracy:.4f}', f'{row.skill:.1%}', *cells])} |" in readme
     simple = recorded["simple-methods-mitochondria-3000"].metrics  # from the genomes of the grid
-    for who in ("order 2", "mixed orders", "two-sided"):
+    for who in ("order 2", "mixed orders"):
         bits = [f"{simple[part]['bits_per_base'][who]:.3f}" for part in ("near", "far")]
         assert f"| {' | '.join(bits)} |" in readme
     bits = {
@@ -304,10 +310,28 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
     open_to_bb = {name for name in bits if bits["BB"].minus(bits[name]).interval.open} - {"BB"}
     assert open_to_bb == {"9-mer", "12-mer"}
     assert max(bits["9-mer"].minus(bits[name]).interval.high for name in ("6-mer", "12-mer")) < 0
+    words = " ".join(readme.split())
+    over_nine, over_twelve = (f"{bits['BB'].minus(bits[name]).interval:+.3f}" for name in ("9-mer", "12-mer"))
+    assert f"on the set far BB minus 9-mers is {over_nine} and BB minus 12-mers {over_twelve}." in words
+    gained = {
+        part: [
+            grid_results.gain(recorded, recorded[f"grid-longformer-{name}-mlm-seed-1"], part)
+            for name in ("BB", "6-mer")
+        ]
+        for part in ("near", "far")
+    }
+    near_gain, far_gain = (f"{one.minus(other).interval:+.3f}" for one, other in gained.values())
+    assert f"on the set near, by {near_gain} bits, and not told apart from them on the set far, {far_gain}." in words
     near = gains.named_right(recorded, recorded["ruler-full-size"], "near").minus(
         gains.looked_up(recorded, recorded["lookups-mitochondria-3000"], "near")["lookup: 12 bp, as seen"]
     )
-    assert f"it names fewer: {near.interval.points}" in readme
+    of_longest = budgets.longest_near(budgets.of_budgets(recorded))
+    assert (
+        f"names fewer tokens, {near.interval.points}, and needs more bits, {of_longest[budgets.OVER_TWO_SIDED]};"
+        in words
+    )
+    simple_near = [recorded["two-sided-mitochondria-3000"].metrics[part]["bits_per_base"] for part in ("near", "far")]
+    assert f"| two-sided context, as seen | | | | | {' | '.join(f'{each:.3f}' for each in simple_near)} |" in readme
     by_the_thesis = recorded["recipe-thesis-seed-1"]
     scores, bits_of_it = by_the_thesis.metrics["validation"], recipe_results.table(recorded).loc["thesis", gains.BITS]
     assert f"recipe on {by_the_thesis.samples_seen:,} samples copies" in readme
@@ -319,7 +343,6 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
     assert f"{said}, where guessing a base costs 2." in readme
     leak = recorded["grid-leak-seed-1"]
     apart, before = (leak.metrics[part]["masked_accuracy"] for part in ("resampled", "validation"))
-    words = " ".join(readme.split())
     assert (
         f"measured on {leak.record['genomes']['train']} genomes: a model names {apart:.1%} of the masked tokens"
         in words
@@ -329,7 +352,7 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
     looked_up = [f"{lookups[part]['12 bp, as seen']['top1']:.1%}" for part in ("near", "far")]
     assert f"| {' | '.join(looked_up)} |" in readme
     formats = {"genomes": ",", "samples seen": ",", budgets.MASKED: ".1%", budgets.LOOKUP: ".1%"}
-    formats |= {budgets.OVER_LOOKUP: "", budgets.BITS: ".3f", budgets.TWO_SIDED: ".3f", budgets.OVER_TWO_SIDED: ""}
+    formats |= {budgets.OVER_LOOKUP: "", budgets.BITS: ".3f", pretraining.AS_SEEN: ".3f", budgets.OVER_TWO_SIDED: ""}
     for _, row in budgets.table(recorded).query("`initial weights` == 'informed'").iterrows():
         assert f"| {' | '.join(format(row[name], how) for name, how in formats.items())} |" in readme
 

@@ -173,3 +173,14 @@ def test_the_thesis_recipe_is_compared_with_a_lookup_that_learned_from_the_same_
         "lookups-mitochondria-3000",
         "held-out-mitochondria",
     ]
+
+
+def test_the_recorded_difference_to_the_lookup_is_that_of_the_recorded_shares():
+    done = recorded(NOTEBOOK)
+    found = done["over-lookup-recipe-thesis-seed-1"].metrics
+    model, lookups = (done[name].metrics for name in ("ruler-recipe-thesis-seed-1", "lookups-mitochondria-3000"))
+    for part in ("near", "far"):
+        apart = model[part]["masked_accuracy"] - lookups[part]["12 bp, as seen"]["top1"]
+        assert found[part]["difference"] == pytest.approx(apart)
+        low, high = found[part]["difference_interval"]
+        assert low < apart < high

@@ -109,7 +109,7 @@ def sentence_order_score(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor
 
 
 class TokenScorer(nn.Module):
-    """One score a token (section 4.2.2); a softmax over positions makes them a distribution."""
+    """One score per token (section 4.2.2); a softmax over positions makes them a distribution."""
 
     def __init__(self, width: int, config: PreTrainedConfig) -> None:
         super().__init__()

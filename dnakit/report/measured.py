@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from dnakit.project import DnakitError, did_you_mean
+from dnakit.report.by_species import minus
 from dnakit.report.finished import FinishedRun, recorded
 from dnakit.report.intervals import Interval, difference, of_seeds, wilson
 
 RunNames = Mapping[str, Set[str]]  # of each notebook the names of its runs, recorded or not
-INTERVALS = r"^(|recorded|seeds|of \S+)$"  # see `measured`
+INTERVALS = r"^(|recorded|seeds|species|of \S+)$"  # see `measured`
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def check(address: str, known: RunNames) -> None:
 
 
 def measured(address: str, interval: str = "") -> Measured | None:
-    """The number at an address; None where its run is not recorded.
+    """The number at an address; None where its run is not recorded. Of a difference, see `paired` and `by_species`.
 
     Parameters
     ----------
@@ -132,6 +133,16 @@ def paired(address: str, other: str) -> Measured | None:
     values = [number(first[each], place) - number(second[each], place_of_other) for each in both]
     runs = tuple(runs[each] for runs in (first, second) for each in both)
     return Measured(sum(values) / len(values), of_seeds(values), runs)
+
+
+def by_species(address: str, other: str) -> Measured | None:
+    """The difference of the top-1 accuracies of two recorded runs on the same test copies; None without one of them."""
+    first, second = runs_of(address), runs_of(other)
+    if not (first and second):
+        return None
+    (one,), (another,) = first.values(), second.values()
+    value, low, high = minus(one, another)
+    return Measured(value, Interval(low, high), (one, another), int(one.value("record.classes")))
 
 
 def number(run: FinishedRun, place: str) -> float:

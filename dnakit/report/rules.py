@@ -32,7 +32,7 @@ from pydantic import Field, field_validator
 from dnakit.project import DnakitError, did_you_mean, root
 from dnakit.report.intervals import Interval, wilson
 from dnakit.report.lines import Line, read_lines
-from dnakit.report.measured import INTERVALS, Measured, RunNames, check, measured, paired, run_name, runs_of
+from dnakit.report.measured import INTERVALS, Measured, RunNames, by_species, check, measured, paired, run_name, runs_of
 from dnakit.report.thesis import thesis_table
 
 STANDS = "stands"
@@ -65,7 +65,7 @@ class Rule(Line):
     measure, minus
         Addresses of recorded numbers (see `dnakit.report.measured`), or ``claim:ID``; the second is subtracted.
     interval
-        How far they can be trusted.
+        How far they can be trusted. ``species``: of a difference of two runs that named the same copies of genes.
     size
         Samples that the thesis's training saw; 0 where the number needs no such training.
     pretraining
@@ -125,6 +125,8 @@ class Rule(Line):
             predicted(predicts, self.id)
         if not self.open and not (self.predicts and self.measure):
             raise DnakitError("give 'predicts' and 'measure', or in 'open' why there is no number")
+        if self.interval == "species" and not all(each.endswith("top1") for each in (self.measure, self.minus)):
+            raise DnakitError("the interval 'species' is that of a difference: 'measure' and 'minus' must end in top1")
         if self.open == BESIDE and (not self.measure or self.predicts or self.control):
             raise DnakitError(f"a number that {BESIDE} needs 'measure', and neither 'predicts' nor 'control'")
 
@@ -234,8 +236,9 @@ def _outcome(rule: Rule) -> Outcome:
 
 
 def _found(rule: Rule) -> Measured | None:
-    if rule.interval == "seeds" and rule.minus:
-        return paired(rule.measure, rule.minus)
+    pairings = {"seeds": paired, "species": by_species}
+    if rule.interval in pairings and rule.minus:
+        return pairings[rule.interval](rule.measure, rule.minus)
     return _minus(rule.measure, rule.minus, rule.interval)
 
 

@@ -243,8 +243,8 @@ def _cost(measured: Mapping[Any, float], run: FinishedRun, task: str) -> dict[st
     samples = run.samples_seen
     return {
         "million parameters": measured["parameters"] / 1e6,
-        "GFLOP a sample": measured["gflop"],
-        "ms a sample": measured["ms"],
+        "GFLOP per sample": measured["gflop"],
+        "ms per sample": measured["ms"],
         "samples seen": samples,
         "TFLOP": measured["gflop"] * samples / 1e3,
         "minutes": measured["ms"] * samples / 6e4,
@@ -326,7 +326,7 @@ def times(done: Finished) -> dict[str, float]:
     table, runs = costs(done), of_task(done, "12s")
     if table.empty:
         return {}
-    steps = table["ms a sample"].get(TASKS["12s"], pd.Series(dtype=float))
+    steps = table["ms per sample"].get(TASKS["12s"], pd.Series(dtype=float))
     large, elmo = (NAMES[model] for model in ("large-longformer-deep", "elmo"))
     seconds = {name: run.value("record.seconds") / run.samples_seen for name, run in runs.items()}
     return {"measured": 30 * steps[large] / (5 * steps[elmo]), "trained": 30 * seconds[large] / (5 * seconds[elmo])}

@@ -214,7 +214,7 @@ def _length(done: Finished) -> str:
         f"cut into words of nine bases, has more than {tokens.metrics['most']} tokens, so that 256, 512 and 1,024 "
         "tokens are the same input with more padding."
         + (f" Of {count} differences measured here the intervals of {held} hold zero." if count else "")
-        + " The thesis's tokens are shorter: there 256 may cut a few, and 512 and 1,024 are the same input."
+        + " The thesis's tokens are shorter: there 256 may cut a window, and 512 and 1,024 are the same input."
     )
 
 

@@ -260,7 +260,7 @@ def compared_bits(pairs: Sequence[Pair], context: str, beyond: Sequence[Pair] = 
 
 
 def bits_table(done: Finished) -> pd.DataFrame:
-    """Bits a base of both samplings, of the Longformer and of token frequencies, and their difference."""
+    """Bits per base of both samplings, of the Longformer and of token frequencies, and their difference."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
     names = (*CONTEXTS, "mean")
     for kind in (FREQUENCIES, LONGFORMER) if done else ():

@@ -69,7 +69,7 @@ def said_of_balance(done: Finished) -> str:
         for name, (values, interval) in found.items()
     )
     return (
-        f"Bits a base, balanced minus natural ({_seeds(len(pairs))}; the mean by seed: {by_seed}): {text}. "
+        f"Bits per base, balanced minus natural ({_seeds(len(pairs))}; the mean by seed: {by_seed}): {text}. "
         f"Token frequencies alone gain by balancing, too: mean {results.change_of(beyond, 'mean')}. Beyond them the "
         f"Longformer's mean is {results.change_of(pairs, 'mean', beyond)}."
     )

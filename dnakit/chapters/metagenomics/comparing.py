@@ -39,7 +39,7 @@ def skipped(program: str) -> dict[str, Any]:
 
 
 def on_copies(run: OfCopies, folder: Path) -> dict[str, Any]:
-    """Top-1 and top-5 accuracy on the test copies, and reads a CPU second."""
+    """Top-1 and top-5 accuracy on the test copies, and reads per CPU second."""
     parameters, method = run.parameters, run.method
     samples = copies.copies(parameters, parameters.seed, run.share)
     if method == "ceiling":

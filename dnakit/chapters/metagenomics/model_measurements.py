@@ -87,7 +87,7 @@ class OtherRecords(OfTrainings):
 
 @dataclass(frozen=True)
 class Speed(Measurement):
-    """How many genes a model of Table 5.3 names in a CPU second; what it has learned does not matter for that."""
+    """How many genes a model of Table 5.3 names in one CPU second; what it has learned does not matter for that."""
 
     recipe = "12S speed 1"
 

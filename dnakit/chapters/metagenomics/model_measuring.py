@@ -171,7 +171,7 @@ def _tokens(run: Training, tokenizer: DnaTokenizer, reads: list[bytes]) -> fine_
 
 
 def speed(run: Speed) -> dict[str, Any]:
-    """Reads a CPU second, tokens included; the model is warm, and opened before."""
+    """Reads per CPU second, tokens included; the model is warm, and opened before."""
     training, parameters = run.training, run.parameters
     samples = copies.copies(parameters, parameters.seed)
     reads = samples.part("test")[0][: parameters.program_samples]

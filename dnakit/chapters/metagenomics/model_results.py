@@ -7,6 +7,7 @@ import seaborn as sns
 from dnakit.chapters.metagenomics import tasks
 from dnakit.chapters.metagenomics.results import COLORS, FORMS, METHODS, MODELS, SHARED
 from dnakit.chapters.metagenomics.tasks import WITHIN_ORDER
+from dnakit.report import by_species
 from dnakit.report.finished import Finished
 from dnakit.report.intervals import Estimate
 
@@ -106,12 +107,9 @@ def said_of_pretrained_species(done: Finished) -> str:
         return ""
     metrics = done[PRETRAINED].metrics
     found, species = metrics["pretrained"], done[PRETRAINED].frame("species.csv")["species"]
-    wrong = {
-        name: (~done[name].frame("errors.csv", keep_default_na=False)["true"].isin(species)).sum() for name in names
-    }
-    gain = 100 * (wrong["none"] - wrong["mitochondria"]) / (metrics["test_samples"] - found["test_samples"])
+    gain = by_species.minus(done["mitochondria"], done["none"], set(species), found["test_samples"])
     return (
         f"The pretraining on mitochondria has read the genomes of {found['species']} of the {metrics['species']:,} "
         f"species, in {found['with_this_gene']} of them the very gene of this task. Without these species mitochondria "
-        f"minus untrained is {gain:+.2f} points."
+        f"minus untrained is {gain.points}."
     )

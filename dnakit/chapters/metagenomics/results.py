@@ -37,7 +37,7 @@ METHODS = {
 TENTH = "-tenth-seed-"  # in the names of the trainings on a tenth of the species
 LEVELS = {"known": "known species", "species": "new species", "genus": "new genus"}  # what is new about a record
 FORMS = {"gene": "whole gene", "fragment": "150-300 bases", "amplicon": "MiFish amplicon"}
-FASTEST = 1e6  # reads a CPU second that can be
+FASTEST = 1e6  # reads per CPU second that can be
 FEWEST = 0.005  # of the reads in a point of the reliability diagram
 CALIBRATED = ("class", "order", "family", "genus", "species")
 CURVES = {"loss": "loss (nats per sample)", "top1": "top-1 accuracy", "top5": "top-5 accuracy"}
@@ -254,7 +254,7 @@ def _speed(done: Finished, title: str, form: str) -> float | None:
 
 
 def _measurable(speed: float | None) -> float | None:
-    """Reads a CPU second; None where the reads were so few that the clock did not tick."""
+    """Reads per CPU second; None where the reads were so few that the clock did not tick."""
     return speed if speed is not None and speed < FASTEST else None
 
 

@@ -17,23 +17,26 @@ from matplotlib.ticker import NullFormatter
 from dnakit.chapters.pretraining import gains
 from dnakit.chapters.pretraining.full_size import ALL_TOKENS, FULL_SIZE
 from dnakit.chapters.pretraining.grid import PREFIX as GRID
-from dnakit.chapters.pretraining.measurements import HELD_OUT_GENOMES, LOOKUPS, MODEL_MEASURED, SIMPLE
+from dnakit.chapters.pretraining.measurements import HELD_OUT_GENOMES, LOOKUPS, MODEL_MEASURED, SIMPLE, TWO_SIDED
 from dnakit.chapters.pretraining.parameters import NINE_MER
 from dnakit.chapters.pretraining.recipes import PREFIX, RECIPES
+from dnakit.chapters.pretraining.results import AS_SEEN
 from dnakit.chapters.pretraining.trainings import GLOBAL_CLS
 from dnakit.report.finished import Finished, FinishedRun
+from dnakit.report.tables import MISSING
+from dnakit.tokens.parameters import HELD_OUT
 
 AS_ROW = "the row of Table 5.1"
-PART = "far"
+PART, NEAR = "far", "near"
 MASKED, BITS = "masked tokens right", "bits per base"  # columns of `table`, panels of the figures
-LOOKUP, TWO_SIDED = "12 bp looked up", "two-sided"
+LOOKUP, LOOKED_UP = "12 bp looked up", "12 bp, as seen"
 OVER_LOOKUP, OVER_TWO_SIDED = "minus looked up", "minus two-sided"
 MORE_GENOMES = ("120-genomes", "360-genomes", "1000-genomes", "all-genomes")  # of about equally many samples
 METHODS = {  # simple methods in each panel, worst to best
-    MASKED: ["commonest", "neighbours, as seen", "12 bp, as seen"],
-    BITS: ["order 2", "mixed orders", "two-sided"],
+    MASKED: ["commonest", "neighbours, as seen", LOOKED_UP],
+    BITS: ["order 2", "mixed orders", AS_SEEN],
 }
-METHOD_RUNS = (f"{SIMPLE}mitochondria", f"{LOOKUPS}mitochondria")  # begin the names of their runs
+METHOD_RUNS = tuple(f"{start}mitochondria" for start in (SIMPLE, LOOKUPS, TWO_SIDED))  # begin the names of their runs
 SHADES = ("#b0b0b0", "#7a7a7a", "#222222")
 
 
@@ -75,8 +78,10 @@ def simple_methods(done: Finished) -> pd.DataFrame:
         scores = run.metrics[PART]
         if run.name.startswith(LOOKUPS):
             reached = {method: scores[method]["top1"] for method in METHODS[MASKED]}
+        elif run.name.startswith(TWO_SIDED):
+            reached = {AS_SEEN: scores["bits_per_base"]}
         else:
-            reached = {method: scores["bits_per_base"][method] for method in METHODS[BITS]}
+            reached = {method: scores["bits_per_base"][method] for method in METHODS[BITS] if method != AS_SEEN}
         found.setdefault(run.record["genomes"]["train"], {}).update(reached)
     return pd.DataFrame.from_dict(found, orient="index").sort_index()
 
@@ -93,23 +98,61 @@ def table(done: Finished) -> pd.DataFrame:
             "epochs": run.record["parameters"]["epochs"],
             "samples seen": run.samples_seen,
             MASKED: scores["masked_accuracy"],
-            LOOKUP: simple.loc[genomes, "12 bp, as seen"],
+            LOOKUP: simple.loc[genomes, LOOKED_UP],
             OVER_LOOKUP: right.interval.points,
             BITS: scores["bits_per_base"],
-            TWO_SIDED: simple.loc[genomes, "two-sided"],
+            AS_SEEN: simple.loc[genomes, AS_SEEN],
             OVER_TWO_SIDED: f"{bits.interval:+.3f}",
         }
     return pd.DataFrame.from_dict(found, orient="index").rename_axis("budget")
 
 
-def _over_methods(done: Finished, measured: FinishedRun, genomes: int) -> tuple[gains.Resampled, gains.Resampled]:
+def _over_methods(
+    done: Finished, measured: FinishedRun, genomes: int, part: str = PART
+) -> tuple[gains.Resampled, gains.Resampled]:
     """Masked tokens right minus those of the lookup, and bits per base minus those of the two-sided context model."""
-    simple, lookups = (_learned_from(done, start, genomes) for start in METHOD_RUNS)
-    right = gains.named_right(done, measured, PART).minus(
-        gains.looked_up(done, lookups, PART)["lookup: 12 bp, as seen"]
+    _, lookups, as_seen = (_learned_from(done, start, genomes) for start in METHOD_RUNS)
+    right = gains.named_right(done, measured, part).minus(gains.looked_up(done, lookups, part)[f"lookup: {LOOKED_UP}"])
+    return right, gains.resampled(done, measured, part).minus(gains.resampled(done, as_seen, part))
+
+
+def longest_near(done: Finished) -> dict[str, str]:
+    """Of the longest training on the set near, where relatives are in training: both numbers, and both differences."""
+    name, run = list(trained(done).items())[-1]
+    measured = _measured(done, name)
+    right, bits = _over_methods(done, measured, run.record["genomes"]["train"], NEAR)
+    return {
+        MASKED: f"{gains.named_right(done, measured, NEAR).interval:.1%}",
+        OVER_LOOKUP: right.interval.points,
+        BITS: f"{gains.resampled(done, measured, NEAR).interval:.3f}",
+        OVER_TWO_SIDED: f"{bits.interval:+.3f}",
+    }
+
+
+def of_most_genomes(done: Finished) -> Finished:
+    """The simple methods that learned from most genomes, and the held-out genomes that intervals need."""
+    found = done.only(lambda run: run.name.startswith(METHOD_RUNS))
+    most = max((run.record["genomes"]["train"] for run in found.values()), default=0)
+    wanted = {name for name, run in found.items() if run.record["genomes"]["train"] == most}
+    return done.only(lambda run: run.name in wanted or run.name == f"{HELD_OUT_GENOMES}mitochondria")
+
+
+def methods(done: Finished) -> pd.DataFrame:
+    """What the simple methods of `of_most_genomes` reach on both held-out sets, with intervals where they are known."""
+    simple, lookups, as_seen = (
+        next(run for run in done.values() if run.name.startswith(start)) for start in METHOD_RUNS
     )
-    two_sided = gains.of_method(done, simple, "two-sided", PART)
-    return right, gains.resampled(done, measured, PART).minus(two_sided)
+    rows: dict[str, dict[tuple[str, str], str]] = {}
+    for part in HELD_OUT:
+        looked_up = gains.looked_up(done, lookups, part)[f"lookup: {LOOKED_UP}"].interval
+        rows.setdefault(LOOKED_UP, {})[part, MASKED] = f"{looked_up:.1%}"
+        order_2 = simple.metrics[part]["bits_per_base"]["order 2"]
+        rows.setdefault("order 2", {})[part, BITS] = f"{order_2:.3f}"
+        counted = {method: gains.of_method(done, simple, method, part) for method in gains.BY_GENOME}
+        for method, bits in (counted | {AS_SEEN: gains.resampled(done, as_seen, part)}).items():
+            rows.setdefault(method, {})[part, BITS] = f"{bits.interval:.3f}"
+    columns = pd.MultiIndex.from_product([HELD_OUT, (MASKED, BITS)])
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).fillna(MISSING).rename_axis("method")
 
 
 def by_genomes(done: Finished) -> str:

@@ -281,11 +281,16 @@ def model_in_words(run: FinishedRun) -> str:
 
 
 def neighbours(done: Finished) -> pd.DataFrame:
-    """How often the nearest neighbour is a relative, by rank and by what describes a genome, beside chance."""
+    """How often the nearest neighbour is a relative, by rank and by what describes a genome, beside chance.
+
+    Intervals are Wilson's; n is the number of genomes.
+    """
     scores = of_map(done, "neighbours.csv")
     ranks, described = scores["rank"].drop_duplicates(), ["untrained", *MAPS.values(), "4-mers"]
     table = scores.pivot(index="rank", columns="which", values="score").loc[ranks]
     first = scores.drop_duplicates("rank").set_index("rank")
-    return table[[which for which in described if which in table]].assign(
-        chance=first["chance"], genomes=first["genomes"].astype(int)
+    counts = first["genomes"].astype(int)
+    shown = table[[which for which in described if which in table]].apply(
+        lambda shares: [f"{Estimate(share, *wilson(share, counts[rank])):.0%}" for rank, share in shares.items()]
     )
+    return shown.assign(chance=first["chance"].map("{:.0%}".format), genomes=counts)

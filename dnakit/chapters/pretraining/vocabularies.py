@@ -1,19 +1,15 @@
 """How much the vocabulary decides: the 9-mer row of the grid with vocabularies of several sizes, from finished runs.
 
-The thesis prints accuracy and perplexity over all tokens. A model of the grid was trained on the selected tokens alone
-and does not copy what it is shown. So it is scored *with copying*: a predictor names each token that it is shown, and
-asks the model where a token is masked. Its perplexity counts the masked tokens alone, and so is the lowest that a
-copying model could have. Segmentation alone is scored in the same way.
+A model of the grid was trained on the selected tokens alone and does not copy what it is shown. So it is compared with
+segmentation alone on the masked tokens, and not over all tokens.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
-from dnakit import metrics
 from dnakit.chapters.pretraining.full_size import FULL_SIZE
-from dnakit.chapters.pretraining.gains import ALONE, GAINED, named_right, resampled, sums_of
+from dnakit.chapters.pretraining.gains import ALONE, GAINED, named_right, resampled
 from dnakit.chapters.pretraining.grid import PREFIX, WORDS
 from dnakit.chapters.pretraining.grid_results import alone_of, over_seeds, seeds_of
 from dnakit.chapters.pretraining.measurements import HELD_OUT_GENOMES, MODEL_MEASURED, SEGMENTATION
@@ -23,7 +19,6 @@ from dnakit.tokens.parameters import HELD_OUT
 
 PART = "near"  # like the thesis's validation genomes: most have relatives in training
 BASES, RIGHT, MODEL = "bases per token", "masked tokens right", "model"
-ACCURACY, PERPLEXITY = "accuracy, copying with", "perplexity, copying with"
 ROWS = (f"{PREFIX}{NINE_MER}-seed-", WORDS)  # begin the names of the models of the grid
 SEGMENTED = f"{PREFIX}{SEGMENTATION}9-mer"
 
@@ -37,21 +32,17 @@ def of_vocabularies(done: Finished) -> Finished:
 
 
 def table(done: Finished) -> pd.DataFrame:
-    """By vocabulary and samples what a model gained, and its scores with copying, beside segmentation alone."""
+    """By vocabulary and samples how many masked tokens a model names, and its gain, beside segmentation alone."""
     found: dict[tuple[int, int], dict[tuple[str, str], object]] = {}
     for trained, measured in _models(done):
         alone = alone_of(done, trained)
-        known, scores = alone.metrics[PART], with_copying(alone, measured)
+        known = alone.metrics[PART]
         right = over_seeds([named_right(done, run, PART) for run in measured]).interval
         found[trained.record["vocab_size"], trained.samples_seen] = {
             ("words", BASES): f"{known['bases_per_token']:.2f}",
             (RIGHT, ALONE): f"{known['masked_accuracy']:.1%}",
             (RIGHT, MODEL): f"{right:.1%}",
             **{(GAINED, part): _gained(done, alone, measured, part) for part in HELD_OUT},
-            (ACCURACY, ALONE): f"{known['accuracy']:.4f}",
-            (ACCURACY, MODEL): f"{scores['accuracy']:.4f}",
-            (PERPLEXITY, ALONE): f"{known['perplexity']:.4f}",
-            (PERPLEXITY, MODEL): f"{scores['perplexity']:.4f}",
         }
     if not found:
         return pd.DataFrame()
@@ -77,18 +68,3 @@ def _models(done: Finished) -> list[tuple[FinishedRun, list[FinishedRun]]]:
 def _gained(done: Finished, alone: FinishedRun, measured: Sequence[FinishedRun], part: str) -> str:
     gains = [resampled(done, alone, part).minus(resampled(done, run, part)) for run in measured]
     return f"{over_seeds(gains).interval:+.3f}"
-
-
-def with_copying(alone: FinishedRun, measured: Sequence[FinishedRun]) -> Mapping[str, float]:
-    """Accuracy and perplexity over all tokens of copying with models, mean over their seeds.
-
-    The masks are those of segmentation alone, whose scores say how many tokens there are and how many it copied.
-    """
-    known, sums = alone.metrics[PART], sums_of(alone, "bits.csv", PART).sum(numeric_only=True)
-    tokens = sums.nats / np.log(known["perplexity"])
-    copied = known["accuracy"] * tokens - sums.right
-    each = [sums_of(run, "bits.csv", PART).sum(numeric_only=True) for run in measured]
-    return {
-        "accuracy": float(np.mean([(copied + one.right) / tokens for one in each])),
-        "perplexity": float(np.mean([metrics.perplexity(one.nats / tokens) for one in each])),
-    }
