@@ -27,6 +27,7 @@ def record(tmp_path, monkeypatch):
         folder.mkdir()
         (folder / "metrics.json").write_text(json.dumps(metrics))
         (folder / "run.json").write_text(json.dumps(facts))
+        return folder
 
     return keep
 
@@ -96,17 +97,40 @@ def test_a_run_that_is_not_recorded_is_named(record):
 
 def test_a_training_that_saw_less_than_half_decides_nothing(record):
     record("run", {"test": {"top1": 0.9}}, samples={"train": 100}, parameters={"epochs": 4})
-    assert outcome(rule(size=800)).verdict == rules.STANDS
-    assert outcome(rule(size=801)).verdict == rules.TOO_SMALL
+    assert outcome(rule(size="800")).verdict == rules.STANDS
+    assert outcome(rule(size="801")).verdict == rules.TOO_SMALL
 
 
 def test_a_pretraining_that_saw_less_than_half_decides_nothing(record):
     record("run", {"test": {"top1": 0.9}}, samples={"train": 100}, parameters={"epochs": 4})
     record("before", {}, samples={"train": 50}, parameters={"epochs": 2})
-    assert outcome(rule(size=400, pretraining="x/before of 200")).verdict == rules.STANDS
-    small = outcome(rule(size=400, pretraining="x/before of 201"))
+    assert outcome(rule(size="400", pretraining="x/before of 200")).verdict == rules.STANDS
+    small = outcome(rule(size="400", pretraining="x/before of 201"))
     assert small.verdict == rules.TOO_SMALL
     assert rules.budgets(small.rule, small.found) == {"trained": (400, 400), "pretrained": (100, 201)}
+
+
+def test_a_number_measured_of_a_trained_model_counts_the_samples_of_its_training(record):
+    record("run", {"test": {"top1": 0.9}})
+    with pytest.raises(DnakitError, match="comes from no training: write 'size' as RUN of 800"):
+        outcome(rule(size="800"))
+    assert outcome(rule(size="x/training of 800")).missing == ("x/training",)
+    record("training", {}, samples={"train": 100}, parameters={"epochs": 4})
+    assert outcome(rule(size="x/training of 800")).verdict == rules.STANDS
+    assert outcome(rule(size="x/training of 801")).verdict == rules.TOO_SMALL
+
+
+def test_a_difference_of_models_on_the_same_copies_is_paired_by_species(record):
+    """One is right where the other is wrong, in every species: no interval of two shares is as narrow."""
+    copies = {"samples": {"test": 40}, "classes": 20, "parameters": {"seed": 1}}
+    for name, wrong in {"run": 1, "other": 2}.items():
+        folder = record(name, {"test": {"top1": 1 - wrong / 2}}, **copies)
+        lines = ["true", *(str(species) for species in range(20) for _ in range(wrong))]
+        (folder / "errors.csv").write_text("\n".join(lines) + "\n")
+    found = outcome(rule("> 0", minus="x/other:test.top1", interval="species")).found
+    assert (found.value, *found.interval, found.count) == pytest.approx((0.5, 0.5, 0.5, 20))
+    with pytest.raises(DnakitError, match="'measure' and 'minus' must end in top1"):
+        rule("> 0", interval="species").check({CLAIM}, {"x": {"run"}})
 
 
 def test_a_control_that_does_as_well_changes_the_meaning(record):

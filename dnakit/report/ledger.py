@@ -145,11 +145,15 @@ def data(outcome: Outcome) -> str:
 
 
 def size(outcome: Outcome) -> str:
-    """How much is behind the number: samples seen in training, beside the thesis's; what a share counts."""
+    """How much is behind the number: samples seen in training, beside the thesis's; what a share counts.
+
+    A control needs no training as long as the thesis's.
+    """
     found, rule = outcome.found, outcome.rule
     if found is None:
         return ""
-    texts = [f"{kind} on {seen:,} of {of:,} samples" for kind, (seen, of) in rules.budgets(rule, found).items()]
+    budgets = {} if outcome.is_control else rules.budgets(rule, found)
+    texts = [f"{kind} on {seen:,} of {of:,} samples" for kind, (seen, of) in budgets.items()]
     if found.samples_seen and not rule.size:
         texts.append(f"trained on {found.samples_seen:,} samples")
     return ", ".join([*texts, *([f"n = {found.count:,}"] if found.count else [])])

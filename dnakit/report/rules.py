@@ -67,7 +67,8 @@ class Rule(Line):
     interval
         How far they can be trusted. ``species``: of a difference of two runs that named the same copies of genes.
     size
-        Samples that the thesis's training saw; 0 where the number needs no such training.
+        Samples that the thesis's training saw; empty where the number needs no such training. Where the number comes
+        from a measurement of a trained model, the training stands before it: ``03_tss/promoters of 239740``.
     pretraining
         The pretraining that the model began with, and the samples that the thesis's saw, such as
         ``02_pretraining/longformer-9-mer-mlm of 1392700``.
@@ -88,7 +89,7 @@ class Rule(Line):
     measure: str = ""
     minus: str = ""
     interval: str = Field("", pattern=INTERVALS)
-    size: int = Field(0, ge=0)
+    size: str = Field("", pattern=r"^(|(\S+ of )?\d+)$")
     pretraining: str = Field("", pattern=r"^(|\S+ of \d+)$")
     control: str = ""
     control_minus: str = ""
@@ -110,14 +111,19 @@ class Rule(Line):
         """The recorded numbers that it needs."""
         return [each for each in (self.measure, self.minus) if each and not each.startswith(PRINTED)]
 
+    @property
+    def trainings(self) -> list[str]:
+        """The runs whose training samples count, beside those of the numbers themselves."""
+        return [name for name, _ in map(_training, (self.size, self.pretraining)) if name]
+
     def check(self, claims: Set[str], known: RunNames) -> None:
         """Refuse names that nothing has: of a claim, a run, or a claim whose number the thesis prints."""
         if self.id not in claims:
             raise DnakitError(f"there is no claim {self.id!r}{did_you_mean(self.id, claims)}")
         for address in filter(None, [*self.addresses, self.control, self.control_minus]):
             check(address, known)
-        if self.pretraining:
-            check(f"{self.pretraining.partition(' ')[0]}:record.samples", known)
+        for name in self.trainings:
+            check(f"{name}:record.samples", known)
         for text in (self.measure, self.minus):
             if text.startswith(PRINTED):
                 _named(text, self.id)
@@ -219,7 +225,8 @@ def outcome(rule: Rule) -> Outcome:
 def _outcome(rule: Rule) -> Outcome:
     if rule.open and rule.open != BESIDE:
         return _controlled(rule, Outcome(rule, rule.open))
-    missing = tuple("/".join(run_name(each)) for each in rule.addresses if not runs_of(each))
+    needed = [*rule.addresses, *rule.trainings]
+    missing = tuple("/".join(run_name(each)) for each in needed if not runs_of(each))
     if rule.open:
         return Outcome(rule, BESIDE, None if missing else _found(rule), missing)
     if missing:
@@ -270,11 +277,21 @@ def too_small(rule: Rule, found: Measured) -> bool:
 
 def budgets(rule: Rule, found: Measured) -> dict[str, tuple[int, int]]:
     """Samples seen, and those that the thesis's training saw: of the training and of its pretraining, if they count."""
-    trained = {"trained": (found.samples_seen, rule.size)} if rule.size else {}
-    name, _, of_thesis = rule.pretraining.partition(" of ")
-    if not name:
-        return trained
-    return trained | {"pretrained": (min(run.samples_seen for run in runs_of(name).values()), int(of_thesis))}
+    sizes = {}
+    for kind, text in {"trained": rule.size, "pretrained": rule.pretraining}.items():
+        if text:
+            name, of_thesis = _training(text)
+            seen = min(run.samples_seen for run in runs_of(name).values()) if name else found.samples_seen
+            if not seen:
+                raise DnakitError(f"the number comes from no training: write 'size' as RUN of {of_thesis}")
+            sizes[kind] = (seen, of_thesis)
+    return sizes
+
+
+def _training(text: str) -> tuple[str, int]:
+    """The run and the samples of the thesis of ``RUN of 1392700``; no run where the number alone stands there."""
+    name, _, of_thesis = text.rpartition(" of ")
+    return name, int(of_thesis or 0)
 
 
 def holds(predicts: str, claim: str, found: Measured) -> bool | None:
