@@ -238,7 +238,8 @@ show(
 # counted on the same masks. *Copying + segmentation* is a predictor that copies what it is shown, and knows of the masked
 # tokens only the visible token boundaries (see *Bits per base of held-out genomes*); it is measured on the set near. So a
 # perplexity is worth something where it is lower than that predictor's. What the models learned of the masked tokens
-# themselves stands below, in *What the numbers mean*.
+# themselves stands below, in *What the numbers mean*. Of these rows those with sentence order have a global
+# `<cls>`, and the others have no global token: they differ in two things. The grid below has pairs that differ in the task alone.
 
 # %% tags=["remove-input"]
 show(
@@ -738,7 +739,7 @@ over_alone = gains.gained(gains.compared(best, "mitochondria"))
 row = ("mitochondrial", "Longformer", "9-mer", "MLM")
 prose(
     "* An accuracy over all tokens says nothing without that of copying, {copy:.3f}. Of the thesis's 0.8875 for 9-mers, "
-    "{nine.skill:.0%} of what copying leaves open is learned, and of its best row, BigBird-style words, {bigbird.skill:.0%}.\n"
+    "{nine.skill:.0%} of what copying leaves open is named right, and of its best row, BigBird-style words, {bigbird.skill:.0%}.\n"
     "* After {size[epochs]:.0f} epochs on {size[genomes]:,.0f} genomes the 9-mer Longformer names "
     "{masked[near][Longformer, 9-mer, MLM]:.1%} of the masked tokens of the set near and "
     "{masked[far][Longformer, 9-mer, MLM]:.1%} of those of the set far. Looking twelve bases on either side up in the same "
@@ -747,7 +748,7 @@ prose(
     "* It needs {bits[near][Longformer, 9-mer, MLM]:.3f} and {bits[far][Longformer, 9-mer, MLM]:.3f} bits per base. Two bases of "
     "context need {bits[near][order 2]:.3f} and {bits[far][order 2]:.3f}, mixed orders {bits[near][mixed orders]:.3f} and "
     "{bits[far][mixed orders]:.3f}, two-sided context, as seen, {bits[near][two-sided, as seen]:.3f} and {bits[far][two-sided, as seen]:.3f}. The "
-    "model is told more than these methods: where their masked tokens begin, and often how long they are. That alone, "
+    "model is told more than methods of an order: where their masked tokens begin, and often how long they are. That alone, "
     "without any base, needs {near[segmentation alone]:.3f} and {far[segmentation alone]:.3f}. The model gained "
     "{near[gained]:+.3f} and {far[gained]:+.3f} bits.\n"
     "* The initial weights matter at this size. On the set far, a model that began with random weights needs {random} bits per "
