@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from dnakit.chapters.pretraining import as_seen, bits_per_base, markov
-from dnakit.chapters.pretraining.as_seen import NOTHING_BEHIND, HiddenBases, hidden_bases
+from dnakit.chapters.pretraining.as_seen import NOTHING_BEHIND, Samples, hidden_bases, joined, of_tokens
 from dnakit.chapters.pretraining.markov import one_sided, two_sided
+from dnakit.chapters.pretraining.segmentation import Segmentation
 from dnakit.report.finished import recorded
 from dnakit.tokens.tokenizer import train_tokenizer
-from dnakit.tokens.vocabulary import CLS, MASK, PAD, SEP, SPECIAL_TOKENS
+from dnakit.tokens.vocabulary import CLS, MASK, PAD, SEP
 
 LETTERS = np.frombuffer(b"ACGT", np.uint8)
 
@@ -58,7 +59,7 @@ def context_by_hand(letters, token, masked, place, offsets):
 def test_contexts_gaps_and_reach_are_what_reading_the_sample_gives(tokenizer, sample):
     true, masked = sample
     shown = np.where(masked, MASK, true)
-    found = hidden_bases(tokenizer, [(0, shown, true)])
+    found = hidden_bases(tokenizer, joined([(0, shown, true)]))
     letters, token = in_letters(tokenizer, true, masked)
     places = np.flatnonzero(masked[token])
     assert (found.bases == ["ACGT".index(letters[place]) for place in places]).all()
@@ -88,7 +89,7 @@ def test_no_hidden_base_of_another_token_matters(tokenizer, sample):
     for place in np.flatnonzero(masked & (np.arange(len(true)) != chosen)):
         others[place] = rng.choice(np.flatnonzero(lengths == lengths[true[place]]))
     shown = np.where(masked, MASK, true)
-    one, other = (hidden_bases(tokenizer, [(0, shown, each)]) for each in (true, others))
+    one, other = (hidden_bases(tokenizer, joined([(0, shown, each)])) for each in (true, others))
     own = np.flatnonzero(np.repeat(np.flatnonzero(masked), lengths[true[masked]]) == chosen)
     assert (one.true != other.true).any()
     for gap in range(as_seen.WIDEST_GAP + 1):
@@ -96,21 +97,60 @@ def test_no_hidden_base_of_another_token_matters(tokenizer, sample):
             assert (one.contexts(offsets, own) == other.contexts(offsets, own)).all()
 
 
+@pytest.fixture(scope="module", params=[9, None], ids=["9-mer", "BB"])
+def any_tokenizer(request, genome):
+    texts = [genome.decode()] if request.param else [genome[i : i + 50].decode() for i in range(0, 6000, 50)]
+    return train_tokenizer(texts, 80, request.param)
+
+
+def test_shares_of_tokens_multiply_to_the_share_of_the_token_among_those_of_its_length(any_tokenizer, genome):
+    """Token by token the four shares at each of its bases, as `segmentation` weighs the tokens of its length."""
+    samples = joined(bits_per_base.masked_samples(any_tokenizer, {"one": genome}, 1))
+    known = Segmentation(any_tokenizer).fit([any_tokenizer.encode_sequence(genome)])
+    shares, lengths = of_tokens(known, any_tokenizer, samples), any_tokenizer.token_lengths()
+    np.testing.assert_allclose(shares.sum(1), 1)
+    hidden = np.flatnonzero(samples.shown == MASK)
+    true, rows = samples.true[hidden], known.rows(samples.shown, samples.true)[hidden]
+    bases = hidden_bases(any_tokenizer, samples).bases
+    along = shares[np.arange(len(bases)), bases]
+    found = np.multiply.reduceat(along, np.cumsum(lengths[true]) - lengths[true])
+    weights = np.exp(-known.nats[rows])
+    of_length = np.where(lengths == lengths[true][:, None], weights, 0).sum(1)
+    np.testing.assert_allclose(found, weights[np.arange(len(true)), true] / of_length)
+
+
+class Genomes:
+    """What `measure` reads of a corpus: a tokenizer, and the token ids of the training genome."""
+
+    def __init__(self, tokenizer, train):
+        self.tokenizer, self._ids = tokenizer, tokenizer.encode_sequence(train)
+
+    def ids(self, part):
+        assert part == "train"
+        return self._ids
+
+    def ends(self, part):
+        return np.array([len(self.ids(part))])
+
+
 def scores(tokenizer, genomes):
-    found = as_seen.measure(tokenizer, genomes, ["near"], 1)["near"]
+    corpus = Genomes(tokenizer, *genomes["train"].values())
+    found = as_seen.measure(corpus, genomes, ["near"], 1)["near"]
     return found.nats.sum() / math.log(2) / found.bases.sum()
 
 
-def test_random_bases_cost_two_bits_and_those_of_a_known_genome_next_to_none(tokenizer, genome):
+def test_a_known_genome_costs_next_to_nothing_and_random_bases_what_their_tokens_cost(tokenizer, genome):
     others = {name: {name: random_genome(6000, seed)} for seed, name in enumerate(("validation", "near"), 2)}
-    bases = 0.12 * 6000
-    # What a nearly uniform base costs hardly varies: three deviations of the mean are below this bound.
-    assert scores(tokenizer, {"train": {"train": genome}} | others) == pytest.approx(2, abs=3 / math.sqrt(bases))
-    known = {"train": {"train": genome}, "validation": {"v": genome[:3000]}, "near": {"n": genome[3000:]}}
-    assert scores(tokenizer, known) < 0.5  # some stand beside other hidden bases, where little is seen
+    known = Segmentation(tokenizer).fit([tokenizer.encode_sequence(genome)])
+    samples = joined(bits_per_base.masked_samples(tokenizer, others["near"], 1))
+    bases = hidden_bases(tokenizer, samples).bases
+    alone = -np.log2(of_tokens(known, tokenizer, samples)[np.arange(len(bases)), bases]).mean()
+    assert scores(tokenizer, {"train": {"train": genome}} | others) == pytest.approx(alone, abs=0.1)
+    same = {"train": {"train": genome}, "validation": {"v": genome[:3000]}, "near": {"n": genome[3000:]}}
+    assert scores(tokenizer, same) < 0.5  # some stand beside other hidden bases, where little is seen
 
 
-def test_both_sides_of_a_gap_tell_more_than_one(tokenizer):
+def test_both_sides_of_a_gap_and_the_tokens_tell_more_than_one_side(tokenizer):
     """Of a source whose bases depend on those before, the bases behind the gap tell something too."""
     rng = np.random.default_rng(5)
     table = rng.dirichlet(np.full(4, 0.4), 16)
@@ -124,20 +164,24 @@ def test_both_sides_of_a_gap_tell_more_than_one(tokenizer):
     before = markov.MixedMarkov(one_sided(16)).fit([*genomes["train"].values()])
     before.tune([*genomes["validation"].values()])
     whole = before.bits_per_base([*genomes["near"].values()])
-    everything = markov.TwoSided().fit([*genomes["train"].values()]).tune([*genomes["validation"].values()])
-    assert everything.bits_per_base([*genomes["near"].values()]) < scores(tokenizer, genomes) < whole
+    assert scores(tokenizer, genomes) < whole - 0.05
 
 
 def test_what_is_scored_are_the_bases_that_models_are_scored_on(tokenizer, genome):
     samples = list(bits_per_base.masked_samples(tokenizer, {"one": genome, "two": genome[:2000]}, 1))
-    found = hidden_bases(tokenizer, samples)
+    found = hidden_bases(tokenizer, joined(samples))
     lengths = tokenizer.token_lengths()
     expected = np.zeros(2, int)
     for number, shown, true in samples:
         expected[number] += lengths[true[shown == MASK]].sum()
     assert (np.bincount(found.genome) == expected).all()
-    assert isinstance(found, HiddenBases)
-    assert (true[shown == MASK] >= len(SPECIAL_TOKENS)).all()
+
+
+def test_samples_without_masks_have_no_hidden_bases(tokenizer, genome):
+    true = np.concatenate([[CLS], tokenizer.encode_sequence(genome)[:50], [SEP]])
+    samples = Samples(np.zeros(len(true), int), true, true)
+    known = Segmentation(tokenizer).fit([tokenizer.encode_sequence(genome)])
+    assert len(hidden_bases(tokenizer, samples).at) == len(of_tokens(known, tokenizer, samples)) == 0
 
 
 def test_the_recorded_masks_are_those_of_the_models():

@@ -27,7 +27,7 @@ def test_every_training_is_measured_and_each_language_has_its_simple_methods(pro
     assert {"simple-methods-mitochondria", "simple-methods-nuclear"} < set(chapter.runs)
     for name in (name for name in chapter.runs if name.startswith("simple-methods-")):
         looked_up = chapter.runs[name.replace("simple-methods-", "lookups-")]
-        as_seen = chapter.runs[name.replace("simple-methods-", "two-sided-")]
+        as_seen = chapter.runs[name.replace("simple-methods-", "as-seen-")]
         assert looked_up.corpus == as_seen.corpus == chapter.runs[name].corpus
     assert {"held-out-mitochondria", "held-out-nuclear"} < set(chapter.runs)
     for run in chapter.runs.values():

@@ -17,13 +17,13 @@ from dnakit.chapters.pretraining.parameters import NINE_MER, Parameters, parts_o
 from dnakit.chapters.pretraining.recipes import RecipeRun
 from dnakit.chapters.pretraining.trainings import LANGUAGES, PretrainingRun
 from dnakit.chapters.pretraining.without_models import (
+    AsSeen,
     Compressor,
     HeldOutGenomes,
     Lookups,
     SegmentationAlone,
     SentenceOrder,
     SimpleMethods,
-    TwoSidedAsSeen,
     Vocabulary,
 )
 from dnakit.project import checked
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dnakit.tokens.corpus import Corpus
 
 MODEL_MEASURED, SIMPLE, LOOKUPS = "ruler-", "simple-methods-", "lookups-"  # names begin so: recorded runs have them
-TWO_SIDED = "two-sided-"
+AS_SEEN, TWO_SIDED = "as-seen-", "two-sided-"
 SEGMENTATION, VOCABULARY, HELD_OUT_GENOMES = "segmentation-", "vocabulary-", "held-out-"
 SENTENCE_ORDER, COMPRESSOR = "sentence-order-", "compressor-"
 MAP = "map"
@@ -47,7 +47,7 @@ def of(parameters: Parameters, trained: Sequence[PretrainingRun]) -> list[Measur
     simple = [*_simple_methods(parameters, trained)]
     from_the_same = [
         kind(run.parameters, start + run.name.removeprefix(SIMPLE), run.language)
-        for start, kind in ((LOOKUPS, Lookups), (TWO_SIDED, TwoSidedAsSeen))
+        for start, kind in ((LOOKUPS, Lookups), (AS_SEEN, AsSeen))
         for run in simple
     ]
     measured = [ModelMeasurement(parameters, f"{MODEL_MEASURED}{run.name}", run.language, run) for run in trained]

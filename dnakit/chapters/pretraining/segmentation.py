@@ -56,6 +56,14 @@ class Segmentation:
         self.ranks = np.stack([row.ranks for row in rows])
         return self
 
+    def rows(self, shown: Ids, true: Ids) -> NDArray[np.int64]:
+        """The row of `nats` by which each masked token is predicted; the values at other tokens mean nothing."""
+        row = np.full(len(true), len(self.nats) - 1)
+        if self.word_length is None:
+            return row
+        known, offsets = given_away(shown, true, self.lengths, self.word_length)
+        return np.where(known, offsets, row)
+
     def predict(self, shown: Ids, true: Ids) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """-ln p of the true token at each ``<mask>``, and how many tokens are ranked before it.
 
@@ -64,11 +72,7 @@ class Segmentation:
         shown, true : np.ndarray of int, shape (tokens,)
             Token ids of samples with their special tokens, one after the other.
         """
-        row = np.full(len(true), len(self.nats) - 1)
-        if self.word_length is not None:
-            known, offsets = given_away(shown, true, self.lengths, self.word_length)
-            row = np.where(known, offsets, row)
-        masked = shown == MASK
+        row, masked = self.rows(shown, true), shown == MASK
         return self.nats[row[masked], true[masked]], self.ranks[row[masked], true[masked]]
 
 

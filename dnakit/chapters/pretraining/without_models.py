@@ -58,15 +58,15 @@ class Lookups(Measurement):
 
 
 @dataclass(frozen=True)
-class TwoSidedAsSeen(Measurement):
-    """A two-sided context model on the masked tokens that models are scored on, which sees what a model sees."""
+class AsSeen(Measurement):
+    """Counts of bases on both sides and of tokens, on the masks of models: they see what a model sees."""
 
-    recipe = f"{RECIPE}, two-sided as seen"
+    recipe = f"{RECIPE}, as seen"
 
     @property
     def title(self) -> str:
         """What is measured, in words."""
-        return f"two-sided context as a model sees it, {_learned(self)} genomes, held-out genomes of {self.language}"
+        return f"what a model sees, counted in {_learned(self)} genomes, held-out genomes of {self.language}"
 
     def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
         """Write ``bits.csv`` by genome; the metrics are bits per base."""
@@ -74,7 +74,7 @@ class TwoSidedAsSeen(Measurement):
         from dnakit.chapters.pretraining import as_seen
 
         genomes = self.genomes(corpus, "train", "validation", *HELD_OUT)
-        sums = as_seen.measure(corpus.tokenizer, genomes, HELD_OUT, self.parameters.seed)
+        sums = as_seen.measure(corpus, genomes, HELD_OUT, self.parameters.seed)
         write(of_parts(sums).round({"nats": 3}), folder / "bits.csv")
         return {
             part: {"bits_per_base": metrics.bits_per_base(-float(each.nats.sum()), int(each.bases.sum()))}
