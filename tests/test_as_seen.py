@@ -187,7 +187,7 @@ def test_samples_without_masks_have_no_hidden_bases(tokenizer, genome):
 def test_the_recorded_masks_are_those_of_the_models():
     done = recorded("02_pretraining")
     columns = ["genome", "ruler", "bases"]
-    measured = [run for run in done.values() if run.name.startswith("two-sided-")]
+    measured = [run for run in done.values() if run.name.startswith("as-seen-")]
     assert measured
     for one in measured:
         for run in (run for run in done.values() if run.name.startswith("ruler-")):

@@ -95,7 +95,7 @@ def test_the_card_has_the_recorded_intervals():
         right, bits = gains.named_right(done, measured, part), gains.resampled(done, measured, part)
         assert f"| {part} | {right.interval:.1%} | {bits.interval:.3f} |" in intervals
     row = budgets.table(budgets.of_budgets(done)).loc[FULL_SIZE]
-    for said in (f"{row[budgets.LOOKUP]:.1%}", row[budgets.OVER_LOOKUP], row[budgets.OVER_TWO_SIDED]):
+    for said in (f"{row[budgets.LOOKUP]:.1%}", row[budgets.OVER_LOOKUP], row[budgets.OVER_COUNTED]):
         assert said in intervals
 
 

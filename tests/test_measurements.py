@@ -128,7 +128,7 @@ def test_the_smoke_measurements_are_what_theory_bounds():
     models = found.loc[[name for name in found.index if name.startswith("Long")]]
     assert len(models) == 11
     assert models.to_numpy().min() > found.near["two-sided"]
-    assert (found.loc[results.AS_SEEN] > found.loc["two-sided"]).all()  # it sees less
+    assert (found.loc[results.COUNTED] > found.loc["two-sided"]).all()  # it sees less
     shares = results.masked(done)
     assert ((shares >= 0) & (shares <= 1)).to_numpy().all()
     assert (shares["near, top 5"] >= shares["near"]).all()

@@ -327,11 +327,10 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
     )
     of_longest = budgets.longest_near(budgets.of_budgets(recorded))
     assert (
-        f"names fewer tokens, {near.interval.points}, and needs more bits, {of_longest[budgets.OVER_TWO_SIDED]};"
-        in words
+        f"names fewer tokens, {near.interval.points}, and needs more bits, {of_longest[budgets.OVER_COUNTED]};" in words
     )
-    simple_near = [recorded["two-sided-mitochondria-3000"].metrics[part]["bits_per_base"] for part in ("near", "far")]
-    assert f"| two-sided context, as seen | | | | | {' | '.join(f'{each:.3f}' for each in simple_near)} |" in readme
+    simple_near = [recorded["as-seen-mitochondria-3000"].metrics[part]["bits_per_base"] for part in ("near", "far")]
+    assert f"| counts, as seen | | | | | {' | '.join(f'{each:.3f}' for each in simple_near)} |" in readme
     by_the_thesis = recorded["recipe-thesis-seed-1"]
     scores, bits_of_it = by_the_thesis.metrics["validation"], recipe_results.table(recorded).loc["thesis", gains.BITS]
     assert f"recipe on {by_the_thesis.samples_seen:,} samples copies" in readme
@@ -347,12 +346,14 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
         f"measured on {leak.record['genomes']['train']} genomes: a model names {apart:.1%} of the masked tokens"
         in words
     )
+    overfits = grid_results.verdicts(recorded).loc["Longalbert overfits", "near"]
+    assert f"smaller for Longalbert: {overfits.replace(' [', ' nats per masked token [')} (12-mers, one seed)." in words
     assert f"was trained on, and {before:.1%} of those of genomes that were split off before." in words
     lookups = recorded["lookups-mitochondria-3000"].metrics
     looked_up = [f"{lookups[part]['12 bp, as seen']['top1']:.1%}" for part in ("near", "far")]
     assert f"| {' | '.join(looked_up)} |" in readme
     formats = {"genomes": ",", "samples seen": ",", budgets.MASKED: ".1%", budgets.LOOKUP: ".1%"}
-    formats |= {budgets.OVER_LOOKUP: "", budgets.BITS: ".3f", pretraining.AS_SEEN: ".3f", budgets.OVER_TWO_SIDED: ""}
+    formats |= {budgets.OVER_LOOKUP: "", budgets.BITS: ".3f", pretraining.COUNTED: ".3f", budgets.OVER_COUNTED: ""}
     for _, row in budgets.table(recorded).query("`initial weights` == 'informed'").iterrows():
         assert f"| {' | '.join(format(row[name], how) for name, how in formats.items())} |" in readme
 

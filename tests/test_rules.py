@@ -121,15 +121,29 @@ def test_a_number_measured_of_a_trained_model_counts_the_samples_of_its_training
 
 
 def test_a_difference_of_models_on_the_same_copies_is_paired_by_species(record):
-    """One is right where the other is wrong, in every species: no interval of two shares is as narrow."""
-    copies = {"samples": {"test": 40}, "classes": 20, "parameters": {"seed": 1}}
-    for name, wrong in {"run": 1, "other": 2}.items():
-        folder = record(name, {"test": {"top1": 1 - wrong / 2}}, **copies)
-        lines = ["true", *(str(species) for species in range(20) for _ in range(wrong))]
+    """Both find the same species hard: a difference of independent shares would be less certain than the paired one."""
+    copies = {"samples": {"test": 400}, "classes": 40, "parameters": {"seed": 1}}
+    for name, more in {"run": 0, "other": 1}.items():
+        wrong = [(0 if species % 2 else 6) + more for species in range(40)]
+        folder = record(name, {"test": {"top1": 1 - sum(wrong) / 400}}, **copies)
+        lines = ["true", *(f"s{species}" for species, count in enumerate(wrong) for _ in range(count))]
         (folder / "errors.csv").write_text("\n".join(lines) + "\n")
-    found = outcome(rule("> 0", minus="x/other:test.top1", interval="species")).found
-    assert (found.value, *found.interval, found.count) == pytest.approx((0.5, 0.5, 0.5, 20))
-    with pytest.raises(DnakitError, match="'measure' and 'minus' must end in top1"):
+    paired, apart = (
+        outcome(rule("> 0", minus="x/other:test.top1", interval=interval)).found for interval in ("species", "of 40")
+    )
+    assert paired.value == pytest.approx(apart.value) == pytest.approx(0.1)
+    assert (paired.interval.low, paired.interval.high, paired.count) == pytest.approx((0.1, 0.1, 40))
+    assert apart.interval.low < 0 < apart.interval.high
+
+
+def test_what_cannot_be_paired_by_species_is_one_clear_error(record):
+    for name, copies in {"run": 400, "other": 300}.items():
+        record(name, {"test": {"top1": 0.5, "loss": 1.0}}, samples={"test": copies}, classes=4, parameters={"seed": 1})
+    with pytest.raises(DnakitError, match="run and other were tested on other copies"):
+        outcome(rule("> 0", minus="x/other:test.top1", interval="species"))
+    with pytest.raises(DnakitError, match=r"for test\.top1 of one run each, not for 'x/other:test.loss'"):
+        outcome(rule("> 0", minus="x/other:test.loss", interval="species"))
+    with pytest.raises(DnakitError, match="give 'minus'"):
         rule("> 0", interval="species").check({CLAIM}, {"x": {"run"}})
 
 

@@ -19,6 +19,7 @@ from dnakit.report.intervals import Interval, difference, of_seeds, wilson
 
 RunNames = Mapping[str, Set[str]]  # of each notebook the names of its runs, recorded or not
 INTERVALS = r"^(|recorded|seeds|species|of \S+)$"  # see `measured`
+TOP1 = "test.top1"  # of the runs that `by_species` pairs
 
 
 @dataclass(frozen=True)
@@ -136,11 +137,23 @@ def paired(address: str, other: str) -> Measured | None:
 
 
 def by_species(address: str, other: str) -> Measured | None:
-    """The difference of the top-1 accuracies of two recorded runs on the same test copies; None without one of them."""
-    first, second = runs_of(address), runs_of(other)
-    if not (first and second):
+    """The difference of the top-1 accuracies of two recorded runs on the same test copies; None without one of them.
+
+    Raises
+    ------
+    DnakitError
+        If an address is not the top-1 accuracy of one run, or the runs were not tested on as many copies.
+    """
+    for each in (address, other):
+        if "*" in each or each.partition(":")[2] != TOP1:
+            raise DnakitError(f"species are paired for {TOP1} of one run each, not for {each!r}")
+    one, another = (next(iter(runs_of(each).values()), None) for each in (address, other))
+    if not (one and another):
         return None
-    (one,), (another,) = first.values(), second.values()
+    if one.value("record.samples.test") != another.value("record.samples.test"):
+        raise DnakitError(
+            f"{one.name} and {another.name} were tested on other copies: they cannot be paired by species"
+        )
     value, low, high = minus(one, another)
     return Measured(value, Interval(low, high), (one, another), int(one.value("record.classes")))
 

@@ -94,7 +94,7 @@ class Rule(Line):
     control: str = ""
     control_minus: str = ""
     control_predicts: str = ""
-    control_interval: str = Field("", pattern=INTERVALS)
+    control_interval: str = Field("", pattern=INTERVALS.replace("|species", ""))
     open: Literal["", "no data here", "no number decides it", "not run yet", "decides nothing"] = ""
     cell: str = ""
     what: str = Field(min_length=1)
@@ -131,8 +131,8 @@ class Rule(Line):
             predicted(predicts, self.id)
         if not self.open and not (self.predicts and self.measure):
             raise DnakitError("give 'predicts' and 'measure', or in 'open' why there is no number")
-        if self.interval == "species" and not all(each.endswith("top1") for each in (self.measure, self.minus)):
-            raise DnakitError("the interval 'species' is that of a difference: 'measure' and 'minus' must end in top1")
+        if self.interval == "species" and not self.minus:
+            raise DnakitError("the interval 'species' is that of a difference: give 'minus'")
         if self.open == BESIDE and (not self.measure or self.predicts or self.control):
             raise DnakitError(f"a number that {BESIDE} needs 'measure', and neither 'predicts' nor 'control'")
 
@@ -281,7 +281,8 @@ def budgets(rule: Rule, found: Measured) -> dict[str, tuple[int, int]]:
     for kind, text in {"trained": rule.size, "pretrained": rule.pretraining}.items():
         if text:
             name, of_thesis = _training(text)
-            seen = min(run.samples_seen for run in runs_of(name).values()) if name else found.samples_seen
+            measured_runs = runs_of(name or rule.measure).values()
+            seen = min((run.samples_seen for run in measured_runs), default=0) or found.samples_seen
             if not seen:
                 raise DnakitError(f"the number comes from no training: write 'size' as RUN of {of_thesis}")
             sizes[kind] = (seen, of_thesis)

@@ -17,10 +17,10 @@ from matplotlib.ticker import NullFormatter
 from dnakit.chapters.pretraining import gains
 from dnakit.chapters.pretraining.full_size import ALL_TOKENS, FULL_SIZE
 from dnakit.chapters.pretraining.grid import PREFIX as GRID
-from dnakit.chapters.pretraining.measurements import HELD_OUT_GENOMES, LOOKUPS, MODEL_MEASURED, SIMPLE, TWO_SIDED
+from dnakit.chapters.pretraining.measurements import AS_SEEN, HELD_OUT_GENOMES, LOOKUPS, MODEL_MEASURED, SIMPLE
 from dnakit.chapters.pretraining.parameters import NINE_MER
 from dnakit.chapters.pretraining.recipes import PREFIX, RECIPES
-from dnakit.chapters.pretraining.results import AS_SEEN
+from dnakit.chapters.pretraining.results import COUNTED
 from dnakit.chapters.pretraining.trainings import GLOBAL_CLS
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.tables import MISSING
@@ -30,13 +30,13 @@ AS_ROW = "the row of Table 5.1"
 PART, NEAR = "far", "near"
 MASKED, BITS = "masked tokens right", "bits per base"  # columns of `table`, panels of the figures
 LOOKUP, LOOKED_UP = "12 bp looked up", "12 bp, as seen"
-OVER_LOOKUP, OVER_TWO_SIDED = "minus looked up", "minus two-sided"
+OVER_LOOKUP, OVER_COUNTED = "minus looked up", "minus counts"
 MORE_GENOMES = ("120-genomes", "360-genomes", "1000-genomes", "all-genomes")  # of about equally many samples
 METHODS = {  # simple methods in each panel, worst to best
     MASKED: ["commonest", "neighbours, as seen", LOOKED_UP],
-    BITS: ["order 2", "mixed orders", AS_SEEN],
+    BITS: ["order 2", "mixed orders", COUNTED],
 }
-METHOD_RUNS = tuple(f"{start}mitochondria" for start in (SIMPLE, LOOKUPS, TWO_SIDED))  # begin the names of their runs
+METHOD_RUNS = tuple(f"{start}mitochondria" for start in (SIMPLE, LOOKUPS, AS_SEEN))  # begin the names of their runs
 SHADES = ("#b0b0b0", "#7a7a7a", "#222222")
 
 
@@ -78,10 +78,10 @@ def simple_methods(done: Finished) -> pd.DataFrame:
         scores = run.metrics[PART]
         if run.name.startswith(LOOKUPS):
             reached = {method: scores[method]["top1"] for method in METHODS[MASKED]}
-        elif run.name.startswith(TWO_SIDED):
-            reached = {AS_SEEN: scores["bits_per_base"]}
+        elif run.name.startswith(AS_SEEN):
+            reached = {COUNTED: scores["bits_per_base"]}
         else:
-            reached = {method: scores["bits_per_base"][method] for method in METHODS[BITS] if method != AS_SEEN}
+            reached = {method: scores["bits_per_base"][method] for method in METHODS[BITS] if method != COUNTED}
         found.setdefault(run.record["genomes"]["train"], {}).update(reached)
     return pd.DataFrame.from_dict(found, orient="index").sort_index()
 
@@ -101,8 +101,8 @@ def table(done: Finished) -> pd.DataFrame:
             LOOKUP: simple.loc[genomes, LOOKED_UP],
             OVER_LOOKUP: right.interval.points,
             BITS: scores["bits_per_base"],
-            AS_SEEN: simple.loc[genomes, AS_SEEN],
-            OVER_TWO_SIDED: f"{bits.interval:+.3f}",
+            COUNTED: simple.loc[genomes, COUNTED],
+            OVER_COUNTED: f"{bits.interval:+.3f}",
         }
     return pd.DataFrame.from_dict(found, orient="index").rename_axis("budget")
 
@@ -110,7 +110,7 @@ def table(done: Finished) -> pd.DataFrame:
 def _over_methods(
     done: Finished, measured: FinishedRun, genomes: int, part: str = PART
 ) -> tuple[gains.Resampled, gains.Resampled]:
-    """Masked tokens right minus those of the lookup, and bits per base minus those of the two-sided context model."""
+    """Masked tokens right minus those of the lookup, and bits per base minus those of `as_seen`."""
     _, lookups, as_seen = (_learned_from(done, start, genomes) for start in METHOD_RUNS)
     right = gains.named_right(done, measured, part).minus(gains.looked_up(done, lookups, part)[f"lookup: {LOOKED_UP}"])
     return right, gains.resampled(done, measured, part).minus(gains.resampled(done, as_seen, part))
@@ -125,7 +125,7 @@ def longest_near(done: Finished) -> dict[str, str]:
         MASKED: f"{gains.named_right(done, measured, NEAR).interval:.1%}",
         OVER_LOOKUP: right.interval.points,
         BITS: f"{gains.resampled(done, measured, NEAR).interval:.3f}",
-        OVER_TWO_SIDED: f"{bits.interval:+.3f}",
+        OVER_COUNTED: f"{bits.interval:+.3f}",
     }
 
 
@@ -149,14 +149,14 @@ def methods(done: Finished) -> pd.DataFrame:
         order_2 = simple.metrics[part]["bits_per_base"]["order 2"]
         rows.setdefault("order 2", {})[part, BITS] = f"{order_2:.3f}"
         counted = {method: gains.of_method(done, simple, method, part) for method in gains.BY_GENOME}
-        for method, bits in (counted | {AS_SEEN: gains.resampled(done, as_seen, part)}).items():
+        for method, bits in (counted | {COUNTED: gains.resampled(done, as_seen, part)}).items():
             rows.setdefault(method, {})[part, BITS] = f"{bits.interval:.3f}"
     columns = pd.MultiIndex.from_product([HELD_OUT, (MASKED, BITS)])
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).fillna(MISSING).rename_axis("method")
 
 
 def by_genomes(done: Finished) -> str:
-    """How the distance to the two-sided model changes with more genomes at about equally many samples, in words."""
+    """How the distance to `as_seen` changes with more genomes at about equally many samples, in words."""
     found = []
     for fewer, more in itertools.pairwise(each for each in MORE_GENOMES if each in done):
         genomes = [done[each].record["genomes"]["train"] for each in (fewer, more)]

@@ -5,9 +5,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.ticker import LogLocator
 
-from dnakit.chapters.pretraining.measurements import MODEL_MEASURED, SIMPLE
+from dnakit.chapters.pretraining.measurements import AS_SEEN, MODEL_MEASURED, SIMPLE
 from dnakit.chapters.pretraining.parameters import NINE_MER
-from dnakit.chapters.pretraining.results import MASKED, of_map, published, row_of, rows
+from dnakit.chapters.pretraining.results import COUNTED, MASKED, of_map, published, row_of, rows
 from dnakit.report.figures import curves
 from dnakit.report.finished import Finished
 from dnakit.report.style import GREY, PALETTE, color
@@ -101,8 +101,10 @@ def _curves(done: Finished, measure: str, label: str, panels: list[str] = PANELS
 def bits_by_genome(done: Finished) -> pd.DataFrame:
     """Bits per base of mitochondrial held-out genomes: ``ruler``, ``shared_31mers``, ``method``, ``bits per base``."""
     simple = done[f"{SIMPLE}mitochondria"].frame("bits.csv").set_index(["ruler", "genome"])
-    model = done[f"{MODEL_MEASURED}{NINE_MER}"].frame("bits.csv").set_index(["ruler", "genome"])
-    table = simple.assign(**{"9-mer Longformer": model.nats / np.log(2) / model.bases}).reset_index()
+    summed = {COUNTED: f"{AS_SEEN}mitochondria", "9-mer Longformer": f"{MODEL_MEASURED}{NINE_MER}"}
+    sums = {name: done[run].frame("bits.csv").set_index(["ruler", "genome"]) for name, run in summed.items()}
+    bits = {name: each.nats / np.log(2) / each.bases for name, each in sums.items()}
+    table = simple.drop(columns="two-sided").assign(**bits).reset_index()
     return table.melt(["ruler", "genome", "shared_31mers"], var_name="method", value_name="bits per base")
 
 
@@ -115,7 +117,7 @@ def relatives(done: Finished) -> sns.FacetGrid:
         x="shared_31mers",
         y="bits per base",
         hue="method",
-        palette={"mixed orders": "#7a7a7a", "two-sided": "#222222", "9-mer Longformer": color("9-mer")},
+        palette={"mixed orders": "#7a7a7a", COUNTED: "#222222", "9-mer Longformer": color("9-mer")},
         style="held-out set",
         markers={"near": "o", "far": "X"},
         s=32,

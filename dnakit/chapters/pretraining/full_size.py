@@ -1,4 +1,4 @@
-"""The 9-mer row at the thesis's size: all its genomes, many epochs, and the best recipe of `recipes`.
+"""The 9-mer row at the thesis's size: all its genomes, many epochs, and one of the `recipes`.
 
 It is trained on the selected tokens, as its recipe says. One more epoch with the loss over all tokens then gives the
 numbers that the thesis prints, measured: accuracy and perplexity over all tokens of the validation genomes.

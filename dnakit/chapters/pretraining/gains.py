@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from dnakit.chapters.pretraining import intervals, results
 from dnakit.chapters.pretraining.intervals import interval
 from dnakit.chapters.pretraining.measurements import (
+    AS_SEEN,
     COMPRESSOR,
     HELD_OUT_GENOMES,
     LOOKUPS,
     MODEL_MEASURED,
     SEGMENTATION,
     SIMPLE,
-    TWO_SIDED,
     VOCABULARY,
 )
 from dnakit.chapters.pretraining.parameters import MODEL, parts_of
@@ -216,8 +216,8 @@ def _simple(done: Finished, part: str) -> dict[str, Resampled]:
     """Simple methods whose bits per base are kept for each genome."""
     run = done[f"{SIMPLE}{_language(done)}"]
     found = {method: of_method(done, run, method, part) for method in BY_GENOME}
-    as_seen = f"{TWO_SIDED}{_language(done)}"
-    found |= {results.AS_SEEN: resampled(done, done[as_seen], part)} if as_seen in done else {}
+    as_seen = f"{AS_SEEN}{_language(done)}"
+    found |= {results.COUNTED: resampled(done, done[as_seen], part)} if as_seen in done else {}
     return found | _compressed(done, part)
 
 

@@ -38,7 +38,7 @@ def one_sided(order: int = 16) -> tuple[int, ...]:
 
 
 def two_sided(reach: int = 12) -> tuple[int, ...]:
-    """Offsets of `reach` bases on each side, nearest first: -1, 1, -2, 2, … (what a masked language model sees)."""
+    """Offsets of `reach` bases on each side, nearest first: -1, 1, -2, 2, …."""
     return tuple(side * distance for distance in range(1, reach + 1) for side in (-1, 1))
 
 
@@ -300,14 +300,15 @@ def _every(genomes: Sequence[bytes]) -> int:
 
 
 class TwoSided(_Model):
-    """A base from both its sides, as a masked language model sees it: what such a model is compared with.
+    """A base from all other bases, on both its sides.
 
     Three `MixedMarkov` models, of the `order` bases `before`, of the `order` bases after and of the `reach` bases on
     both sides (growing in turn: -1, 1, -2, 2, …), are multiplied: ``p ~ before**u * after**v * around**w``, scaled to
     sum to 1 over the four bases. `tune` chooses the exponents among `EXPONENTS`, by coordinate search from 1/2.
 
     Its bits are a pseudo-likelihood, each base being predicted from all others: no code length, and no bound on one.
-    It sees every neighbour, where a masked language model has 15% of them hidden and must predict whole tokens.
+    It sees every neighbour, where a masked language model has 15% of them hidden and must predict whole tokens:
+    `as_seen` is what such a model is compared with.
     """
 
     def __init__(self, order: int = 16, reach: int = 12) -> None:

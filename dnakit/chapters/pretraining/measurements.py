@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dnakit.tokens.corpus import Corpus
 
 MODEL_MEASURED, SIMPLE, LOOKUPS = "ruler-", "simple-methods-", "lookups-"  # names begin so: recorded runs have them
-AS_SEEN, TWO_SIDED = "as-seen-", "two-sided-"
+AS_SEEN = "as-seen-"
 SEGMENTATION, VOCABULARY, HELD_OUT_GENOMES = "segmentation-", "vocabulary-", "held-out-"
 SENTENCE_ORDER, COMPRESSOR = "sentence-order-", "compressor-"
 MAP = "map"

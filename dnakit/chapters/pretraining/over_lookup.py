@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from dnakit.chapters.pretraining.measurement import RECIPE, Measurement
 from dnakit.chapters.pretraining.measurements import ModelMeasurement
 from dnakit.chapters.pretraining.without_models import HeldOutGenomes, Lookups
 from dnakit.run import Run
-from dnakit.tokens.parameters import HELD_OUT
+from dnakit.tokens.parameters import HELD_OUT, CorpusParameters
 
 if TYPE_CHECKING:
     from dnakit.tokens.corpus import Corpus
@@ -22,11 +23,16 @@ LOOKED_UP = "lookup: 12 bp, as seen"
 class OverLookup(Measurement):
     """The share of masked tokens that a model names right minus that of the lookup, on the same masks."""
 
-    recipe = f"{RECIPE}, over lookup"
+    recipe = f"{RECIPE}, over lookup 2"
 
     model: ModelMeasurement
     lookups: Lookups
     held_out: HeldOutGenomes
+
+    @cached_property
+    def corpus(self) -> CorpusParameters:
+        """The corpus that the model and the lookup learned from."""
+        return self.model.trained.corpus
 
     @property
     def title(self) -> str:

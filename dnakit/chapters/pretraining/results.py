@@ -11,6 +11,7 @@ from dnakit import metrics
 from dnakit.chapters.pretraining.compressor import AFTER, ALONE
 from dnakit.chapters.pretraining.full_size import FULL_SIZE
 from dnakit.chapters.pretraining.measurements import (
+    AS_SEEN,
     COMPRESSOR,
     LOOKUPS,
     MAP,
@@ -18,7 +19,6 @@ from dnakit.chapters.pretraining.measurements import (
     SEGMENTATION,
     SENTENCE_ORDER,
     SIMPLE,
-    TWO_SIDED,
 )
 from dnakit.chapters.pretraining.parameters import MODEL, NINE_MER, parts_of
 from dnakit.report.finished import Finished, FinishedRun
@@ -52,7 +52,7 @@ SIZES = {
     "minutes": "record.seconds",
 }
 MAPS = {MAP: "trained", f"{MAP}-{FULL_SIZE}": "full size"}  # what the trained model of each is called
-AS_SEEN = "two-sided, as seen"  # what a run of TWO_SIDED is called
+COUNTED = "counts, as seen"  # what a run of AS_SEEN is called
 CONTEXT = ("order 2", "order 8", "order 12", "best order", "mixed orders", "two-sided")
 XZ = (ALONE, AFTER)
 
@@ -72,7 +72,7 @@ def beside_copying(done: Finished) -> Finished:
 
 def measured(done: Finished, language: str) -> Finished:
     """What measures a language: simple methods that learned from the genomes of the rows, and the rows' models."""
-    simple = tuple(f"{start}{language}" for start in (SIMPLE, LOOKUPS, TWO_SIDED, COMPRESSOR))
+    simple = tuple(f"{start}{language}" for start in (SIMPLE, LOOKUPS, AS_SEEN, COMPRESSOR))
     return done.only(lambda run: run.name in simple or _measures_row(run, language))
 
 
@@ -234,8 +234,8 @@ def bits(done: Finished) -> pd.DataFrame:
     for run in _simple_first(done):
         if run.name.startswith(SIMPLE):
             found |= {name: {part: run.metrics[part]["bits_per_base"][name] for part in HELD_OUT} for name in CONTEXT}
-        elif run.name.startswith(TWO_SIDED):
-            found[AS_SEEN] = {part: run.metrics[part]["bits_per_base"] for part in HELD_OUT}
+        elif run.name.startswith(AS_SEEN):
+            found[COUNTED] = {part: run.metrics[part]["bits_per_base"] for part in HELD_OUT}
         elif run.name.startswith(COMPRESSOR):
             found |= {name: {part: run.metrics[part][name] for part in HELD_OUT} for name in XZ}
         elif run.name.startswith(MODEL_MEASURED):
@@ -266,7 +266,7 @@ def _first_and_five(scores: Mapping[str, Mapping[str, float]], first: str, five:
 
 
 def _simple_first(done: Finished) -> list[FinishedRun]:
-    simple = (SIMPLE, TWO_SIDED)  # in this order
+    simple = (SIMPLE, AS_SEEN)  # in this order
 
     def rank(run: FinishedRun) -> tuple[bool, ...]:
         return (*(not run.name.startswith(each) for each in simple), run.name.startswith(MODEL_MEASURED))
