@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from dnakit.tokens.corpus import Corpus
 
 OVER_LOOKUP = "over-lookup-"  # begins the names of these runs
-LOOKED_UP = "lookup: 12 bp, as seen"
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class OverLookup(Measurement):
 
     def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
         """By held-out set ``difference`` and ``difference_interval``; families, or else genomes, are drawn anew."""
+        from dnakit.chapters.pretraining.budgets import LOOKED_UP
         from dnakit.chapters.pretraining.gains import looked_up, named_right
         from dnakit.report.finished import Finished
 
@@ -56,7 +56,7 @@ class OverLookup(Measurement):
         found = {}
         for part in HELD_OUT:
             named = named_right(done, done[self.model.name], part)
-            value, *ends = named.minus(looked_up(done, done[self.lookups.name], part)[LOOKED_UP]).interval
+            value, *ends = named.minus(looked_up(done, done[self.lookups.name], part)[f"lookup: {LOOKED_UP}"]).interval
             found[part] = {"difference": value, "difference_interval": ends}
         return found
 
