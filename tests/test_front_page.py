@@ -41,10 +41,10 @@ def outcome(low, value, high, verdict=STANDS, runs=(RUN,), count=0, **rule):
         ([outcome(0.49, 0.5, 0.51, measure="claim:a")], "no interval: a printed number minus a computed one"),
         ([Outcome(Rule(where="a line", id="x", open="not run yet", what="a run"), rules.NOT_RUN)], "not recorded yet"),
         (
-            [outcome(0.1, 0.2, 0.3, TOO_SMALL, count=55, interval="of 55", size=1000)],
+            [outcome(0.1, 0.2, 0.3, TOO_SMALL, count=55, interval="of 55", size="1000")],
             "95% interval (n = 55); 3.0% of the thesis's samples",
         ),
-        ([outcome(0.1, 0.2, 0.3, OTHERWISE, control_interval="of 9", count=9, size=1000)], "95% interval (n = 9)"),
+        ([outcome(0.1, 0.2, 0.3, OTHERWISE, control_interval="of 9", count=9, size="1000")], "95% interval (n = 9)"),
         (
             [outcome(0.1, 0.2, 0.3, count=7, interval="of 7"), outcome(0.1, 0.2, 0.3, count=8000, interval="of 8000")],
             "95% interval (n = 7 and 8,000)",

@@ -1,6 +1,6 @@
 """What is measured without a model: methods that learn from the training genomes, and what masks give away.
 
-Simple methods, lookups, a two-sided context model and a compressor learn from the genomes that the 9-mer model, or a
+Simple methods, lookups, counts of what a model sees and a compressor learn from the genomes that the 9-mer model, or a
 budget of it, is trained on. Segmentation alone is measured for each tokenization, on the masks that models are scored
 on.
 """
