@@ -492,8 +492,8 @@ show(
     budget_results.of_budgets(recorded),
     budget_results.of_budgets(real),
     caption="The small Longformer on the set far by samples seen in training, one point per epoch. Dotted: simple methods "
-    "that learned from the genomes of the training that has most; *as seen* means that they see what the model sees, *commonest* "
-    "is the most frequent token.",
+    "that learned from the genomes of the training that has most; as seen: they know what the model sees; commonest: "
+    "the most frequent token.",
 )
 
 # %% [markdown]
@@ -506,7 +506,7 @@ show(
     budget_results.of_budgets(recorded),
     budget_results.of_budgets(real),
     caption="Each training on the set far: masked tokens named right, beside looking twelve bases on either side up in the same "
-    "genomes, and bits per base, beside counts of the same genomes. Both know what the model sees (*as seen*), on the same "
+    "genomes, and bits per base, beside counts of the same genomes. Both know what the model sees (as seen), on the same "
     "masks. Brackets: 95% intervals of the differences, over families. One training each.",
     formats=dict.fromkeys((budget_results.MASKED, budget_results.LOOKUP), ".1%"),
 )
@@ -529,7 +529,7 @@ show(
     budget_results.of_most_genomes(real),
     caption="Simple methods that learned from most genomes, on both held-out sets: masked tokens named right by looking twelve "
     "bases on either side up, and bits per base. Two-sided sees all bases but the one that it predicts, orders all bases before "
-    "it; *as seen* means on the masks of the models. Brackets: 95% intervals.",
+    "it; as seen: on the masks of the models. Brackets: 95% intervals.",
 )
 
 # %% tags=["remove-input"]
