@@ -18,7 +18,7 @@ from dnakit.report.finished import FinishedRun, recorded
 from dnakit.report.intervals import Interval, difference, of_seeds, wilson
 
 RunNames = Mapping[str, Set[str]]  # of each notebook the names of its runs, recorded or not
-INTERVALS = r"^(|recorded|seeds|species|of \S+)$"  # see `measured`
+INTERVALS = r"^(|recorded|seeds|of \S+)$"  # see `measured`
 TOP1 = "test.top1"  # of the runs that `by_species` pairs
 
 

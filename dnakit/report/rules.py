@@ -88,13 +88,13 @@ class Rule(Line):
     predicts: str = ""
     measure: str = ""
     minus: str = ""
-    interval: str = Field("", pattern=INTERVALS)
+    interval: str = Field("", pattern=rf"{INTERVALS}|^species$")
     size: str = Field("", pattern=r"^(|(\S+ of )?\d+)$")
     pretraining: str = Field("", pattern=r"^(|\S+ of \d+)$")
     control: str = ""
     control_minus: str = ""
     control_predicts: str = ""
-    control_interval: str = Field("", pattern=INTERVALS.replace("|species", ""))
+    control_interval: str = Field("", pattern=INTERVALS)
     open: Literal["", "no data here", "no number decides it", "not run yet", "decides nothing"] = ""
     cell: str = ""
     what: str = Field(min_length=1)

@@ -88,6 +88,10 @@ class Corpus:
         ends = np.cumsum(rows.lengths(self.token_ids(part)))
         return ends[np.append(starts[1:] == 0, True)]
 
+    def ids_by_document(self, part: str) -> list[np.ndarray]:
+        """The token ids of each document of a split."""
+        return np.split(self.ids(part), self.ends(part)[:-1])
+
 
 def prepare(parameters: CorpusParameters) -> Corpus:
     """The corpus of these parameters, from the store or made now.

@@ -21,9 +21,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dnakit.chapters.pretraining import bits_per_base
-from dnakit.chapters.pretraining.markov import Floats, MixedMarkov, one_sided, product, tuned_exponents
+from dnakit.chapters.pretraining.markov import (
+    Floats,
+    MixedMarkov,
+    as_numbers,
+    one_sided,
+    product,
+    tuned_exponents,
+    two_sided,
+)
 from dnakit.chapters.pretraining.segmentation import Segmentation
-from dnakit.data.bases import UNKNOWN, codes
+from dnakit.data.bases import UNKNOWN, codes, kmer_numbers
 from dnakit.tokens.corpus import Corpus
 from dnakit.tokens.tokenizer import DnaTokenizer
 from dnakit.tokens.vocabulary import MASK, SPECIAL_TOKENS
@@ -37,7 +45,7 @@ LEAST = 1e-12  # share of tokens instead of none, so that its logarithm is a num
 
 @dataclass(frozen=True)
 class HiddenBases:
-    """The bases of masked tokens, and what is known around them; the last four have one value a hidden base."""
+    """The bases of masked tokens, and what is known around them; the last five have one value for each hidden base."""
 
     shown: NDArray[np.uint8]  # letters of all samples as digits: 0 hidden or no base, 1 to 4 a base
     true: NDArray[np.uint8]  # the same with the hidden bases
@@ -54,14 +62,13 @@ class HiddenBases:
 
     def contexts(self, offsets: Sequence[int], chosen: NDArray[np.int64]) -> NDArray[np.uint64]:
         """The full contexts (see `markov.ContextCounts`) of chosen hidden bases."""
-        at, start = self.at[chosen], self.start[chosen]
-        found = np.zeros(len(at), np.uint64)
-        for offset in offsets:
-            place = at + offset
-            own = (place >= start) & (place < at)
-            found *= np.uint64(5)
-            found += np.where(own, self.true[place], self.shown[place])
-        return found
+        return as_numbers((self._digits(chosen, offset) for offset in offsets), len(chosen))
+
+    def _digits(self, chosen: NDArray[np.int64], offset: int) -> NDArray[np.uint8]:
+        """What is known at one offset: the bases of its own token that were predicted already, and what is visible."""
+        at, place = self.at[chosen], self.at[chosen] + offset
+        own = (place >= self.start[chosen]) & (place < at)
+        return np.where(own, self.true[place], self.shown[place])
 
 
 class Samples(NamedTuple):
@@ -123,7 +130,7 @@ def of_tokens(known: Segmentation, tokenizer: DnaTokenizer, samples: Samples) ->
     for length in np.unique(lengths[true]).tolist():
         tokens = np.flatnonzero((lengths == length) & (np.arange(len(lengths)) >= len(SPECIAL_TOKENS)))
         letters = codes(b"".join(words[token] or b"" for token in tokens)).reshape(-1, length)
-        numbers = letters @ 4 ** np.arange(length - 1, -1, -1, dtype=np.int64)
+        numbers = kmer_numbers(letters).astype(np.int64)
         order = np.argsort(numbers)
         below = np.zeros((len(known.nats), len(tokens) + 1))
         np.cumsum(np.exp(-known.nats[:, tokens[order]]), axis=1, out=below[:, 1:])
@@ -165,22 +172,27 @@ def bits_of_bases(
         if gap != NOTHING_BEHIND:
             models += [MixedMarkov(offsets).fit(train).tune(validation) for offsets in _across(gap)]
         for long in (False, True):
-            logs, chosen = {}, {}
-            for part, each in hidden.items():
-                rows = chosen[part] = np.flatnonzero((each.gap == gap) & ((each.before >= LONG) == long))
-                shares = [model.of_contexts(each.contexts(model.offsets, rows)) for model in models]
-                logs[part] = [np.log2(np.maximum(share, LEAST)) for share in [*shares, tokens[part][rows]]]
-            exponents = tuned_exponents(logs["validation"], hidden["validation"].bases[chosen["validation"]])
-            for part, rows in chosen.items():
-                true = hidden[part].bases[rows]
-                found[part][rows] = -np.log2(product(logs[part], exponents)[np.arange(len(true)), true])
+            alike = {
+                part: np.flatnonzero((each.gap == gap) & ((each.before >= LONG) == long))
+                for part, each in hidden.items()
+            }
+            logs = {part: _logs(models, hidden[part], tokens[part], rows) for part, rows in alike.items()}
+            true = {part: hidden[part].bases[rows] for part, rows in alike.items()}
+            exponents = tuned_exponents(logs["validation"], true["validation"])
+            for part, rows in alike.items():
+                found[part][rows] = -np.log2(product(logs[part], exponents)[np.arange(len(rows)), true[part]])
     return found
 
 
 def _across(gap: int) -> list[tuple[int, ...]]:
     """Offsets of the bases behind a gap, and of those on both sides of it in turn, nearest first."""
-    behind = tuple(gap + distance for distance in range(1, REACH + 1))
-    return [behind, tuple(each for pair in zip(range(-1, -REACH - 1, -1), behind, strict=True) for each in pair)]
+    return [tuple(range(gap + 1, gap + REACH + 1)), two_sided(REACH, gap)]
+
+
+def _logs(models: Sequence[MixedMarkov], hidden: HiddenBases, tokens: Floats, rows: NDArray[np.int64]) -> list[Floats]:
+    """log2 of what each model, and then the tokens, give to the four bases at some hidden bases."""
+    shares = [model.of_contexts(hidden.contexts(model.offsets, rows)) for model in models]
+    return [np.log2(np.maximum(share, LEAST)) for share in [*shares, tokens[rows]]]
 
 
 def measure(
@@ -201,7 +213,7 @@ def measure(
         By part, indexed by genome: ``nats`` and ``bases`` of the masked tokens.
     """
     tokenizer, all_parts = corpus.tokenizer, ("validation", *parts)
-    known = Segmentation(tokenizer).fit(np.split(corpus.ids("train"), corpus.ends("train")[:-1]))
+    known = Segmentation(tokenizer).fit(corpus.ids_by_document("train"))
     samples = {part: joined(bits_per_base.masked_samples(tokenizer, genomes[part], seed)) for part in all_parts}
     hidden = {part: hidden_bases(tokenizer, each) for part, each in samples.items()}
     tokens = {part: of_tokens(known, tokenizer, each) for part, each in samples.items()}

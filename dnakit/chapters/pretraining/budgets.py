@@ -111,7 +111,7 @@ def _over_methods(
     done: Finished, measured: FinishedRun, genomes: int, part: str = PART
 ) -> tuple[gains.Resampled, gains.Resampled]:
     """Masked tokens right minus those of the lookup, and bits per base minus those of `as_seen`."""
-    _, lookups, as_seen = (_learned_from(done, start, genomes) for start in METHOD_RUNS)
+    lookups, as_seen = (_learned_from(done, start, genomes) for start in METHOD_RUNS[1:])
     right = gains.named_right(done, measured, part).minus(gains.looked_up(done, lookups, part)[f"lookup: {LOOKED_UP}"])
     return right, gains.resampled(done, measured, part).minus(gains.resampled(done, as_seen, part))
 

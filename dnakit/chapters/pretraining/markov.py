@@ -9,7 +9,7 @@ A *context* is the bases at a list of offsets from the base predicted, nearest f
 first k of them: the k bases before (`one_sided`), or those around (`two_sided`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from itertools import islice
 from typing import Self
@@ -37,9 +37,9 @@ def one_sided(order: int = 16) -> tuple[int, ...]:
     return tuple(range(-1, -order - 1, -1))
 
 
-def two_sided(reach: int = 12) -> tuple[int, ...]:
-    """Offsets of `reach` bases on each side, nearest first: -1, 1, -2, 2, …."""
-    return tuple(side * distance for distance in range(1, reach + 1) for side in (-1, 1))
+def two_sided(reach: int = 12, gap: int = 0) -> tuple[int, ...]:
+    """Offsets of `reach` bases on each side, nearest first: -1, 1, -2, 2, …; behind, a gap of so many is left out."""
+    return tuple(offset for distance in range(1, reach + 1) for offset in (-distance, gap + distance))
 
 
 class ContextCounts:
@@ -106,12 +106,18 @@ def contexts_of(
         pieces += [np.where(codes == UNKNOWN, 0, codes + 1).astype(np.uint8), np.zeros(1, np.uint8)]
     digits = np.concatenate([*pieces, np.zeros(reach, np.uint8)])
     at = reach + np.flatnonzero(digits[reach : len(digits) - reach])
-    contexts = np.zeros(len(at), np.uint64)
-    for offset in offsets:
-        contexts *= np.uint64(5)
-        contexts += digits[at + offset]
+    contexts = as_numbers((digits[at + offset] for offset in offsets), len(at))
     ends = reach + np.cumsum([len(genome) + 1 for genome in genomes])
     return contexts, digits[at] - np.uint8(1), np.searchsorted(ends, at, side="right")
+
+
+def as_numbers(digits: Iterable[NDArray[np.uint8]], count: int) -> NDArray[np.uint64]:
+    """So many contexts as numbers, from the digits of all at one offset after the other, the nearest first."""
+    contexts = np.zeros(count, np.uint64)
+    for each in digits:
+        contexts *= np.uint64(5)
+        contexts += each
+    return contexts
 
 
 class _Model:

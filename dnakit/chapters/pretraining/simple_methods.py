@@ -84,7 +84,7 @@ def look_up(
     results : dict
         By held-out set and lookup ``top1`` and ``top5``, shares of the masked tokens.
     """
-    known = lookups.TokenLookups(corpus.tokenizer).fit(np.split(corpus.ids("train"), corpus.ends("train")[:-1]))
+    known = lookups.TokenLookups(corpus.tokenizer).fit(corpus.ids_by_document("train"))
     found = {part: _looked_up(known, corpus, genomes[part], seed) for part in HELD_OUT}
     results = {}
     for part, counts in found.items():

@@ -136,13 +136,11 @@ class SegmentationAlone(Measurement):
 
     def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
         """Write ``bits.csv`` by genome, with the columns of a model's."""
-        import numpy as np
-
         from dnakit.chapters.pretraining import segmentation
 
         genomes, sums, results = self.genomes(corpus, *HELD_OUT), {}, {}
         known = segmentation.Segmentation(corpus.tokenizer)
-        known.fit(np.split(corpus.ids("train"), corpus.ends("train")[:-1]))
+        known.fit(corpus.ids_by_document("train"))
         for part in HELD_OUT:
             sums[part], results[part] = segmentation.measure(
                 known, corpus.tokenizer, genomes[part], self.parameters.seed

@@ -124,7 +124,7 @@ def known_starts(corpus: Corpus) -> list[np.ndarray]:
 
 def _known_stretches(corpus: Corpus) -> list[list[np.ndarray]]:
     """Token ids of each validation document between its unknown letters; the first is empty if it begins with one."""
-    documents = np.split(np.asarray(corpus.ids("validation")), corpus.ends("validation")[:-1])
+    documents = corpus.ids_by_document("validation")
     stretches = []
     for ids in documents:
         unknown = np.flatnonzero(ids == UNK)
