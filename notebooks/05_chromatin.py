@@ -280,8 +280,8 @@ show(
 if "comparisons" in recorded or real:
     show(
         control_results.differences,
-        recorded.only(lambda run: run.name == "comparisons"),
-        real,
+        control_results.of_differences(recorded),
+        control_results.of_differences(real),
         "Differences of mean AUROC and AUPRC between two trainings on the same test rows, with 95% intervals. Features: over "
         "which the means are (DNase / TF / histone).",
     )

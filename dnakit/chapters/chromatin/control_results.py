@@ -98,6 +98,13 @@ def _scores(method: str, run: FinishedRun, found: dict[str, Any], epochs: int, s
     return row
 
 
+def of_differences(done: Finished) -> Finished:
+    """What `differences` is about: the measurement, and the trainings of its organism."""
+    run = done.get("comparisons")
+    compared = _trainings(done).only(lambda each: run is not None and each.record["species"] == run.record["species"])
+    return done.only(lambda each: each.name == "comparisons" or each.name in compared)
+
+
 def differences(done: Finished) -> pd.DataFrame:
     """Differences of mean AUROC and AUPRC between trainings on the same test rows, with 95% intervals."""
     run = done.get("comparisons")
