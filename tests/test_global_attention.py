@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from dnakit.chapters.chapter import chapter_of
-from dnakit.chapters.metagenomics import global_attention, global_attention_results
+from dnakit.chapters.metagenomics import global_attention
+from dnakit.chapters.metagenomics import start_results as starts
 from dnakit.chapters.metagenomics.global_attention import KINDS, draw_global_projections
 from dnakit.chapters.pretraining.parameters import NINE_MER
 from dnakit.chapters.pretraining.trainings import GLOBAL_CLS
@@ -80,8 +81,8 @@ def test_kinds_are_compared_seed_by_seed(tmp_path):
         folder.mkdir()
         (folder / "history.csv").write_text(f"epoch,validation_loss,validation_top1\n1,9,0.5\n2,0.5,0.75\n3,{loss},1\n")
         (folder / "run.json").write_text('{"samples": {"validation": 7}}')
-    table = global_attention_results.table(Finished("recorded", "laptop", folders))
-    assert table.seeds.tolist() == ["3", "2", global_attention_results.NOT_RUN]
+    table = starts.table(starts.PROJECTIONS, Finished("recorded", "laptop", folders))
+    assert table.seeds.tolist() == ["3", "2", starts.NOT_RUN]
     assert table["samples"].tolist()[:2] == ["7", "7"]
     assert table["loss, end"].tolist()[:2] == [4.0, 1.9]
     assert table["loss, end, minus copied"].iloc[1].startswith("+0.400 [-0.871, +1.671]")
@@ -91,7 +92,7 @@ def test_kinds_are_compared_seed_by_seed(tmp_path):
 
 def test_copies_are_ahead_by_about_one_epoch_and_not_at_the_end():
     """What the page says: after one epoch more, random projections name about as many as copies did."""
-    table = global_attention_results.table(finished.recorded("04_metagenomics"))
+    table = starts.table(starts.PROJECTIONS, finished.recorded("04_metagenomics"))
     copied, random = (table.loc[KINDS[kind]] for kind in ("copied", "random"))
     assert random["top-1, first epoch"] < 0.1 < copied["top-1, first epoch"]
     assert random["top-1, second epoch"] == pytest.approx(copied["top-1, first epoch"], abs=0.05)

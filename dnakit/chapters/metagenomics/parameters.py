@@ -26,6 +26,7 @@ class Parameters(TrainingChapterParameters):
     repeated: list[str]
     repeat_seeds: list[int]
     global_attention_seeds: list[int]
+    full_size_seeds: list[int]
     programs: list[str]
     program_samples: int = Field(ge=10)
     asked: int = Field(ge=10)

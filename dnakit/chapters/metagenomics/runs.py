@@ -1,6 +1,6 @@
 """The runs of chapter 4: measurements without training, trainings, and measurements of what was trained."""
 
-from dnakit.chapters.metagenomics import global_attention
+from dnakit.chapters.metagenomics import full_size_start, global_attention
 from dnakit.chapters.metagenomics.measurements import measurements
 from dnakit.chapters.metagenomics.model_measurements import model_measurements
 from dnakit.chapters.metagenomics.parameters import Parameters
@@ -12,7 +12,8 @@ __all__ = ["Parameters", "Training", "check", "runs"]
 
 def runs(parameters: Parameters) -> list[Run]:
     """All runs of the chapter."""
-    trained = [*trainings(parameters), *global_attention.trainings(parameters)]
+    short = [*global_attention.trainings(parameters), *full_size_start.trainings(parameters)]
+    trained = [*trainings(parameters), *short]
     return [*measurements(parameters), *trained, *model_measurements(parameters)]
 
 

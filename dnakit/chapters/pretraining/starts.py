@@ -12,10 +12,14 @@ Examples
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from dnakit.chapters.chapter import chapter_of
+from dnakit.chapters.pretraining.committed import CommittedModel
 from dnakit.chapters.pretraining.parameters import NINE_MER, NOTEBOOK
 from dnakit.chapters.pretraining.trainings import GLOBAL_CLS, PretrainingRun
 from dnakit.project import DnakitError, did_you_mean
+from dnakit.run import Run
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -63,6 +67,11 @@ def start_with_global_cls(profile: str) -> PretrainingRun:
     return _trained(profile, GLOBAL_CLS, "set its 'global_cls'")
 
 
+def full_size_start(parameters: BaseModel) -> CommittedModel:
+    """The full-size encoder that lies in the repository, for a chapter with these parameters."""
+    return CommittedModel(parameters, "committed-full-size")
+
+
 def _trained(profile: str, name: str, otherwise: str) -> PretrainingRun:
     run = chapter_of(NOTEBOOK, profile).runs.get(name)
     if not isinstance(run, PretrainingRun):
@@ -70,12 +79,12 @@ def _trained(profile: str, name: str, otherwise: str) -> PretrainingRun:
     return run
 
 
-def model_folder(run: PretrainingRun) -> Path:
+def model_folder(run: Run) -> Path:
     """Where its model and tokenizer are saved; it is trained now if the store lacks it."""
     return run.folder() / "model"
 
 
-def tokenizer_of(run: PretrainingRun) -> "DnaTokenizer":
+def tokenizer_of(run: Run) -> "DnaTokenizer":
     """Its tokenizer."""
     from dnakit.tokens.tokenizer import load_tokenizer
 

@@ -1,0 +1,53 @@
+"""What an encoder pretrained at the thesis's size brings to a classifier: fine-tuning from it, and without pretraining.
+
+Both have one tokenizer, one shape and the same samples, and differ in the encoder's weights alone.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from dnakit.chapters.metagenomics.global_attention import EPOCHS, SHARE
+from dnakit.chapters.metagenomics.parameters import Parameters
+from dnakit.chapters.metagenomics.trainings import Training
+from dnakit.chapters.pretraining.starts import LONGFORMER, full_size_start, model_folder, tokenizer_of
+from dnakit.run import Run
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+PREFIX = "encoder-"
+UNTRAINED, FULL_SIZE = "untrained", "full-size"
+KINDS = {UNTRAINED: "informed, not trained", FULL_SIZE: "pretrained at full size"}
+
+
+def trainings(parameters: Parameters) -> list[Run]:
+    """Each kind with each of the chapter's seeds for it."""
+    short = parameters.model_copy(update={"epochs": EPOCHS})
+    return [
+        FromFullSize(short, f"{PREFIX}{kind}-seed-{seed}", kind, SHARE, seed)
+        for seed in parameters.full_size_seeds
+        for kind in KINDS
+    ]
+
+
+@dataclass(frozen=True)
+class FromFullSize(Training):
+    """One kind; ``initialization`` is one of `KINDS`."""
+
+    recipe = "12S transformer, full-size encoder 1"
+
+    @cached_property
+    def start(self) -> Run:  # type: ignore[override]
+        """The encoder of the repository, which lends the untrained one its tokenizer."""
+        return full_size_start(self.parameters)
+
+    def initial_model(self, species: int) -> "PreTrainedModel":
+        """The encoder under the head; or informed initial weights, without dropout, as the encoder was trained."""
+        from dnakit.models import build, initial_weights
+
+        if self.initialization == FULL_SIZE:
+            return build.load(model_folder(self.start), head=self.head, num_labels=species)
+        tokenizer = tokenizer_of(self.start)
+        dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+        return initial_weights.build(LONGFORMER, self.head, tokenizer, "informed", num_labels=species, **dropout)
