@@ -194,7 +194,7 @@ def _record(run: Training, samples: Copies, data: dict[str, GeneSamples], second
     return about | {
         "simulated": about["simulated"] or start["simulated"],
         "parameters": run.settings,
-        "pretrained": {"profile": run.parameters.pretrained, "name": run.start.name, "key": run.start.key},
+        "pretrained": run.pretrained,
         "classes": len(samples.genes),
         "samples": {part: len(each) for part, each in data.items()},
         "tokens": _extent(tokens),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from dnakit import store
 from dnakit.chapters.metagenomics.global_attention import EPOCHS, SHARE
 from dnakit.chapters.metagenomics.parameters import Parameters
 from dnakit.chapters.metagenomics.trainings import Training
@@ -38,16 +39,22 @@ class FromFullSize(Training):
     recipe = "12S transformer, full-size encoder 1"
 
     @cached_property
-    def start(self) -> Run:  # type: ignore[override]
-        """The encoder of the repository, which lends the untrained one its tokenizer."""
+    def start(self) -> Run:  # type: ignore[override]  # `initial_model` alone reads more of it, and is replaced too
+        """The encoder of the repository, which lends the untrained one its tokenizer and its dropout."""
         return full_size_start(self.parameters)
 
+    @property
+    def pretrained(self) -> dict[str, str]:
+        """The encoder of the repository, which is of no profile."""
+        return {"name": self.start.name, "key": self.start.key}
+
     def initial_model(self, species: int) -> "PreTrainedModel":
-        """The encoder under the head; or informed initial weights, without dropout, as the encoder was trained."""
+        """The encoder under the head; or the same with informed initial weights."""
         from dnakit.models import build, initial_weights
 
         if self.initialization == FULL_SIZE:
             return build.load(model_folder(self.start), head=self.head, num_labels=species)
-        tokenizer = tokenizer_of(self.start)
-        dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-        return initial_weights.build(LONGFORMER, self.head, tokenizer, "informed", num_labels=species, **dropout)
+        saved = store.read_json(model_folder(self.start) / "config.json")
+        options = {name: saved[name] for name in ("hidden_dropout_prob", "attention_probs_dropout_prob")}
+        options["num_labels"] = species
+        return initial_weights.build(LONGFORMER, self.head, tokenizer_of(self.start), "informed", **options)

@@ -56,6 +56,11 @@ class Training(Run):
         return start_of(self.parameters.pretrained, self.initialization)
 
     @property
+    def pretrained(self) -> dict[str, str]:
+        """What the record says of it."""
+        return {"profile": self.parameters.pretrained, "name": self.start.name, "key": self.start.key}
+
+    @property
     def reference(self) -> Reference:
         """The records."""
         return reference(self.parameters.reference)
@@ -81,7 +86,7 @@ class Training(Run):
         return self.settings | {"pretrained": self.start.key, "data": data}
 
     def needs(self) -> Sequence[Run]:
-        """The run of chapter 2."""
+        """The run that it begins from."""
         return [self.start]
 
     def compute(self, folder: Path) -> Outcome:
