@@ -5,8 +5,9 @@ import pytest
 
 from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.pretraining import bits_per_base
-from dnakit.chapters.pretraining.segmentation import Segmentation, measure
+from dnakit.chapters.pretraining.segmentation import RANDOM, Segmentation, measure
 from dnakit.project import DnakitError
+from dnakit.tokens.samples import mask_tokens
 from dnakit.tokens.tokenizer import train_tokenizer
 from dnakit.tokens.vocabulary import CLS, MASK, PAD, SEP, SPECIAL_TOKENS
 from dnakit.tokens.word_frames import word_frames
@@ -96,14 +97,38 @@ def test_scores_are_of_the_masks_that_models_are_scored_on(known, tokenizer):
         masked = [true[shown == MASK] for which, shown, true in _draw(tokenizer, genomes) if which == number]
         assert sums.masked[name] == sum(map(len, masked))
         assert sums.bases[name] == sum(known.lengths[ids].sum() for ids in masked)
-    tokens = sum((true >= len(SPECIAL_TOKENS)).sum() for _, _, true in _draw(tokenizer, genomes))
-    assert results["perplexity"] == pytest.approx(np.exp(sums.nats.sum() / tokens))
+    shown, true = (np.concatenate(each) for each in list(zip(*_draw(tokenizer, genomes), strict=True))[1:])
+    at = true >= len(SPECIAL_TOKENS)
+    visible = -sum(
+        np.log((1 - RANDOM) * (one == other) + RANDOM * np.exp(-known.nats[-1, other]))
+        for one, other in zip(shown[at & (shown != MASK)], true[at & (shown != MASK)], strict=True)
+    )
+    assert results["perplexity"] == pytest.approx(np.exp((sums.nats.sum() + visible) / at.sum()))
+    assert np.exp(sums.nats.sum() / at.sum()) < results["perplexity_told"] < results["perplexity"]
     assert results["bits_per_base"] == pytest.approx(sums.nats.sum() / np.log(2) / sums.bases.sum())
     assert 0.8 < results["accuracy"] < 0.95
 
 
 def _draw(tokenizer, genomes):
     return bits_per_base.masked_samples(tokenizer, genomes, 3)
+
+
+def test_masks_alone_cost_what_they_cost_to_one_that_is_told_and_random_tokens_as_much(known, tokenizer, genome):
+    true = np.concatenate([[CLS], tokenizer.encode_sequence(genome)[:200].astype(np.int64), [SEP]])
+    masked, random = true.copy(), true.copy()
+    masked[5::9] = MASK
+    random[5::9] = np.where(true[5::9] == len(SPECIAL_TOKENS), len(SPECIAL_TOKENS) + 1, len(SPECIAL_TOKENS))
+    nats = known.predict(masked, true)[0].sum()
+    assert known.all_tokens(masked, true)[1] == pytest.approx(nats)
+    assert known.all_tokens(random, true)[1] == pytest.approx(nats)
+    assert known.all_tokens(true, true)[1] == 0 < known.all_tokens(true, true)[0]
+
+
+def test_a_visible_token_is_random_as_often_as_masking_makes_it_so():
+    true = np.random.default_rng(1).integers(len(SPECIAL_TOKENS), 5000, 400_000)
+    shown, _ = mask_tokens(true, 5000, np.random.default_rng(2))
+    visible = shown != MASK
+    assert (shown != true)[visible].mean() == pytest.approx(RANDOM, rel=0.05)
 
 
 def test_of_random_dna_segmentation_says_what_theory_says():

@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from dnakit import metrics
 from dnakit.chapters.pretraining import bits_per_base
 from dnakit.chapters.pretraining.bits_per_base import SUMS, TOP
+from dnakit.tokens.samples import MASK_PROBABILITY, MASKED_SHARE, RANDOM_SHARE
 from dnakit.tokens.tokenizer import DnaTokenizer
 from dnakit.tokens.vocabulary import MASK, PAD, SPECIAL_TOKENS
 from dnakit.tokens.word_frames import given_away, word_frames
 
 Ids = NDArray[np.integer]
+#: The share of the visible tokens that are random ones.
+RANDOM = MASK_PROBABILITY * RANDOM_SHARE / (1 - MASK_PROBABILITY * MASKED_SHARE)
 
 
 class Segmentation:
@@ -55,6 +58,22 @@ class Segmentation:
         self.nats = -np.log(np.stack([row.probabilities for row in rows]))  # the last row: nothing is known
         self.ranks = np.stack([row.ranks for row in rows])
         return self
+
+    def all_tokens(self, shown: Ids, true: Ids) -> tuple[float, float]:
+        """Nats of all tokens of samples: of one that is not told which visible tokens are random, and of one that is.
+
+        A visible token is random with the probability that masking makes it so. Not told, the predictor gives that
+        share to all tokens as they are distributed, and the rest to the token that it sees. Told, it predicts a random
+        token as if it were masked, and the others cost nothing. In between lies one that finds random tokens by their
+        lengths, which often do not fit into a word.
+        """
+        tokens = true >= len(SPECIAL_TOKENS)
+        seen, found = true[tokens & (shown == true)], true[tokens & (shown != true) & (shown != MASK)]
+        share = np.exp(-self.nats[-1])
+        visible = -np.log1p(-RANDOM * (1 - share[seen])).sum() - np.log(RANDOM * share[found]).sum()
+        masked = self.predict(shown, true)[0].sum()
+        told = self.predict(np.where(shown == true, shown, MASK), true)[0].sum()
+        return float(masked + visible), float(told)
 
     def rows(self, shown: Ids, true: Ids) -> NDArray[np.int64]:
         """The row of `nats` by which each masked token is predicted; the values at other tokens mean nothing."""
@@ -108,8 +127,8 @@ def measure(
     sums : DataFrame
         As of `bits_per_base.measure`.
     results : dict
-        As of `bits_per_base.summarise`; ``accuracy`` and ``perplexity`` over all tokens of a predictor that copies
-        every token it is shown and pays for the masked tokens alone; ``bases_per_token``.
+        As of `bits_per_base.summarise`; over all tokens ``accuracy`` where every visible token is copied,
+        ``perplexity`` and ``perplexity_told`` (see `Segmentation.all_tokens`); ``bases_per_token``.
     """
     samples = list(bits_per_base.masked_samples(tokenizer, genomes, seed))
     numbers, shown, true = (np.stack(each) for each in zip(*samples, strict=True))
@@ -119,9 +138,11 @@ def measure(
     sums = np.zeros((len(genomes), len(SUMS)))
     np.add.at(sums, np.repeat(numbers, masked.sum(1)), np.stack(columns, axis=1))
     copied = (shown == true)[tokens].sum()
+    not_told, told = known.all_tokens(shown.ravel(), true.ravel())
     frame = pd.DataFrame(sums, pd.Index(genomes, name="genome"), SUMS).astype(dict.fromkeys(SUMS[1:], int))
     return frame, bits_per_base.summarise(frame) | {
         "accuracy": float((copied + frame.right.sum()) / tokens.sum()),
-        "perplexity": metrics.perplexity(float(nats.sum() / tokens.sum())),
+        "perplexity": metrics.perplexity(not_told / tokens.sum()),
+        "perplexity_told": metrics.perplexity(told / tokens.sum()),
         "bases_per_token": float(known.lengths[true[tokens]].mean()),
     }

@@ -115,7 +115,7 @@ class Compressor(Measurement):
 class SegmentationAlone(Measurement):
     """What the visible token boundaries alone say about the masked tokens that models are scored on."""
 
-    recipe = f"{RECIPE}, segmentation"
+    recipe = f"{RECIPE}, segmentation 2"
 
     trained_on: CorpusParameters
 
@@ -153,7 +153,7 @@ class SegmentationAlone(Measurement):
 class Vocabulary(SegmentationAlone):
     """The same for a 9-mer vocabulary of another size: how much a vocabulary itself decides."""
 
-    recipe = f"{RECIPE}, vocabulary"
+    recipe = f"{RECIPE}, vocabulary 2"
 
 
 @dataclass(frozen=True)
