@@ -76,11 +76,11 @@ def export_run(run: Run, notebook: str, profile: str, folder: Path, bf16: bool =
     Raises
     ------
     DnakitError
-        If the run keeps no model, the folder holds something, or the disk refuses.
+        If the run keeps no model, or one that transformers could not open; if the folder holds something, or the disk
+        refuses.
     """
     made = run.folder()
-    if not (made / "model" / "model.safetensors").is_file():
-        raise DnakitError(f"{run.name} of {notebook} keeps no model that could be exported")
+    _refuse_no_model(made / "model", f"{run.name} of {notebook}")
     folder = absolute(folder)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise DnakitError(f"{folder} is there already: give the name of a new folder")
@@ -94,6 +94,15 @@ def export_run(run: Run, notebook: str, profile: str, folder: Path, bf16: bool =
         made_of = {"recipe": run.recipe, "inputs": dict(run.inputs())}
         store.write_json(part / MANIFEST, about | made_of | {"sha256": digests})
     return folder
+
+
+def _refuse_no_model(model: Path, called: str) -> None:
+    if not (model / "model.safetensors").is_file():
+        raise DnakitError(f"{called} keeps no model that could be exported")
+    if not (model / "config.json").is_file():  # a convolutional network
+        raise DnakitError(
+            f"{called} keeps a network that is no model of transformers: take its folder, {model}, as it is"
+        )
 
 
 def _copy(made: Path, part: Path) -> None:

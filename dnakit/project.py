@@ -1,6 +1,7 @@
 """Where the project's folders are, the one kind of error for users, and how a file appears whole or not at all."""
 
 import difflib
+import errno
 import glob
 import os
 import platform
@@ -17,6 +18,10 @@ from filelock import FileLock
 from pydantic import BaseModel, ValidationError
 
 Model = TypeVar("Model", bound=BaseModel)
+REFUSALS = {  # of a disk
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "EIO", "EEXIST", "ENOTDIR", "EFBIG")
+}
 _HOST = f"{zlib.crc32(platform.node().encode()):08x}"  # numbers of processes mean nothing on another machine
 
 
@@ -173,7 +178,7 @@ def published(path: Path) -> Iterator[Path]:
     part = _part(path)
     _remove_leftovers(path)
     try:
-        with _writing(path):
+        with _writing(path, part):
             yield part
             os.replace(part, path)
     finally:
@@ -193,7 +198,7 @@ def published_folder(path: Path) -> Iterator[Path]:
     part, before = _part(path), _part(path, 0)
     _remove_leftovers(path)
     try:
-        with _writing(path):
+        with _writing(path, part):
             part.mkdir()
             yield part
             if path.is_dir():
@@ -230,10 +235,26 @@ def _is_alive(pid: int) -> bool:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Make the folder that ``path`` lies in; one line if the disk refuses that, or anything else."""
+def _writing(path: Path, part: Path) -> Iterator[None]:
+    """Make the folder that ``path`` lies in; one line if the disk refuses that, or what the block writes to ``part``.
+
+    An error about another file, which the block reads, goes on as it is.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
+        if not _refuses(error, path, part):
+            raise
         raise DnakitError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _refuses(error: OSError, path: Path, part: Path) -> bool:
+    """Whether an error is a refusal of the disk that ``path`` lies on; writes to an open file name no file."""
+    named = [Path(os.fsdecode(name)) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    if not named:
+        return error.errno in REFUSALS or isinstance(error, shutil.Error)  # the second: of a tree that is copied
+    if any(name in (path, *path.parents) for name in named):
+        return True
+    in_part = any(part in (name, *name.parents) for name in named)
+    return in_part and not isinstance(error, FileNotFoundError)  # one that is read there, and was not written

@@ -4,7 +4,6 @@ Runs and tokenized corpora are kept here. A name alone never selects one: the ke
 digests of the inputs, and of an explicit recipe version, which is raised when the code's meaning changes.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -15,11 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from dnakit import processes
-from dnakit.project import DnakitError, data_folder, locked, printable, published, published_folder, relative, root
-
-REFUSALS = {
-    getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "EIO", "EEXIST", "ENOTDIR")
-}
+from dnakit.project import (
+    REFUSALS,
+    DnakitError,
+    data_folder,
+    locked,
+    printable,
+    published,
+    published_folder,
+    relative,
+    root,
+)
 
 
 def key(recipe: str, inputs: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from huggingface_hub import ModelCard
 from pydantic import BaseModel
 
 from dnakit import cli, store
+from dnakit.chapters.chromatin.networks import Convolutional
 from dnakit.data.windows import random_dna
 from dnakit.export import MANIFEST, export_run, import_run
 from dnakit.models import build, device
@@ -70,6 +71,14 @@ def exported(tmp_path, monkeypatch):
     folder = export_run(run, "02_pretraining", "smoke", tmp_path / "out" / "small")
     monkeypatch.setenv("DNAKIT_DATA", str(tmp_path / "two"))
     return run, folder
+
+
+class Network(Small):
+    """A network of chapter 5 that transformers does not know."""
+
+    def compute(self, folder: Path) -> Outcome:
+        Convolutional("cnn", 2, 200, 0.02).save_pretrained(folder / "model")
+        return Outcome({}, {"simulated": True})
 
 
 def files(folder):
@@ -252,6 +261,18 @@ def test_a_run_without_a_model_is_refused(toy, monkeypatch, capsys):
         cli.main()
     assert ended.value.code == 2
     assert capsys.readouterr().err == "dnakit: first of 98_toy keeps no model that could be exported\n"
+
+
+def test_a_network_that_transformers_could_not_open_is_refused_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path / "one"))
+    run = Network(Parameters(), "cnn")
+    model = run.folder() / "model"
+    with pytest.raises(DnakitError) as refused:
+        export_run(run, "05_chromatin", "smoke", tmp_path / "out")
+    assert str(refused.value) == (
+        f"cnn of 05_chromatin keeps a network that is no model of transformers: take its folder, {model}, as it is"
+    )
+    assert not (tmp_path / "out").exists()
 
 
 def test_import_prints_where_the_run_lies(exported, monkeypatch, capsys):
