@@ -135,13 +135,32 @@ def test_areas_are_scikit_learns_with_samples_repeated(data):
     truth = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)))
     values = np.array(data.draw(st.lists(st.integers(0, 5), min_size=count, max_size=count)), float)
     weights = np.array(data.draw(st.lists(st.integers(0, 3), min_size=count, max_size=count)))
-    auroc, auprc = scores.weighted_areas(truth, values, weights[None])[:, 0]
+    auroc, auprc = scores.resampled_areas(truth, values, np.arange(count), weights[None])[:, 0]
     repeated = np.repeat(truth, weights), np.repeat(values, weights)
     if 0 < repeated[0].sum() < len(repeated[0]):
         assert auroc == pytest.approx(roc_auc_score(*repeated))
         assert auprc == pytest.approx(average_precision_score(*repeated))
     else:
         assert np.isnan(auroc)
+
+
+def test_a_resample_counts_every_row_of_a_block_as_often_as_the_block():
+    rng = np.random.default_rng(0)
+    truth, values, blocks = rng.random(200) < 0.3, rng.integers(9, size=200).astype(float), rng.integers(5, size=200)
+    times = scores.drawn(blocks, 1, 7)
+    assert times.shape == (7, 5)
+    assert (times.sum(1) == 5).all()
+    found = scores.resampled_areas(truth, values, blocks, times)
+    for resample, (auroc, auprc) in zip(times[:, blocks], found.T, strict=True):
+        repeated = np.repeat(truth, resample), np.repeat(values, resample)
+        assert auroc == pytest.approx(roc_auc_score(*repeated))
+        assert auprc == pytest.approx(average_precision_score(*repeated))
+
+
+def test_more_resamples_begin_with_the_fewer_and_a_large_test_set_gets_fewer():
+    blocks = np.arange(60) // 6
+    assert np.array_equal(scores.drawn(blocks, 1, 50)[:20], scores.drawn(blocks, 1, 20))
+    assert len(scores.drawn(np.zeros(scores.DRAWN // 150, int), 1, 200)) == 150
 
 
 def test_unknown_labels_count_nowhere():

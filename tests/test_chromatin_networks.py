@@ -20,7 +20,7 @@ from torch.utils.data import default_collate
 from dnakit import training
 from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.chromatin import control_results, feature_results, takeaways, training_results
-from dnakit.chapters.chromatin.comparisons import Difference, Predictions, differences
+from dnakit.chapters.chromatin.comparisons import Difference, Predictions, differences, read
 from dnakit.chapters.chromatin.comparisons import _summary as summary_of_differences
 from dnakit.chapters.chromatin.fine_tuning import load_model, weighted_loss
 from dnakit.chapters.chromatin.gapped import GappedModel, counts
@@ -565,22 +565,38 @@ def predicted(labels, noise, seed):
     rng = np.random.default_rng(seed)
     places = pd.MultiIndex.from_arrays([["chr1"] * len(labels), np.arange(len(labels)) * 2_000])
     values = (labels == 1) + rng.normal(0, noise, labels.shape)
-    return Predictions(places, labels, 1 / (1 + np.exp(-values)))
+    names = [feature.name for feature in FEATURES]
+    return Predictions(*(pd.DataFrame(each, places, names) for each in (labels, 1 / (1 + np.exp(-values)))))
 
 
 def test_differences_are_those_of_scikit_learns_areas_on_the_rows_that_both_have():
     labels = (np.random.default_rng(0).random((600, 3)) < 0.3).astype(np.int8)
     labels[:100, 2] = -1
     one, other = predicted(labels, 2.0, 1), predicted(labels, 0.5, 2)
-    fewer = Predictions(other.places[50:], other.labels[50:], other.probabilities[50:])
+    fewer = Predictions(*(each[50:] for each in other))
     found = {(each.kind, each.measure): each for each in differences(one, fewer, FEATURES, 1)}
     known = labels[50:, 2] >= 0
-    areas = [roc_auc_score(labels[50:, 2][known], each.probabilities[50:, 2][known]) for each in (one, other)]
+    areas = [roc_auc_score(labels[50:, 2][known], each.probabilities.iloc[50:, 2][known]) for each in (one, other)]
     dnase = found["DNase", "auroc"]
     assert dnase.value == pytest.approx(areas[1] - areas[0], abs=1e-5)
     assert np.percentile(dnase.resampled, 2.5) < dnase.value < np.percentile(dnase.resampled, 97.5)
     assert np.percentile(dnase.resampled, 2.5) > 0
     assert found["TF", "auroc"].features == 2
+
+
+def test_predictions_are_compared_by_the_names_of_their_features(tmp_path):
+    labels = (np.random.default_rng(0).random((600, 3)) < 0.3).astype(np.int8)
+    one, other = predicted(labels, 2.0, 1), predicted(labels, 0.5, 2)
+    expected = list(differences(one, other, FEATURES, 1))
+    turned = Predictions(*(each[each.columns[::-1]] for each in other))
+    chromosome, start = (other.labels.index.get_level_values(level).to_numpy() for level in (0, 1))
+    arrays = {"chromosome": chromosome.astype(str), "start": start, "features": turned.labels.columns.to_numpy(str)}
+    np.savez(tmp_path / "predictions.npz", **arrays, labels=turned.labels, probabilities=turned.probabilities)
+    for same, each in zip(expected, differences(one, read(tmp_path), FEATURES, 1), strict=True):
+        assert each[:4] == same[:4]
+        assert np.array_equal(each.resampled, same.resampled)
+    lacks = Predictions(*(each[[FEATURES[2].name, FEATURES[0].name]] for each in other))
+    assert {each.kind: each.features for each in differences(one, lacks, FEATURES, 1)} == {"DNase": 1, "TF": 1}
 
 
 def test_a_training_does_not_differ_from_itself():

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from dnakit.chapters.chromatin.trainings import Training
 
 PERCENT = (2.5, 97.5)
+RESAMPLES = 2_000  # of the test rows: the ends of an interval are drawn to 0.06 of the difference's standard error
 
 
 class Predictions(NamedTuple):
-    """One method's predictions of its test rows, and where these lie."""
+    """One method's labels and predictions of its test rows: a row for each place, a column for each feature."""
 
-    places: pd.MultiIndex
-    labels: np.ndarray
-    probabilities: np.ndarray
+    labels: pd.DataFrame
+    probabilities: pd.DataFrame
 
 
 class Difference(NamedTuple):
@@ -89,7 +89,7 @@ def read(folder: Path, method: str = "probabilities") -> Predictions:
     """The ``predictions.npz`` of a training, or those of one simple method."""
     with np.load(folder / "predictions.npz") as kept:
         places = pd.MultiIndex.from_arrays([kept["chromosome"], kept["start"]])
-        return Predictions(places, kept["labels"], kept[method])
+        return Predictions(*(pd.DataFrame(kept[name], places, kept["features"]) for name in ("labels", method)))
 
 
 def differences(one: Predictions, other: Predictions, features: Sequence[Feature], seed: int) -> Iterator[Difference]:
@@ -99,24 +99,28 @@ def differences(one: Predictions, other: Predictions, features: Sequence[Feature
     ----------
     one, other : Predictions
     features : sequence of Feature
-        Of their columns.
+        Their kinds; a feature that one of the two lacks is left out.
     seed : int
         Of the resamples.
     """
-    shared = one.places.intersection(other.places)
-    labels = one.labels[one.places.get_indexer(shared)]
-    pair = [each.probabilities[each.places.get_indexer(shared)] for each in (one, other)]
-    weights = scores.drawn(scores.blocks_of(*(shared.get_level_values(n).to_numpy() for n in (0, 1))), seed)
-    weights = np.concatenate([np.ones_like(weights[:1]), weights])  # first the rows as they are
+    shared = one.labels.index.intersection(other.labels.index)
+    labels, before, after = (each.loc[shared] for each in (one.labels, one.probabilities, other.probabilities))
+    blocks = scores.blocks_of(*(shared.get_level_values(n).to_numpy() for n in (0, 1)))
+    times = scores.drawn(blocks, seed, RESAMPLES)
+    times = np.concatenate([np.ones_like(times[:1]), times])  # first the rows as they are
     found: dict[str, list[np.ndarray]] = {}
-    for number, feature in enumerate(features):
-        truth = labels[:, number]
+    for name, kind, _ in features:
+        if name not in before or name not in after:
+            continue
+        truth = labels[name].to_numpy()
         if (truth == 1).sum() >= FEWEST_POSITIVES and (truth == 0).any():
-            before, after = (scores.areas(truth, each[:, number], weights) for each in pair)
-            found.setdefault(feature.kind, []).append(after - before)
-    for kind, each in sorted(found.items()):
-        for measure, means in zip(MEASURES, np.nanmean(each, axis=0), strict=True):
-            yield Difference(kind, measure, len(each), float(means[0]), means[1:])
+            one_areas, other_areas = (
+                scores.areas(truth, each[name].to_numpy(), blocks, times) for each in (before, after)
+            )
+            found.setdefault(kind, []).append(other_areas - one_areas)
+    for kind, areas in sorted(found.items()):
+        for measure, means in zip(MEASURES, np.nanmean(areas, axis=0), strict=True):
+            yield Difference(kind, measure, len(areas), float(means[0]), means[1:])
 
 
 def _summary(repeats: Sequence[Sequence[Difference]]) -> dict[str, dict[str, Any]]:
@@ -126,7 +130,7 @@ def _summary(repeats: Sequence[Sequence[Difference]]) -> dict[str, dict[str, Any
         kind, measure, features, *_ = same[0]
         values = [each.value for each in same]
         rows = np.nanpercentile(np.mean([each.resampled for each in same], axis=0), PERCENT).tolist()
-        row = kinds.setdefault(kind, {"features": features})
+        row = kinds.setdefault(kind, {"features": features, "resamples": len(same[0].resampled)})
         row |= {measure: float(np.mean(values)), f"{measure}_interval": rows, f"{measure}_rows_interval": rows}
         if len(values) > 1:
             seeds = list(of_seeds(values))

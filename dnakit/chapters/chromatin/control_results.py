@@ -141,6 +141,15 @@ def over_simple_methods(done: Finished) -> pd.DataFrame:
     return indexed(rows, "method", "minus")
 
 
+def resamples(done: Finished, name: str) -> str:
+    """How many resamples of the test rows the intervals of ``comparisons`` or `OVER_SIMPLE` come from, at least."""
+    metrics = done[name].metrics if name in done else {}
+    by_pair = [pair["kinds"] for pair in metrics.get("pairs", {}).values()]
+    by_method = [kinds for methods in metrics.get("over", {}).values() for kinds in methods.values()]
+    counts = [each["resamples"] for kinds in by_pair + by_method for each in kinds.values()]
+    return f"{min(counts):,}" if counts else MISSING
+
+
 def in_words(name: str) -> tuple[str, str]:
     """A pair of the run ``comparisons`` in words, such as ``weight-1`` or ``bases-2000``, and its split."""
     wider = f"{int(name.split('-')[1]):,} bp minus 1,000" if name.startswith("bases-") else ""

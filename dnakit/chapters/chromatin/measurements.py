@@ -207,7 +207,7 @@ class Comparisons(Run):
         All of the chapter on one organism.
     """
 
-    recipe = "chromatin comparisons 1"
+    recipe = "chromatin comparisons 2"
 
     parameters: Parameters
     trainings: tuple[Training, ...]
@@ -260,7 +260,7 @@ class OverSimpleMethods(Run):
         On one split of one organism.
     """
 
-    recipe = "chromatin over simple methods 1"
+    recipe = "chromatin over simple methods 2"
 
     parameters: Parameters
     networks: tuple[Training, ...]

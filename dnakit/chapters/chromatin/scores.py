@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
 
 from dnakit import metrics
 from dnakit.chapters.chromatin.profiles import labelled
 from dnakit.data.peaks import Feature
 
 FEWEST_POSITIVES = 10  # in the test rows, for a feature to count in the mean of its kind
-RESAMPLES, FEWEST_RESAMPLES = 200, 20
-DRAWN = 2_000_000  # rows in all resamples together: a large test set gets fewer of them
+RESAMPLES, FEWEST_RESAMPLES = 200, 100  # of the test rows of one model
+DRAWN = 20_000_000  # rows in all resamples together: a large test set gets fewer of them
 BLOCK = 100_000  # bp; neighbouring bins are alike, so blocks are drawn and not bins
 THRESHOLD = 0.5
 MEASURES = ("auroc", "auprc")
@@ -111,11 +112,11 @@ def intervals(
         The block of each row, see `blocks_of`.
     seed : int
     """
-    weights = drawn(blocks, seed)
+    times = drawn(blocks, seed, RESAMPLES)
     found: dict[str, dict[str, list[float]]] = {}
     enough = table[(table.positives >= FEWEST_POSITIVES) & table.auroc.notna()]
     for kind, group in enough.groupby("kind"):
-        every = np.array([areas(labels[:, n], scores[:, n], weights) for n in group.index])
+        every = np.array([areas(labels[:, n], scores[:, n], blocks, times) for n in group.index])
         with warnings.catch_warnings():  # of few rows a resample may hold no positive of any feature
             warnings.simplefilter("ignore", RuntimeWarning)
             means = np.nanmean(every, axis=0)  # (measures, resamples)
@@ -130,40 +131,54 @@ def blocks_of(chromosomes: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return pd.factorize(named)[0]
 
 
-def drawn(blocks: np.ndarray, seed: int) -> np.ndarray:
-    """How often each row counts in each of many resamples of the blocks; float32, shape (resamples, rows)."""
+def drawn(blocks: np.ndarray, seed: int, resamples: int) -> np.ndarray:
+    """How often each block counts in each of so many resamples, fewer of a large test set; (resamples, blocks)."""
     count = int(blocks.max()) + 1
-    resamples = int(np.clip(DRAWN // len(blocks), FEWEST_RESAMPLES, RESAMPLES))
-    times = np.random.default_rng([seed, 1]).multinomial(count, np.full(count, 1 / count), resamples)
-    return times[:, blocks].astype(np.float32)
+    resamples = int(np.clip(DRAWN // len(blocks), FEWEST_RESAMPLES, resamples))
+    return np.random.default_rng([seed, 1]).multinomial(count, np.full(count, 1 / count), resamples)
 
 
-def areas(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """`weighted_areas` of the known labels of a feature."""
+def areas(labels: np.ndarray, scores: np.ndarray, blocks: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """`resampled_areas` of the known labels of a feature."""
     known = labelled(labels)
-    return weighted_areas(labels[known] == 1, scores[known], weights[:, known])
+    return resampled_areas(labels[known] == 1, scores[known], blocks[known], times)
 
 
-def weighted_areas(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """AUROC and AUPRC (average precision) under many weightings of the samples; float, shape (2, weightings).
+def resampled_areas(truth: np.ndarray, scores: np.ndarray, blocks: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """AUROC and AUPRC (average precision) of the samples with their blocks drawn anew; float, shape (2, resamples).
 
     Parameters
     ----------
     truth : np.ndarray of bool, shape (samples,)
     scores : np.ndarray of float, shape (samples,)
-    weights : np.ndarray of float, shape (weightings, samples)
-        How often each sample counts. NaN where a weighting leaves no positive or no negative.
+    blocks : np.ndarray of int, shape (samples,)
+    times : np.ndarray, shape (resamples, blocks)
+        How often each block counts. NaN where a resample has no positive or no negative.
     """
-    order = np.argsort(-scores, kind="stable")
-    groups = np.flatnonzero(np.append(True, np.diff(scores[order]) != 0))  # samples of one score count together
-    ordered = weights[:, order].astype(float)
-    positive, negative = (np.add.reduceat(ordered * each, groups, axis=1) for each in (truth[order], ~truth[order]))
-    right, wrong = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)
+    groups, number = _ranked(truth, scores)
+    shape = number, times.shape[1]
+    positive, negative = (
+        (csr_matrix((np.ones(chosen.sum()), (groups[chosen], blocks[chosen])), shape=shape) @ times.T.astype(float))
+        for chosen in (truth, ~truth)
+    )  # (groups, resamples)
+    right, wrong = np.cumsum(positive, axis=0), np.cumsum(negative, axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        auroc = (negative * (right - positive / 2)).sum(1) / (right[:, -1] * wrong[:, -1])
+        auroc = (negative * (right - positive / 2)).sum(0) / (right[-1] * wrong[-1])
         precision = np.where(right + wrong > 0, right / (right + wrong), 0)
-        auprc = (positive * precision).sum(1) / right[:, -1]
+        auprc = (positive * precision).sum(0) / right[-1]
     return np.stack([auroc, np.where(np.isnan(auroc), np.nan, auprc)])
+
+
+def _ranked(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, int]:
+    """The group of each sample, from the highest score on, and their number: samples of one score count together.
+
+    So do negatives with no positive between them, which changes no area.
+    """
+    values, group = np.unique(-scores, return_inverse=True)
+    has_positive = np.bincount(group, truth, len(values)) > 0
+    begins = has_positive | np.insert(has_positive[:-1], 0, True)
+    merged = np.cumsum(begins) - 1
+    return merged[group], int(merged[-1]) + 1
 
 
 # ---- all of it
