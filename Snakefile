@@ -8,6 +8,7 @@ imported once. On a cluster each run is a job with its own resources.
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -21,23 +22,34 @@ PROFILE = config.get("profile", "smoke")
 RUN_IS_A_JOB = workflow.remote_exec or bool(workflow.resource_settings.nodes)  # on a cluster
 JOBS = Path(os.path.relpath(data_folder("cache", "jobs"))) / PROFILE
 NOTEBOOKS = names()
-LIBRARY = ["project", "store", "run", "training", "chapters/chapter"]  # modules, and rooms, that decide a run
-ROOMS = ["data", "tokens", "models"]
 
 
 def files(*patterns):
     return sorted(str(path) for pattern in patterns for path in Path().glob(pattern) if path.is_file())
 
 
+def used(notebook):
+    """A chapter and the earlier ones that its code names; of a page without runs, such as the claims, all."""
+    if not CHAPTERS[notebook].runs:
+        return set(NOTEBOOKS)
+    own = files(f"notebooks/{notebook}.py", f"dnakit/chapters/{package(notebook)}/*.py")
+    text = "".join(Path(file).read_text(encoding="utf-8") for file in own)
+    earlier = NOTEBOOKS[: NOTEBOOKS.index(notebook)]
+    named = [each for each in earlier if re.search(rf"{each}|dnakit\.chapters\.{package(each)}\b", text)]
+    return {notebook}.union(*map(used, named))
+
+
 def code(notebook):
-    """The modules that decide the runs of a chapter: the library's, and its own."""
-    modules = [f"dnakit/{module}.py" for module in LIBRARY]
-    return files(*modules, *(f"dnakit/{room}/**/*.py" for room in (*ROOMS, f"chapters/{package(notebook)}")))
+    """What decides the runs of a chapter besides data: all modules but those of chapters that it does not use."""
+    rooms = [folder for folder in Path("dnakit").iterdir() if folder.is_dir() and folder.name != "chapters"]
+    packages = [f"dnakit/chapters/{package(each)}" for each in used(notebook)]
+    modules = [f"{folder}/**/*.py" for folder in (*rooms, *packages)]
+    return files("dnakit/*.py", "dnakit/chapters/*.py", *modules, "models/**/*")
 
 
 def records(notebook):
-    """The recorded results that a page shows: its chapter's; of a page without runs, such as the claims, all."""
-    return files(f"data/recorded/{notebook if CHAPTERS[notebook].runs else '*'}/**/*")
+    """The recorded results that a page may show."""
+    return files(*(f"data/recorded/{each}/**/*" for each in used(notebook)))
 
 
 def package(notebook):
@@ -129,7 +141,7 @@ rule execute:
         lambda wildcards: code(wildcards.notebook),
         lambda wildcards: records(wildcards.notebook),
         "notebooks/{notebook}.py",
-        files("dnakit/report/*.py", "dnakit/notebooks/*.py", "data/thesis/*", "data/*.csv", "benchmarks/results.json"),
+        files("data/thesis/*", "data/*.csv", "benchmarks/results.json"),
         "data/sources.yaml",
         "requirements.lock",
     output:
