@@ -4,7 +4,6 @@ An exported folder has the form of a model on the Hugging Face hub: weights, tok
 The record of the run lies in ``run/``, and ``dnakit.json`` says the key of the run and the digest of every file.
 """
 
-import hashlib
 import json
 import shutil
 import sys
@@ -16,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from dnakit import store
-from dnakit.project import DnakitError, absolute, checked, published_folder
+from dnakit.project import DnakitError, absolute, checked, published_folder, sha256
 from dnakit.run import Run
 
 MANIFEST = "dnakit.json"
@@ -89,7 +88,7 @@ def export_run(run: Run, notebook: str, profile: str, folder: Path, bf16: bool =
         if bf16:
             _halve(part)
         (part / "README.md").write_text(card(run, part, notebook, profile), encoding="utf-8")
-        digests = {name: _digest(part / name) for name in _names(part)}
+        digests = {name: sha256(part / name) for name in _names(part)}
         about = {"notebook": notebook, "profile": profile, "run": run.name, "key": run.key}
         made_of = {"recipe": run.recipe, "inputs": dict(run.inputs())}
         store.write_json(part / MANIFEST, about | made_of | {"sha256": digests})
@@ -128,11 +127,6 @@ def _halve(part: Path) -> None:
 
 def _names(folder: Path) -> list[str]:
     return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 # ---- the model card
@@ -224,8 +218,9 @@ def _limits(record: Mapping[str, Any]) -> Iterator[str]:
         yield "It is one training. The metrics do not say what another seed would give."
     if record.get("weights") == ROUNDED:
         yield (
-            f"Its weights are rounded to {ROUNDED}. `dnakit import` refuses this folder: the store of dnakit holds "
-            "weights as they were trained, and what starts from rounded ones gives other numbers. Open it where it is."
+            f"Its weights are rounded to {ROUNDED}, and the metrics are of the weights as they were trained. `dnakit "
+            "import` refuses this folder: the store of dnakit holds weights as they were trained, and what starts from "
+            "rounded ones gives other numbers. Open it where it is."
         )
 
 
@@ -315,7 +310,7 @@ def _check(folder: Path, manifest: Manifest) -> None:
             raise DnakitError(f"{folder / MANIFEST} names {name!r}, which is no file of this folder")
         if not (folder / name).is_file():
             raise DnakitError(f"{folder} lacks {name}: copy the whole folder again")
-        if _digest(folder / name) != digest:
+        if sha256(folder / name) != digest:
             raise DnakitError(f"{folder / name} was changed after the export: copy the folder again")
     record = json.loads((folder / RECORD / "run.json").read_text())
     if record.get("key") != manifest.key:

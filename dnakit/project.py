@@ -3,6 +3,7 @@
 import difflib
 import errno
 import glob
+import hashlib
 import os
 import platform
 import re
@@ -146,6 +147,12 @@ def relative(path: Path) -> str:
     """The path as a reader sees it: inside the checkout, else its name alone, so that no page names private folders."""
     path = Path(path).resolve()
     return str(path.relative_to(root())) if path.is_relative_to(root()) else path.name
+
+
+def sha256(path: str | Path) -> str:
+    """The SHA-256 of a file in hex, read in a stream."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def printable(text: str) -> str:

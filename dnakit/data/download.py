@@ -1,6 +1,5 @@
 """A download that goes on where it broke off, if the server still has the same version of the file."""
 
-import hashlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,7 +10,7 @@ import requests
 import urllib3
 from tqdm import tqdm
 
-from dnakit.project import DnakitError
+from dnakit.project import DnakitError, sha256
 
 _CHUNK = 1 << 20
 _TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
@@ -29,8 +28,7 @@ def download(url: str, path: Path, expected: str | None) -> None:
     """
     part = path.with_name(path.name + ".part")
     _transfer(url, part)
-    with open(part, "rb") as handle:
-        found = hashlib.file_digest(handle, "sha256").hexdigest()
+    found = sha256(part)
     if expected in (None, found):
         os.replace(part, path)
     part.unlink(missing_ok=True)

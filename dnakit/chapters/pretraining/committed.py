@@ -1,6 +1,5 @@
 """The full-size encoder that lies in the repository (``models/full-size``), as a run that trainings begin from."""
 
-import hashlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dnakit import store
-from dnakit.project import DnakitError, root
+from dnakit.project import DnakitError, root, sha256
 from dnakit.run import Outcome, Run
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
@@ -46,5 +45,4 @@ def _folder() -> Path:
 def _digest(path: Path) -> str:
     if not path.is_file():
         raise DnakitError(f"{path} is not there: get it back with git checkout {path.parent}")
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256(path)
