@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from test_structure import PACKAGE, imported
 
 from dnakit.data import formats, sources
 from dnakit.data.formats import Record
@@ -475,6 +476,24 @@ def test_worlds_have_a_folder_each_that_all_their_files_share(own_list, first, s
     worlds = [sources.describe(name).world for name in (first, second)]
     folders = [sources.fetch(name).parent for name in (first, second)]
     assert (folders[0] == folders[1]) == (worlds[0] == worlds[1])
+
+
+SIMULATORS = sorted((PACKAGE / "data" / "simulate").glob("[a-z]*.py"))
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS, ids=lambda path: path.stem)
+def test_a_world_is_made_anew_where_any_code_changed_that_it_is_made_by(own_list, monkeypatch, simulator):
+    source = next(source for source in sources.registry().values() if source.world == simulator.stem)
+
+    def folder_with(changed):
+        sources._code.cache_clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(sources, "digest", lambda path: "changed" if path == changed else f"digest of {path}")
+            return sources._world_folder(source)
+
+    made_by = [path for path in imported({simulator}) if (PACKAGE / "data") in path.parents]
+    assert len({folder_with(path) for path in (None, *made_by)}) == 1 + len(made_by)
+    sources._code.cache_clear()
 
 
 @pytest.mark.skipif("DNAKIT_MIRROR" not in os.environ, reason="needs the real files: DNAKIT_MIRROR is not set")

@@ -49,6 +49,17 @@ def modules():
     return [path for path in sorted(PACKAGE.rglob("*.py")) if path.name != "__init__.py"]
 
 
+def imported(paths):
+    """These files, all modules of dnakit that they import, and what these import in turn."""
+    known = {path.relative_to(PACKAGE).with_suffix("").parts: path for path in modules()}
+    found, open_ = set(), set(paths)
+    while open_:
+        path = open_.pop()
+        found.add(path)
+        open_ |= {known[target] for target in imports(path) if target in known} - found
+    return found
+
+
 def room(parts):
     """``data`` for dnakit.data.files, ``chapters/tss`` for dnakit.chapters.tss.runs, ``store`` for dnakit.store."""
     return "/".join(parts[:2]) if parts[0] == "chapters" else parts[0]

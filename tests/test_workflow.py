@@ -7,24 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_structure import CHAPTERS, PACKAGE, ROOT, imports, modules
+from test_structure import CHAPTERS, PACKAGE, ROOT, imported
 
 from dnakit.chapters.chapter import chapter_of
 from dnakit.notebooks.parameters import names
 
 NOTEBOOKS = dict(zip(CHAPTERS, names(), strict=True))
 WITH_RUNS = [name for name in CHAPTERS if chapter_of(NOTEBOOKS[name], "smoke").runs]
-MODULES = {path.relative_to(PACKAGE).with_suffix("").parts: path for path in modules()}
-
-
-def imported(paths):
-    """These files, and all modules that they import, and what these import in turn."""
-    found, open_ = set(), set(paths)
-    while open_:
-        path = open_.pop()
-        found.add(path)
-        open_ |= {MODULES[target] for target in imports(path) if target in MODULES} - found
-    return found
 
 
 def package(name):

@@ -15,7 +15,6 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import yaml
@@ -33,6 +32,7 @@ from dnakit.project import (
     published,
     published_folder,
     root,
+    sha256,
     users_folder,
     users_path,
 )
@@ -219,8 +219,7 @@ def digest(path: str | Path) -> str:
 
 @cache
 def _digest(path: str, _size: int, _modified: int) -> str:
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    return sha256(path)
 
 
 # ---- a local copy
@@ -262,9 +261,7 @@ def _from_raw(source: Source) -> Path | None:
     unchanged = (record.get("bytes"), record.get("mtime_ns")) == (stat.st_size, stat.st_mtime_ns)
     if unchanged and record.get("sha256") == expected:
         return path
-    if expected and digest(path) != expected:
-        reason = _difference(path, expected)
-        raise DnakitError(f"{path}: damaged or another version ({reason}): delete it and fetch '{source.name}' again")
+    _refuse_another(path, expected, f"delete it and fetch '{source.name}' again")
     _write_record(path, source, record.get("date"))
     return path
 
@@ -274,11 +271,8 @@ def _from_mirror(source: Source) -> Path | None:
     if folder is None:
         return None
     path = next((folder / file for file in (source.mirror, source.file) if file and (folder / file).is_file()), None)
-    if path and source.sha256 and digest(path) != source.sha256:
-        raise DnakitError(
-            f"{path}: damaged or another version ({_difference(path, source.sha256)}): copy it to the mirror again, "
-            "or unset DNAKIT_MIRROR to do without"
-        )
+    if path:
+        _refuse_another(path, source.sha256, "copy it to the mirror again, or unset DNAKIT_MIRROR to do without")
     return path
 
 
@@ -296,24 +290,27 @@ def _mirror() -> Path | None:
 
 
 def _simulated(source: Source) -> Path:
-    """A simulated file; the folder's name changes with the simulator, so that no old world is taken for today's."""
+    """A simulated file, made now if the folder of its world is not there."""
     folder = _world_folder(source)
     path = folder / source.file
     if not path.is_file():
         with _locked(folder.parent / f".{source.world}.lock"):
             if not path.is_file():
                 with published_folder(folder) as part:
-                    _simulator(source).write(part)
+                    import_module(f"dnakit.data.simulate.{source.world}").write(part)
     return path
 
 
 def _world_folder(source: Source) -> Path:
-    code = str(_simulator(source).__file__)
-    return data_folder("cache", "simulated", f"{source.world}-{digest(code)[:12]}")
+    """Its name changes with the code that worlds are made by, so that no old world is taken for today's."""
+    return data_folder("cache", "simulated", f"{source.world}-{_code()[:12]}")
 
 
-def _simulator(source: Source) -> ModuleType:
-    return import_module(f"dnakit.data.simulate.{source.world}")
+@cache
+def _code() -> str:
+    """A digest of all modules of `dnakit.data`, as they were when this process first asked: a world is made of many."""
+    digests = [digest(path) for path in sorted(Path(__file__).parent.rglob("*.py"))]
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
 @contextmanager
@@ -359,8 +356,11 @@ def _write_record(path: Path, source: Source, downloaded: str | None = None) -> 
         part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def _difference(path: Path, expected: str) -> str:
-    return f"sha256 {digest(path)[:12]}…, expected {expected[:12]}…"
+def _refuse_another(path: Path, expected: str | None, what_to_do: str) -> None:
+    """Refuse a file that is not the expected one."""
+    if expected and digest(path) != expected:
+        difference = f"sha256 {digest(path)[:12]}…, expected {expected[:12]}…"
+        raise DnakitError(f"{path}: damaged or another version ({difference}): {what_to_do}")
 
 
 # ---- download
