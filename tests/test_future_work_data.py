@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.future_work import contexts, read_methods, reads
 from dnakit.chapters.future_work.parameters import CONTEXTS, SAMPLINGS
 from dnakit.data.bases import codes, letters, reverse_complement
-from dnakit.data.formats import BedRow
+from dnakit.data.windows import Site
 from dnakit.project import DnakitError
 
 RNG = np.random.default_rng(5)
@@ -123,20 +124,19 @@ def test_an_unknown_base_ends_a_frame():
 @pytest.mark.parametrize("strand", ["+", "-"])
 def test_a_promoter_lies_mostly_before_its_site_and_goes_before_coding(strand):
     site, sequence = 1_000, RNG.integers(0, 4, 2_000).astype(np.uint8)
-    row = BedRow("x", site, site + 1, None, None, strand, None, None)
-    found = contexts.contexts(sequence, [row], 5_000) == CONTEXTS.index("promoter")
+    found = contexts.contexts(sequence, [Site("x", site, strand, "a")], 5_000) == CONTEXTS.index("promoter")
     assert found.sum() == contexts.BEFORE + contexts.AFTER
     assert found[site]
     upstream = found[:site].sum() if strand == "+" else found[site + 1 :].sum()
     assert upstream == contexts.BEFORE
 
 
-def test_both_kinds_of_promoter_files_give_one_site():
-    for strand, first, end in (("+", 70, 81), ("-", 60, 71)):
-        wide = BedRow("x", 20, 90, None, None, strand, first, end)
-        with pytest.raises(DnakitError, match="the promoter x:20-90 does not say where its start site is"):
-            contexts.start_site(wide._replace(thick_start=None, thick_end=None))
-        assert contexts.start_site(wide) == contexts.start_site(BedRow("x", 70, 71, None, None, strand, None, None))
+def test_a_promoter_without_a_strand_is_refused_here_as_in_chapter_3(tmp_path):
+    (tmp_path / "genome.fa").write_text(">x\n" + "ACGT" * 1_000 + "\n")
+    (tmp_path / "promoters.bed").write_text("x\t900\t901\ta\t1\t.\n")
+    own = {"genome": str(tmp_path / "genome.fa"), "promoters": str(tmp_path / "promoters.bed")}
+    with pytest.raises(DnakitError, match="has no strand"):
+        contexts.windows(chapter_of("10_future_work", "smoke").parameters.model_copy(update=own))
 
 
 def test_balanced_sampling_draws_contexts_alike_and_natural_sampling_draws_windows_alike():

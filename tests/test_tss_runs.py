@@ -8,8 +8,9 @@ import pytest
 from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.tss.fine_tuning import samples_of
 from dnakit.chapters.tss.organisms import TABLE_5_2, organism
+from dnakit.chapters.tss.starts import read_sites
 from dnakit.chapters.tss.trainings import experiments, separating
-from dnakit.chapters.tss.windows import load, read_sites
+from dnakit.chapters.tss.windows import load
 from dnakit.metrics import loss_and_accuracy
 from dnakit.notebooks.parameters import PROFILES
 from dnakit.project import DnakitError

@@ -8,6 +8,7 @@ import pytest
 
 from dnakit.chapters.tss import windows as promoters
 from dnakit.chapters.tss.organisms import ORGANISMS, TABLE_5_2, organism
+from dnakit.chapters.tss.starts import read_sites
 from dnakit.chapters.tss.windows import same_frame, split
 from dnakit.data import sources
 from dnakit.data.formats import Record, write_fasta
@@ -53,7 +54,7 @@ def refusal(function, *arguments: object) -> str:
 @pytest.mark.parametrize("strand", ["+", "-"])
 def test_the_tss_is_read_from_both_forms_of_a_bed_file(tmp_path, row, strand):
     _, bed = write(tmp_path, {}, [row("c", 80, "name", strand)])
-    assert promoters.read_sites(bed) == [("c", 80, strand, "name")]
+    assert read_sites(bed) == [("c", 80, strand, "name")]
 
 
 def test_the_default_window_is_the_thesiss(tmp_path):
@@ -206,7 +207,7 @@ def test_in_a_random_split_many_human_test_promoters_lie_near_a_training_promote
     windows = promoters.load(organism("human-slices"))
     parts = split(windows, "random", 1)
     bed = organism("human-slices").paths()[1]
-    positions = {site.name: site for site in promoters.read_sites(bed)}
+    positions = {site.name: site for site in read_sites(bed)}
     train, test = ([positions[windows.names[row]] for row in parts[part]] for part in ("train", "test"))
     near = [
         any(

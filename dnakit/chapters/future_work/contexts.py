@@ -15,9 +15,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from dnakit.chapters.future_work.parameters import CONTEXTS, WORD, Parameters
+from dnakit.chapters.tss.starts import read_sites
 from dnakit.data import sources
 from dnakit.data.bases import UNKNOWN, codes, kmer_numbers, letters
-from dnakit.data.formats import BedRow, read_bed, read_fasta
+from dnakit.data.formats import read_fasta
+from dnakit.data.windows import Site
 from dnakit.project import DnakitError
 from dnakit.tokens.tokenizer import DnaTokenizer, known_words, train_tokenizer
 
@@ -77,14 +79,14 @@ def windows(parameters: Parameters) -> dict[str, Windows]:
     Raises
     ------
     DnakitError
-        If a chromosome to hold out does not exist, or a part lacks a context.
+        If a chromosome to hold out does not exist, a part lacks a context, or a promoter has no strand or start site.
     """
-    starts = list(read_bed(sources.fetch(parameters.promoters)))
+    starts = read_sites(sources.fetch(parameters.promoters))
     parts: dict[str, list[Windows]] = {"train": [], "test": []}
     names = []
     for record in read_fasta(sources.fetch(parameters.genome)):
         names.append(record.name)
-        own = [row for row in starts if row.chrom == record.name]
+        own = [site for site in starts if site.chromosome == record.name]
         if not own:  # such as a mitochondrion
             continue
         part = "test" if record.name in parameters.held_out else "train"
@@ -103,7 +105,7 @@ def _joined(each: list[Windows]) -> Windows:
     return Windows(np.concatenate([some.codes for some in each]), np.concatenate([some.context for some in each]))
 
 
-def _cut(sequence: NDArray[np.uint8], promoters: list[BedRow], parameters: Parameters) -> Windows:
+def _cut(sequence: NDArray[np.uint8], promoters: list[Site], parameters: Parameters) -> Windows:
     """Neighbouring windows of one chromosome."""
     side = parameters.window
     whole = len(sequence) // side * side
@@ -114,7 +116,7 @@ def _cut(sequence: NDArray[np.uint8], promoters: list[BedRow], parameters: Param
     return Windows(cut[known], votes.argmax(1)[known])
 
 
-def contexts(sequence: NDArray[np.uint8], promoters: list[BedRow], shortest: int) -> NDArray[np.uint8]:
+def contexts(sequence: NDArray[np.uint8], promoters: list[Site], shortest: int) -> NDArray[np.uint8]:
     """The context of each base, an index into `CONTEXTS`.
 
     Parameters
@@ -122,36 +124,17 @@ def contexts(sequence: NDArray[np.uint8], promoters: list[BedRow], shortest: int
     sequence
         Codes of a chromosome.
     promoters
-        Of the chromosome; the start site is the thick part's end, or a row of one base.
+        Start sites of the chromosome.
     shortest
         Bases of an open reading frame, from ATG to the stop, both included, that counts as coding.
     """
     found = np.full(len(sequence), CONTEXTS.index("other"), np.uint8)
     for start, end in open_frames(sequence, shortest):
         found[start:end] = CONTEXTS.index("coding")
-    for row in promoters:
-        site = start_site(row)
-        before, after = (BEFORE, AFTER) if row.strand != "-" else (AFTER - 1, BEFORE + 1)
-        found[max(0, site - before) : site + after] = CONTEXTS.index("promoter")
+    for site in promoters:
+        before, after = (BEFORE, AFTER) if site.strand == "+" else (AFTER - 1, BEFORE + 1)
+        found[max(0, site.position - before) : site.position + after] = CONTEXTS.index("promoter")
     return found
-
-
-def start_site(row: BedRow) -> int:
-    """The base of a promoter's start site, as both kinds of EPDnew's files give it.
-
-    Raises
-    ------
-    DnakitError
-        A row of several bases without a thick part.
-    """
-    if row.thick_start is None or row.thick_end is None:
-        if row.end - row.start != 1:
-            raise DnakitError(
-                f"the promoter {row.chrom}:{row.start}-{row.end} does not say where its start site is: give rows of "
-                "one base, or thickStart and thickEnd as EPDnew writes them"
-            )
-        return row.start
-    return row.thick_end - 1 if row.strand == "-" else row.thick_start
 
 
 def open_frames(sequence: NDArray[np.uint8], shortest: int) -> Iterator[tuple[int, int]]:

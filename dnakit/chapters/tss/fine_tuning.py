@@ -15,6 +15,7 @@ from dnakit.chapters.tss.neighbours import without_neighbours
 from dnakit.chapters.tss.parameters import RANDOM_POSITIONS
 from dnakit.chapters.tss.samples import FairSamples, Sample, ThesisSamples, TssSamples
 from dnakit.chapters.tss.scoring import predict, scores
+from dnakit.chapters.tss.starts import read_sites
 from dnakit.data import windows as genome_windows
 from dnakit.data.windows import Windows
 from dnakit.metrics import loss_and_accuracy
@@ -74,7 +75,7 @@ def windows_of(run: "Training") -> Windows:
     genomes, bed = run.organism.paths()
     count = len(_promoters(run)) if run.experiment.few else chapter.random_positions
     return genome_windows.random_positions(
-        genomes, promoters.read_sites(bed), count, chapter.seed, run.upstream, chapter.downstream
+        genomes, read_sites(bed), count, chapter.seed, run.upstream, chapter.downstream
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from dnakit.chapters.tss import windows as promoters
 from dnakit.chapters.tss.organisms import organism
 from dnakit.chapters.tss.parameters import Parameters
+from dnakit.chapters.tss.starts import read_sites
 from dnakit.data.windows import Site, Windows
 from dnakit.project import DnakitError
 from dnakit.run import Outcome
@@ -26,7 +27,7 @@ def count(parameters: Parameters) -> Outcome:
     """
     known = organism(parameters.organism)
     windows = promoters.load(known, parameters.upstream, parameters.downstream)
-    place = {site.name: site for site in promoters.read_sites(known.paths()[1])}
+    place = {site.name: site for site in read_sites(known.paths()[1])}
     sites = [place[name] for name in windows.names]
     metrics = {}
     for task, how in (("thesis", parameters.split), ("fair", parameters.fair_split)):
@@ -54,7 +55,7 @@ def without_neighbours(windows: Windows, bed: Path, parts: Mapping[str, np.ndarr
     DnakitError
         If that leaves none to train or to validate on.
     """
-    place = {site.name: site for site in promoters.read_sites(bed)}
+    place = {site.name: site for site in read_sites(bed)}
     chromosomes = np.array([place[name].chromosome for name in windows.names])
     positions = np.array([place[name].position for name in windows.names])
     tested = parts["test"]
