@@ -1,6 +1,8 @@
 """DeepSEA's files: what is written in their format is read as it was, whole, in slices and from an archive."""
 
+import errno
 import os
+import shutil
 import struct
 import tarfile
 import zlib
@@ -90,6 +92,18 @@ def test_the_archive_is_unpacked_once_into_its_own_folder(files, tmp_path, monke
     changed = (unpacked / "test.mat").stat().st_mtime_ns
     assert deepsea.unpacked(archive) == unpacked
     assert (unpacked / "test.mat").stat().st_mtime_ns == changed
+
+
+def test_a_disk_that_is_full_is_not_told_of_the_archive(files, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path / "data"))
+    with tarfile.open(tmp_path / "bundle.tar", "w") as tar:
+        tar.add(files[0] / "train.mat", "train.mat")
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(DnakitError, match=r"data/cache/deepsea/\w+: cannot be written: No space left"):
+        deepsea.unpacked(tmp_path / "bundle.tar")
 
 
 def test_an_archive_that_lacks_a_file_leaves_nothing(files, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ Text is UTF-8; bytes that are not UTF-8 are read as Latin-1, so that an umlaut i
 
 import bz2
 import codecs
+import errno
 import gzip
 import io
 import lzma
@@ -48,15 +49,17 @@ codecs.register_error(AS_LATIN1, _as_latin1)
 
 
 @contextmanager
-def refusing(path: Path) -> Iterator[None]:
-    """Turn what a broken file does to its readers into one line that names it."""
+def refusing(where: str | Path) -> Iterator[None]:
+    """Turn what a broken file does to its readers into one line that begins with its name."""
     try:
         yield
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, tarfile.TarError) as error:
-        raise DnakitError(f"{path}: the compressed file is truncated or damaged; get it again") from error
+        raise DnakitError(f"{where}: the compressed file is truncated or damaged; get it again") from error
     except OSError as error:
+        if error.errno == errno.ENOSPC:  # of another file, which is written with what is read
+            raise
         reason = error.strerror or "the compressed file is damaged; get it again"
-        raise DnakitError(f"{path}: cannot be read: {reason}") from error
+        raise DnakitError(f"{where}: cannot be read: {reason}") from error
 
 
 def open_text(path: Path) -> TextIO:

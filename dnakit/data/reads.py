@@ -6,10 +6,8 @@ letters that are no base become N.
 """
 
 import io
-import lzma
 import re
 import sys
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dnakit.data.bases import reverse_complement
-from dnakit.data.files import AS_LATIN1, Forward, decompressed, refuse_no_text
+from dnakit.data.files import AS_LATIN1, Forward, decompressed, refuse_no_text, refusing
 from dnakit.project import DnakitError
 
 STANDARD_INPUT = "-"
@@ -180,18 +178,14 @@ def _refusing(where: str) -> Iterator[None]:
     import dnaio
 
     try:
-        yield
+        with refusing(where):
+            yield
     except dnaio.UnknownFileFormat as error:
         raise DnakitError(f"{where}: not FASTA or FASTQ: it begins with neither > nor @") from error
     except dnaio.FileFormatError as error:
         raise DnakitError(f"{where}: not FASTA or FASTQ: {' '.join(str(error).split())[:160]}") from error
     except UnicodeDecodeError as error:
         raise DnakitError(f"{where}: not FASTA or FASTQ: it holds bytes that are no text") from error
-    except (EOFError, zlib.error, lzma.LZMAError) as error:
-        raise DnakitError(f"{where}: the compressed file is truncated or damaged; get it again") from error
-    except OSError as error:
-        reason = error.strerror or "the compressed file is damaged; get it again"
-        raise DnakitError(f"{where}: cannot be read: {reason}") from error
 
 
 def nucleotides(letters: str, where: str) -> bytes:
