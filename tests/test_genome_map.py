@@ -8,10 +8,12 @@ import pytest
 import torch
 import transformers
 
-from dnakit.chapters.pretraining import genome_map
+from dnakit.chapters.pretraining import genome_map, results
 from dnakit.chapters.pretraining.bits_per_base import frames
 from dnakit.models import build, initial_weights
 from dnakit.project import DnakitError
+from dnakit.report.finished import Finished
+from dnakit.report.tables import MISSING
 from dnakit.tokens.tokenizer import train_tokenizer
 from dnakit.tokens.vocabulary import SPECIAL_TOKENS
 
@@ -168,3 +170,19 @@ def test_few_genomes_make_no_map(measured):
     folder, genomes, lineages, _ = measured
     with pytest.raises(DnakitError, match="give at least 6"):
         genome_map.measure(folder, dict(list(genomes.items())[:5]), lineages, 1)
+
+
+def test_a_rank_without_relatives_has_no_share(tmp_path):
+    """Five genomes of as many families, and one class."""
+    vectors = np.random.default_rng(1).normal(size=(5, 3))
+    groups = {"class": ["a"] * 5, "family": list("vwxyz")}
+    rows = [
+        {"rank": rank, "which": "untrained"} | genome_map.neighbour_score(vectors, found)
+        for rank, found in groups.items()
+    ]
+    (tmp_path / "map").mkdir()
+    pd.DataFrame(rows).to_csv(tmp_path / "map" / "neighbours.csv", index=False)
+    table = results.neighbours(Finished("recorded", "laptop", {"map": tmp_path / "map"}))
+    assert table.loc["class", "untrained"].startswith("100% [57%")
+    assert table.loc["family", "untrained"] == MISSING
+    assert table.loc["family", "genomes"] == 0

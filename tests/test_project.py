@@ -341,14 +341,17 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
     said = bits_of_it.replace(" [", " bits per\nbase [")
     assert f"{said}, where guessing a base costs 2." in readme
     leak = recorded["grid-leak-seed-1"]
-    apart, before = (leak.metrics[part]["masked_accuracy"] for part in ("resampled", "validation"))
+    known, before = (leak.metrics[part]["masked_accuracy"] for part in ("resampled", "validation"))
     assert (
-        f"measured on {leak.record['genomes']['train']} genomes: a model names {apart:.1%} of the masked tokens"
+        f"measured on {leak.record['genomes']['train']} genomes: a model names {known:.1%} of the masked tokens"
         in words
     )
     overfits = grid_results.verdicts(recorded).loc["Longalbert overfits", "near"]
     assert f"smaller for Longalbert: {overfits.replace(' [', ' nats per masked token [')} (12-mers, one seed)." in words
-    assert f"was trained on, and {before:.1%} of those of genomes that were split off before." in words
+    counts = leak.frame("leak.csv").groupby("part").size()
+    apart = re.search(r"[+]\S+ points \[.*?\]", grid_results.leak_in_words(recorded))
+    assert f"passes over {counts['resampled']} genomes whose other passes it was trained on, and {before:.1%}" in words
+    assert f"{counts['validation']} genomes that were split off before: {apart[0]}." in words
     lookups = recorded["lookups-mitochondria-3000"].metrics
     looked_up = [f"{lookups[part]['12 bp, as seen']['top1']:.1%}" for part in ("near", "far")]
     assert f"| {' | '.join(looked_up)} |" in readme

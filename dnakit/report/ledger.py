@@ -4,6 +4,7 @@
 """
 
 import math
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,6 +22,7 @@ from dnakit.report.thesis import thesis_table
 COLOURS = dict(  # readable in black and white: from dark to light, hatched where a number exists and decides nothing
     zip(VERDICTS, ("#0072B2", "#56B4E9", "#D55E00", "#c9c9c9", "#e3e3e3", "#f1e3c4", "#ffffff"), strict=True)
 )
+NO_TRAINING = re.compile(r":record\.|copy_accuracy")  # ends addresses of numbers of a training that need none
 NARROW = 1e-3  # an interval that is narrower, relative to the number, is not shown
 PARTS = {  # of the thesis, by the beginning of a claim's section
     "1": "Summary (1.1, 1.3)",
@@ -42,7 +44,7 @@ MAIN = {  # claims of the front page, and in a few words the number that decides
     "tss-sota": "right answers on human promoters without the artefact of the samples",
     "12s-sota": "right answers by looking up the nearest known sequence (thesis: at most 0.917)",
     "longer-context": "mean AUROC by kind of profiles, windows of 4,000 bases minus 1,000, small trainings",
-    "no-benchmark": "scores of methods without a trained network, on promoters, 12S and histone marks",
+    "no-benchmark": "scores of methods without a trained network, on promoters, 12S and chromatin profiles",
 }
 
 
@@ -154,7 +156,7 @@ def size(outcome: Outcome) -> str:
         return ""
     budgets = {} if outcome.is_control else rules.budgets(rule, found)
     texts = [f"{kind} on {seen:,} of {of:,} samples" for kind, (seen, of) in budgets.items()]
-    if found.samples_seen and not rule.size:
+    if found.samples_seen and not rule.size and not NO_TRAINING.search(rule.measure):
         texts.append(f"trained on {found.samples_seen:,} samples")
     return ", ".join([*texts, *([f"n = {found.count:,}"] if found.count else [])])
 

@@ -18,7 +18,7 @@ from dnakit.report.finished import FinishedRun, recorded
 from dnakit.report.intervals import Interval, difference, of_seeds, wilson
 
 RunNames = Mapping[str, Set[str]]  # of each notebook the names of its runs, recorded or not
-INTERVALS = r"^(|recorded|seeds|of \S+)$"  # see `measured`
+INTERVALS = r"^(|recorded|seeds|rows|of \S+)$"  # see `measured`
 TOP1 = "test.top1"  # of the runs that `by_species` pairs
 
 
@@ -103,24 +103,30 @@ def measured(address: str, interval: str = "") -> Measured | None:
     interval : str
         How far the number can be trusted. Empty: not known. ``recorded``: the two ends stand beside it,
         ``auroc_interval`` beside ``auroc_mean``, in a file the columns ``low`` and ``high``. ``of 55``, or ``of
-        record.windows.test``: it is a share of so many independent things. ``seeds``: of the mean over the runs that
-        the star stands for.
+        record.windows.test``: it is a share of so many independent things. ``rows``: it is a mean over the rows of a
+        file. ``seeds``: of the mean over the runs that the star stands for.
 
     Raises
     ------
     DnakitError
-        If the run holds no such number.
+        If the run holds no such number, or several runs have intervals of their own or shares of other counts.
     """
     runs, place = tuple(runs_of(address).values()), address.partition(":")[2]
     if not runs:
         return None
     values = [number(run, place) for run in runs]
     mean = sum(values) / len(values)
-    if interval == "recorded":
-        return Measured(mean, _recorded(runs[0], place), runs)
     if interval == "seeds":
         return Measured(mean, of_seeds(values), runs)
-    count = _count(interval.removeprefix("of "), runs[0], place) if interval else 0
+    if interval in ("recorded", "rows"):
+        if len(runs) > 1:
+            raise DnakitError(f"{address} stands for {len(runs)} runs: write 'seeds', the interval of their mean")
+        around = _recorded(runs[0], place) if interval == "recorded" else of_seeds(_column(runs[0], place))
+        return Measured(mean, around, runs)
+    counts = {_count(interval.removeprefix("of "), run, place) if interval else 0 for run in runs}
+    if len(counts) > 1:
+        raise DnakitError(f"the runs of {address} are shares of other counts each: write 'seeds'")
+    count = counts.pop()
     return Measured(mean, wilson(mean, count) if count else Interval(mean, mean), runs, count)
 
 
@@ -213,12 +219,22 @@ def _recorded(run: FinishedRun, place: str) -> Interval:
 def _in_file(run: FinishedRun, file: str, expression: str, query: str = "") -> float | None:
     """The mean of an expression of the columns of a file, of some of its rows."""
     try:
-        frame = run.frame(file)
-        chosen = frame.query(query, engine="python") if query else frame
-        value = chosen.eval(expression, engine="python")
-        return float(value.mean() if hasattr(value, "mean") else value)  # type: ignore[arg-type]
+        value = _evaluated(run, file, expression, query)
+        return float(value.mean() if hasattr(value, "mean") else value)
     except (OSError, NameError, KeyError, ValueError, TypeError):
         return None
+
+
+def _column(run: FinishedRun, place: str) -> list[float]:
+    """The values behind a mean over the rows of a file."""
+    if "|" not in place:
+        raise DnakitError(f"{place} is in no file: the interval 'rows' is that of a mean over the rows of one")
+    return [float(value) for value in _evaluated(run, *place.split("|"))]
+
+
+def _evaluated(run: FinishedRun, file: str, expression: str, query: str = "") -> Any:
+    frame = run.frame(file)
+    return (frame.query(query, engine="python") if query else frame).eval(expression, engine="python")
 
 
 def _count(text: str, run: FinishedRun, place: str) -> int:

@@ -44,7 +44,6 @@ NO_DATA = "no data here"
 NO_NUMBER = "no number decides it"
 BESIDE = "decides nothing"  # a number that stands beside a verdict; no verdict itself
 VERDICTS = (STANDS, OTHERWISE, REFUTED, TOO_SMALL, NOT_RUN, NO_DATA, NO_NUMBER)
-DECIDED = VERDICTS[:3]
 
 ENOUGH = 0.5  # of the samples that the thesis's training saw
 CLOSE = 0.01  # share of a value by which a number without an interval may differ from it, and is the same
@@ -251,21 +250,24 @@ def _found(rule: Rule) -> Measured | None:
 
 def _minus(address: str, other: str, interval: str) -> Measured | None:
     """A number minus another one, where one is named; None where one of them is not recorded."""
-    first, second = (_number(each, interval) if each else None for each in (address, other))
+    both_printed = address.startswith(PRINTED) and other.startswith(PRINTED)
+    first, second = (_number(each, interval, both_printed) if each else None for each in (address, other))
     return first.minus(second) if first and second else None if other else first
 
 
-def _number(address: str, interval: str) -> Measured | None:
+def _number(address: str, interval: str, rounded: bool) -> Measured | None:
     if address.startswith(PRINTED):
-        return _printed(address.removeprefix(PRINTED), interval)
+        return _printed(address.removeprefix(PRINTED), interval, rounded)
     return measured(address, interval)
 
 
-def _printed(claim: str, interval: str) -> Measured:
-    """A number that the thesis prints, as uncertain as its last digit where no interval is given."""
+def _printed(claim: str, interval: str, rounded: bool) -> Measured:
+    """A number that the thesis prints; where both are printed, each is as uncertain as its last digit."""
     value, count = printed_number(claim), interval.removeprefix("of ")
     if count.isdigit():
         return Measured(value, wilson(value, int(count)), (), int(count))
+    if not rounded:
+        return Measured(value, Interval(value, value))
     half = 0.5 * 10.0 ** -len(printed()[claim].partition(".")[2])
     return Measured(value, Interval(value - half, value + half))
 

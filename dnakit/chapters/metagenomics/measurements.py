@@ -265,7 +265,8 @@ class Mock(Measurement):
         from dnakit.data import sources
 
         digests = [sources.digest(sources.fetch(name)) for name in self.parameters.mock]
-        return {"data": self.reference.digests() + digests} | program_inputs("vsearch", self.parameters)
+        vsearch = program_inputs("vsearch", self.parameters) if "vsearch" in self.parameters.programs else {}
+        return {"data": self.reference.digests() + digests} | vsearch
 
     def compute(self, folder: Path) -> Outcome:
         """Write ``members.csv`` and ``shares.csv``."""

@@ -180,4 +180,4 @@ def speed(run: Speed) -> dict[str, Any]:
     fine_tuning.scores(model, _tokens(training, tokenizer, reads[: fine_tuning.PREDICTED]), parameters.precision)
     before = comparing.cpu_seconds()
     fine_tuning.scores(model, _tokens(training, tokenizer, reads), parameters.precision)
-    return {"reads": len(reads), "reads_per_second": len(reads) / (comparing.cpu_seconds() - before)}
+    return {"reads": len(reads), "reads_per_second": len(reads) / max(comparing.cpu_seconds() - before, 1e-9)}

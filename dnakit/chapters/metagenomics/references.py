@@ -57,7 +57,6 @@ REFERENCES = {
     "refseq": Reference("RefSeq mitochondria", "refseq-mitochondrion-genbank"),
     "simulated": Reference("invented fishes", "simulated-barcodes-sequences", "simulated-barcodes-taxonomy"),
 }
-DEFAULT = "mitohelper-2025-11"
 
 
 def reference(name: str, taxa: str | None = None) -> Reference:

@@ -161,7 +161,7 @@ def needs_fewer(difference: Estimate) -> str:
 def vocabularies(done: Finished) -> pd.DataFrame:
     """Segmentation alone with 9-mer vocabularies of several sizes, as scores over all tokens."""
     names = {"bases_per_token": "bases per token", "masked_accuracy": "masked tokens right"}
-    names |= {"accuracy": "accuracy, if it copied", "perplexity": "perplexity, if it copied"}
+    names |= {"accuracy": "accuracy", "perplexity": "perplexity", "perplexity_told": "perplexity, told"}
     rows = {
         run.record["vocab_size"]: {
             (part, name): run.metrics[part][key] for part in HELD_OUT for key, name in names.items()

@@ -19,7 +19,7 @@ from dnakit.chapters.pretraining.measurements import HELD_OUT_GENOMES, SEGMENTAT
 from dnakit.chapters.pretraining.parameters import NINE_MER, parts_of
 from dnakit.chapters.pretraining.results import ROW, TASKS, model_in_words, published
 from dnakit.report.finished import Finished, FinishedRun
-from dnakit.report.intervals import Estimate, wilson
+from dnakit.report.intervals import Estimate, Interval, difference, wilson
 from dnakit.report.tables import MISSING
 from dnakit.tokens.parameters import HELD_OUT
 
@@ -55,7 +55,13 @@ CLAIMS = (
 def of_grid(done: Finished) -> Finished:
     """The runs of the grid, and the held-out genomes that intervals need; none where no grid is finished."""
     found = done.only(lambda run: run.name.startswith(PREFIX))
-    return done.only(lambda run: run.name.startswith((PREFIX, HELD_OUT_GENOMES))) if found else found
+    return _with_held_out(done, found)
+
+
+def _with_held_out(done: Finished, found: Finished) -> Finished:
+    """These runs, and the held-out genomes of their languages."""
+    names = {*found, *(f"{HELD_OUT_GENOMES}{run.value('record.language')}" for run in found.values())}
+    return done.only(lambda run: run.name in names)
 
 
 # ---- numbers with their resamples
@@ -206,14 +212,20 @@ def _pair(
     found = [_verdict(gained["far"].interval, sign), _verdict(bits.interval, -sign)]
     verdict = found[0] if found[0] == found[1] else MEASURE
     cells = {part: f"{each.interval:+.3f}" for part, each in gained.items()} | {PLAIN: f"{bits.interval:+.3f}"}
-    return _row_of(text, "gained, bits per base", seeds, verdict, cells)
+    return _row_of(text, "gained, bits per base", seeds, verdict + _mixed(one, other, seeds), cells)
+
+
+def _mixed(one: Mapping[int, FinishedRun], other: Mapping[int, FinishedRun], seeds: Sequence[int]) -> str:
+    """That a pair was computed in two precisions, where it was: it then differs in more than what is compared."""
+    pairs = [[runs[seed].value("record.computed_in") for runs in (one, other)] for seed in seeds]
+    return next((f", {first} against {second}" for first, second in pairs if first != second), "")
 
 
 def _row_of(
     text: str, number: str, seeds: Sequence[int], verdict: str, cells: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     shown = dict.fromkeys((*HELD_OUT, PLAIN), MISSING) | dict(cells or {})
-    alone = " (one seed)" if len(seeds) == 1 and verdict in (HOLDS, FAILS) else ""
+    alone = " (one seed)" if len(seeds) == 1 and verdict.startswith((HOLDS, FAILS)) else ""
     count = str(len(seeds)) if seeds else MISSING
     return {"claim": text, "number": number, "seeds": count, **shown, "at this size": verdict + alone}
 
@@ -260,12 +272,23 @@ def leak_in_words(done: Finished) -> str:
     if not runs:
         return ""
     run = next(iter(runs.values()))
-    apart, before = (run.metrics[part]["masked_accuracy"] for part in ("resampled", "validation"))
+    (known, around), (new, around_new) = (_named_right(run, part) for part in ("resampled", "validation"))
+    apart = Estimate(known - new, *difference(known, around, new, around_new))
+    counts = run.frame("leak.csv").groupby("part").size()
     genomes = run.record["genomes"]["train"]
     return (
-        f"Trained on nine tenths of the passes over {genomes} genomes, a model names {apart:.1%} of the masked tokens "
-        f"of the passes that were set apart, and {before:.1%} of those of genomes that were split off before."
+        f"Trained on nine tenths of the passes over {genomes} genomes, a model names {known:.1%} of the masked tokens "
+        f"of the passes that were set apart ({counts['resampled']} genomes), and {new:.1%} of those of genomes that "
+        f"were split off before ({counts['validation']} genomes): {apart.points} (genomes are drawn anew; one seed)."
     )
+
+
+def _named_right(run: FinishedRun, part: str) -> tuple[float, Interval]:
+    """The share of the masked tokens of a part of the leak that is named right, with its interval by genomes."""
+    table = run.frame("leak.csv").set_index("genome")
+    sums = table[table.part == part]
+    found = intervals.interval(*intervals.ratio(sums, pd.Series(sums.index, sums.index), "right", "masked"))
+    return found.value, Interval(found.low, found.high)
 
 
 def _global(done: Finished) -> dict[str, str]:
@@ -279,7 +302,7 @@ def _global(done: Finished) -> dict[str, str]:
 def of_overfitting(done: Finished) -> Finished:
     """The trainings that show overfitting, and the held-out genomes that intervals need; none where there are none."""
     found = done.only(lambda run: run.name.startswith(OVERFIT))
-    return done.only(lambda run: run.name.startswith((OVERFIT, HELD_OUT_GENOMES))) if found else found
+    return _with_held_out(done, found)
 
 
 def overfitting(done: Finished) -> pd.DataFrame:

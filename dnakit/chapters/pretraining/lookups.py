@@ -209,11 +209,6 @@ class _Ranking:
         return np.where((self.keys[place] == keys)[:, None], self.values[place], -1)
 
 
-def top_accuracy(true: Ids, best: NDArray[np.int64], k: int = 1) -> float:
-    """Share of the tokens that are among the first `k` (up to 5) candidates; NaN if there are no tokens."""
-    return float((best[:, :k] == np.asarray(true)[:, None]).any(1).mean()) if len(best) else float("nan")
-
-
 def _joined(arrays: Sequence[NDArray], between: int | bool = PAD) -> NDArray:
     """One array of all, set apart so that neighbours do not reach from one into the next."""
     gap = np.array([between])

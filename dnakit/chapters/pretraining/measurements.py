@@ -173,7 +173,7 @@ class GenomeMap(ModelMeasurement):
         found = self.genomes(corpus, *HELD_OUT)
         genomes = {name: letters for part in HELD_OUT for name, letters in found[part].items()}
         lineages = taxonomy.lineages(sources.fetch(self.parameters.taxonomy))
-        path, weights = self.trained.folder() / "model", self.trained.parameters.initial_weights
+        path, weights = self.trained.folder() / "model", self.trained.settings.get("fresh_weights", "random")
         points, scores = genome_map.measure(path, genomes, lineages, self.parameters.seed, weights)
         write(points, folder / "map.csv", float_format="%.4g")
         write(scores, folder / "neighbours.csv", float_format="%.4g")

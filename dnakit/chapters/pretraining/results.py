@@ -5,6 +5,7 @@ Every function reads the folders of finished runs, recorded ones and those of th
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from dnakit import metrics
@@ -23,6 +24,7 @@ from dnakit.chapters.pretraining.measurements import (
 from dnakit.chapters.pretraining.parameters import MODEL, NINE_MER, parts_of
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.intervals import Estimate, wilson
+from dnakit.report.tables import MISSING
 from dnakit.report.thesis import thesis_table
 from dnakit.tokens.parameters import HELD_OUT
 
@@ -43,7 +45,7 @@ SCORES = {
     }.items()
 }
 LOSSES = ("loss (nats)", "e^loss", "2^loss")
-COPYING = {"copying + segmentation": "accuracy", "perplexity of these": "perplexity"}
+COPYING = {"copying + segmentation": "accuracy", "its perplexity": "perplexity", "told": "perplexity_told"}
 SIZES = {
     "vocabulary": "record.vocab_size",
     "genomes": "record.genomes.train",
@@ -127,8 +129,9 @@ def sizes(done: Finished) -> pd.DataFrame:
 def table_5_1(done: Finished) -> pd.DataFrame:
     """Accuracy, sentence-order accuracy and perplexity of each row, as measured over all tokens.
 
-    Beside them the accuracy of copying the input, on the same masks, and accuracy and perplexity of a predictor that
-    copies and knows of the masked tokens what `segmentation` knows. The latter are measured on the set near.
+    Beside them the accuracy of copying the input, on the same masks, and accuracy and perplexities of a predictor that
+    copies and knows of the masked tokens what `segmentation` knows, as it is and told which tokens are random. The
+    latter are measured on the set near.
     """
     table = _by_row(done, SCORES)
     alone = pd.DataFrame([_copying_and_segmentation(done, run) for run in rows(done).values()], columns=[*COPYING])
@@ -291,6 +294,11 @@ def neighbours(done: Finished) -> pd.DataFrame:
     first = scores.drop_duplicates("rank").set_index("rank")
     counts = first["genomes"].astype(int)
     shown = table[[which for which in described if which in table]].apply(
-        lambda shares: [f"{Estimate(share, *wilson(share, counts[rank])):.0%}" for rank, share in shares.items()]
+        lambda shares: [_share(share, counts[rank]) for rank, share in shares.items()]
     )
-    return shown.assign(chance=first["chance"].map("{:.0%}".format), genomes=counts)
+    return shown.assign(chance=first["chance"].map("{:.0%}".format, na_action="ignore"), genomes=counts)
+
+
+def _share(share: float, count: int) -> str:
+    """A share with its interval; of no genome, where none has a relative, there is none."""
+    return MISSING if np.isnan(share) else f"{Estimate(share, *wilson(share, count)):.0%}"
