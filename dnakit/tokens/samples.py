@@ -25,16 +25,29 @@ class MlmSamples(Dataset):
     """Masked-language-model samples of one split (thesis 4.2.1).
 
     Of the tokens that stand for known bases, 15% are selected at random; 80% of these become ``<mask>``, 10% a random
-    token, 10% stay. The draw depends on nothing but the seed, the sample and, if `masking` is ``dynamic`` (RoBERTa;
-    thesis B.2), the epoch: a resumed training sees what an undisturbed one sees.
-
-    Parameters
-    ----------
-    labelled : {"all", "selected"}
-        Which tokens carry a label: every token that stands for bases, or the selected ones only.
+    token, 10% stay. The draw depends on nothing but the seed, the split, the sample and, where masking is dynamic, the
+    epoch (`epoch`, which the training sets): a resumed training sees what an undisturbed one sees.
 
     Each item holds ``input_ids``, ``attention_mask``, ``labels`` (true ids, -100 where not labelled) and ``masked``
     (bool: shown as ``<mask>``, what accuracies on masked tokens count), all of shape (256,).
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Each of its rows is the tokens of a sample; random tokens come from its vocabulary.
+    part : str
+        The split: one of `dnakit.tokens.parameters.SPLITS` or ``HELD_OUT``.
+    masking : {"static", "dynamic"}
+        Whether a sample is masked alike in each epoch, or anew (RoBERTa; thesis B.2).
+    labelled : {"all", "selected"}
+        Which tokens carry a label: every token that stands for bases, or the selected ones only.
+    seed : int
+        Of the masks.
+
+    Raises
+    ------
+    DnakitError
+        No row of the split has enough tokens.
     """
 
     shortest = 1  # tokens; what is left of a document in fewer is no sample
