@@ -1,9 +1,16 @@
 """Quality in attention, and replaced-token detection: equality with what they generalise, and what they must learn."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
 
-from dnakit.models import build, initial_weights, read_classifier, replaced_tokens
+from dnakit.chapters.future_work import context_training
+from dnakit.chapters.future_work.context_training import masked_costs, mean_states
+from dnakit.chapters.future_work.read_training import ReadSamples, named_right
+from dnakit.chapters.future_work.reads import Reads
+from dnakit.models import build, device, initial_weights, read_classifier, replaced_tokens
 from dnakit.models.attention import WindowedSelfAttention
 from dnakit.tokens.tokenizer import known_words, train_tokenizer
 from dnakit.tokens.vocabulary import CLS, MASK
@@ -142,3 +149,36 @@ def test_a_generator_is_smaller_than_what_it_trains(tokenizer):
     sizes = [sum(each.numel() for each in part.parameters()) for part in (model.generator, model.longformer)]
     assert sizes[0] < sizes[1] / 4
     assert model.generator.config.hidden_size >= initial_weights.POSITION_WIDTH
+
+
+# ---- precision of an evaluation
+
+
+class SaysItsPrecision(torch.nn.Module):
+    """A model that notes whether it is asked to compute in bf16."""
+
+    def __init__(self):
+        super().__init__()
+        self.bf16 = []
+
+    def forward(self, input_ids, **others):
+        self.bf16.append(torch.is_autocast_enabled("cpu"))
+        shape = input_ids.shape[:1] if "quality" in others else input_ids.shape
+        return SimpleNamespace(logits=torch.zeros(*shape, 60))
+
+    def encode(self, ids, *others):
+        return self(ids).logits
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the model would compute on the GPU")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_models_are_evaluated_in_the_precision_of_their_training(monkeypatch, tokenizer, precision):
+    monkeypatch.setattr(device, "bf16", lambda asked: asked == "bf16")
+    model, bases = SaysItsPrecision(), np.zeros((3, LENGTH), np.uint8)
+    reads = ReadSamples(Reads(bases, np.full(bases.shape, 30), np.zeros(3, np.int64), 0.0), tokenizer, "mean")
+    named_right(model, reads, precision)
+    mean_states(model, reads.ids, precision)
+    masked = SimpleNamespace(test=None, framed=lambda windows: reads.ids, masked=lambda ids, seed: (ids, None))
+    monkeypatch.setattr(context_training, "costs", lambda nats, *others: nats)
+    masked_costs(model, masked, 1, precision)
+    assert model.bf16 == [precision == "bf16"] * 3

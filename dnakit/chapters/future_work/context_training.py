@@ -80,10 +80,11 @@ def pretrain(run: Pretraining, folder: Path) -> Outcome:
     about.tokenizer.save_pretrained(folder / "model")
     model = build.load(folder / "model")
     if settings["objective"] == "mlm":
-        table = masked_costs(model, about, run.parameters.seed)
+        table = masked_costs(model, about, run.parameters.seed, settings["precision"])
         save_costs(table, folder / "costs.csv")
         results["bits"] = bits(table)
-    results["probe"] = {"right": probed(model, about), "before": probed(_untrained(run, about), about)}
+    models = {"right": model, "before": _untrained(run, about)}
+    results["probe"] = {name: probed(each, about, settings["precision"]) for name, each in models.items()}
     record = {
         "parameters": settings,
         "samples": {part: len(each) for part, each in samples.items()},
@@ -132,12 +133,12 @@ def sample_operations(run: Pretraining, about: Evaluated, objective: str) -> flo
     return operations(model, inputs) / len(batch)
 
 
-def masked_costs(model: PreTrainedModel, about: Evaluated, seed: int) -> Any:
+def masked_costs(model: PreTrainedModel, about: Evaluated, seed: int, precision: str) -> Any:
     """Costs of the masked tokens of the held-out windows: see `context_measures.costs`."""
     true = about.framed(about.test)
     seen, _ = about.masked(true, [seed, MASKS])
     where, nats = device.ready(model), []
-    with torch.no_grad():
+    with torch.no_grad(), device.autocast(where, precision):
         for start in range(0, len(true), AT_ONCE):
             ids = torch.from_numpy(seen[start : start + AT_ONCE]).to(where)
             logits = model(ids, attention_mask=(ids != PAD).long()).logits.float()
@@ -148,20 +149,20 @@ def masked_costs(model: PreTrainedModel, about: Evaluated, seed: int) -> Any:
     return costs(np.concatenate(nats), true, seen == MASK, about)
 
 
-def probed(model: PreTrainedModel, about: Evaluated) -> str:
+def probed(model: PreTrainedModel, about: Evaluated, precision: str) -> str:
     """Whether the probe on the model's hidden states names each held-out window right."""
     learned = about.train.take(about.probe)
-    states = [mean_states(model, about.framed(each)) for each in (learned, about.test)]
+    states = [mean_states(model, about.framed(each), precision) for each in (learned, about.test)]
     return probe(states[0], learned.context, states[1], about.test.context)
 
 
-def mean_states(model: PreTrainedModel, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+def mean_states(model: PreTrainedModel, ids: NDArray[np.int64], precision: str) -> NDArray[np.float32]:
     """Mean hidden state of the tokens of each window, ``(windows, hidden_size)``."""
     where, found = device.ready(model), []
-    with torch.no_grad():
+    with torch.no_grad(), device.autocast(where, precision):
         for start in range(0, len(ids), AT_ONCE):
             some = torch.from_numpy(ids[start : start + AT_ONCE]).to(where)
             real = (some != PAD).long()
-            hidden = model.encode(some, real, None)  # type: ignore[operator]
-            found.append(((hidden * real[..., None]).sum(1) / real.sum(1, keepdim=True)).float().cpu().numpy())
+            hidden = model.encode(some, real, None).float()  # type: ignore[operator]
+            found.append(((hidden * real[..., None]).sum(1) / real.sum(1, keepdim=True)).cpu().numpy())
     return np.concatenate(found)

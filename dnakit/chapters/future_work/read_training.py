@@ -77,7 +77,7 @@ def train_and_name(run: Training, folder: Path) -> Outcome:
     tokenizer.save_pretrained(folder / "model")
     model = read_classifier.ReadClassifier.from_pretrained(folder / "model")
     right = {
-        str(less): named_right(model, ReadSamples(test, tokenizer, score))
+        str(less): named_right(model, ReadSamples(test, tokenizer, score), fields["precision"])
         for less in chapter.lowered
         for test in [chosen.draw("test", chapter.test_reads, less, chapter.seed)]
     }
@@ -90,16 +90,16 @@ def tokenizer_of(chosen: Task, vocab_size: int) -> DnaTokenizer:
 
 
 def _divided(samples: ReadSamples, of_species: int) -> dict[str, Dataset]:
-    """The last reads of each species for validation, the others for training."""
+    """The first reads of each species for validation, the others for training."""
     number = np.arange(len(samples)) % of_species
     train, validation = np.flatnonzero(number >= VALIDATION), np.flatnonzero(number < VALIDATION)
     return {part: Subset(samples, rows.tolist()) for part, rows in (("train", train), ("validation", validation))}
 
 
-def named_right(model: PreTrainedModel, samples: ReadSamples) -> str:
+def named_right(model: PreTrainedModel, samples: ReadSamples, precision: str) -> str:
     """Whether each read is named right, as a string of 0 and 1."""
     where, found = device.ready(model), []
-    with torch.no_grad():
+    with torch.no_grad(), device.autocast(where, precision):
         for start in range(0, len(samples), PREDICTED):
             batch = samples.batch(slice(start, start + PREDICTED))
             logits = model(**{name: each.to(where) for name, each in batch.items()}).logits
