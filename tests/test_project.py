@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import papermill
@@ -111,6 +112,26 @@ def normalised(requirement):
     """(name, bounds) of a requirement of pip or conda."""
     name, bounds = re.fullmatch(r"([A-Za-z0-9_.-]+)\s*(.*)", requirement).groups()
     return name.lower().replace("_", "-"), ",".join(sorted(bounds.replace(" ", "").split(",")))
+
+
+def imported_packages():
+    """The packages that the modules and the notebooks import, those imported for types alone among them."""
+    found = set()
+    for path in [*(ROOT / "dnakit").rglob("*.py"), *(ROOT / "notebooks").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(node.module)
+    return {name.partition(".")[0] for name in found} - {"dnakit", *sys.stdlib_module_names}
+
+
+def test_what_the_package_imports_is_what_it_asks_for():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = {normalised(requirement)[0] for requirement in project["dependencies"]}
+    names = packages_distributions()
+    lacking = {name for name in imported_packages() if not asked & {normalised(each)[0] for each in names[name]}}
+    assert lacking == set()
 
 
 def test_conda_and_pip_ask_for_the_same():
