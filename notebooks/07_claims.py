@@ -62,7 +62,7 @@ picture
 # %% tags=["remove-input"]
 main = front_page.main_table(
     ledger.main_claims(claims),
-    "The main claims. Brackets are 95% intervals; n counts promoters, random sequences or species (histone marks: blocks of 100 kb).",
+    "The main claims. Brackets are 95% intervals; n counts promoters, random sequences or species (chromatin profiles: blocks of 100 kb).",
 )
 glue("main", main)
 main
@@ -87,7 +87,8 @@ main
 # interval, the number itself decides. It equals a printed number that is less than 1% away: "= 0.8875 ± 1%". That is a
 # tolerance and no interval; an interval stands in square brackets. Where a sentence says "about", "similar" or "slightly", the
 # row says how far that goes: "predicted: within 0.05". Some claims are sentences about the thesis's own
-# tables. They are decided by the printed numbers, which are as certain as their last digit: the thesis prints no intervals.
+# tables. They are decided by the printed numbers, which are as certain as their last digit: the thesis prints no intervals. Such
+# a verdict says whether the sentence agrees with the table, and not whether the difference is more than chance.
 #
 # A control explains a printed number where it reaches most of it, and the row says how much: 95% of the exact answers on start
 # sites, where a control that reads no biology then leaves at most a twentieth of them to explain; 99.8% of an accuracy that a
