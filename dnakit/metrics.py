@@ -48,56 +48,6 @@ def loss_and_accuracy(counts: NDArray[np.floating]) -> dict[str, float]:
     return {"loss": float(nats / samples), "accuracy": float(right / samples)}
 
 
-def accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
-    """Share of predictions that equal their label (A.5).
-
-    Parameters
-    ----------
-    labels, predictions : array_like of int, shape (samples,)
-        Predictions are already the index of the highest score.
-
-    Raises
-    ------
-    DnakitError
-        If the shapes differ.
-    """
-    from sklearn.metrics import accuracy_score
-
-    labels, predictions = _same_shape(labels, predictions)
-    return float(accuracy_score(labels, predictions)) if labels.size else math.nan
-
-
-def top_k_accuracy(labels: ArrayLike, scores: ArrayLike, k: int = 5) -> float:
-    """Share of samples whose label is among the `k` highest scores (A.6); equal scores go to the higher index.
-
-    Parameters
-    ----------
-    labels : array_like of int, shape (samples,)
-    scores : array_like of float, shape (samples, classes)
-    k : int
-        From 1 to the number of classes.
-
-    Raises
-    ------
-    DnakitError
-        If the shapes do not fit or `k` is out of range.
-    """
-    from sklearn.metrics import top_k_accuracy_score
-
-    labels, scores = np.asarray(labels), np.asarray(scores)
-    if scores.ndim != 2 or labels.shape != scores.shape[:1]:
-        raise DnakitError(
-            f"top-k accuracy needs one row of scores for each label: labels {labels.shape}, scores {scores.shape}"
-        )
-    if not 1 <= k <= scores.shape[1]:
-        raise DnakitError(f"k = {k} is out of range: choose 1 to {scores.shape[1]}, the number of classes")
-    if not labels.size:
-        return math.nan
-    # scikit-learn takes three classes or more, and warns where k is their number: two more that nobody predicts.
-    scores = np.pad(scores, ((0, 0), (0, 2)), constant_values=scores.min() - 1)
-    return float(top_k_accuracy_score(labels, scores, k=k, labels=np.arange(scores.shape[1])))
-
-
 def precision(labels: ArrayLike, predictions: ArrayLike) -> float:
     """True positives over everything predicted positive (the formula of A.7; the sentence before it describes recall).
 

@@ -82,6 +82,11 @@ def runs(parameters):
 '''
 
 
+def said(notebook):
+    """The cells of a notebook without their outputs."""
+    return [(cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
+
+
 def write(path: Path, text: str) -> None:
     """Write a file, with its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -57,11 +57,6 @@ class Windows:
     def __len__(self) -> int:
         return len(self.sequences)
 
-    @property
-    def ambiguous(self) -> int:
-        """How many windows hold letters other than ACGT."""
-        return sum(bool(sequence.translate(None, b"ACGT")) for sequence in self.sequences)
-
     def take(self, indices: Sequence[int] | np.ndarray) -> "Windows":
         """These windows, in this order."""
         names, chromosomes, strands = (

@@ -3,7 +3,6 @@
 The outputs are those of the smoke profile; nbval compares them.
 """
 
-import difflib
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +37,3 @@ def _keep_outputs(paired: Any, old: Any) -> None:
         if cell.cell_type == "code" and cell.source in known:
             cell.outputs = known[cell.source].outputs
             cell.execution_count = known[cell.source].execution_count
-
-
-def drift(notebook: str) -> list[str]:
-    """The cells in which ``NN_name.ipynb`` and ``NN_name.py`` differ, as lines of a diff; empty when they agree."""
-    import nbformat
-
-    output = source(notebook).with_suffix(".ipynb")
-    if not output.exists():
-        return [f"{output.name} is missing"]
-    stored = _cell_texts(nbformat.read(output, as_version=4))
-    lines = difflib.unified_diff(stored, _cell_texts(read(notebook)), n=0, lineterm="")
-    return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
-
-
-def _cell_texts(node: Any) -> list[str]:
-    return [repr((cell.cell_type, cell.source, cell.metadata.get("tags", []))) for cell in node.cells]
