@@ -5,11 +5,13 @@
 # make lab      JupyterLab, with the notebooks paired
 # make bench    speed and memory, each beside its peer
 # make soak     commands killed at random moments and started again   (make soak SECONDS=1200 SEED=1)
+# make fuzz     mutated files: each is read rightly or refused in one line   (make fuzz FILES=1000 SEED=1)
 # Each sets up .venv by itself, once. TORCH="torch==2.13.0 --index-url ..." chooses another build of torch.
 
 PROFILE ?= smoke
 SECONDS ?= 1200
 SEED    ?= 1
+FILES   ?= 1000
 CORES   ?= $(shell getconf _NPROCESSORS_ONLN)
 PYTHON  ?= python3
 
@@ -53,7 +55,7 @@ export DNAKIT_SOURCES := $(call absolute,$(DNAKIT_SOURCES))
 endif
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: report pdf test quick lint lab bench soak clean
+.PHONY: report pdf test quick lint lab bench soak fuzz clean
 .DEFAULT_GOAL := report
 
 report: $(READY)
@@ -84,6 +86,9 @@ bench: $(READY)
 
 soak: $(READY)
 	$(BIN)/python tests/soak.py --seconds $(SECONDS) --seed $(SEED)
+
+fuzz: $(READY)
+	$(BIN)/python tests/fuzz.py --files $(FILES) --seed $(SEED)
 
 # Keeps .venv, downloads and trained runs.
 clean:

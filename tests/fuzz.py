@@ -1,7 +1,7 @@
 """Mutated files, thousands of them: each is read rightly or refused in one line; no traceback, no hang, bounded memory.
 
-    python tests/fuzz.py --files 1000 --seed 1            every kind
-    python tests/fuzz.py fasta bed --files 100
+    make fuzz FILES=1000 SEED=1                    every kind
+    python tests/fuzz.py fasta bed --files 100     some
 
 A failure prints what was read, so that it can become a test.
 """
