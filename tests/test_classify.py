@@ -10,7 +10,7 @@ import pytest
 
 from dnakit.chapters.metagenomics import classify as command
 from dnakit.chapters.metagenomics.references import reference
-from dnakit.data.barcodes import RANKS
+from dnakit.data.barcodes import RANKS, taxon_of
 from dnakit.data.bases import reverse_complement
 from dnakit.data.reads import MIFISH_U
 from dnakit.project import DnakitError
@@ -275,6 +275,23 @@ def test_the_command_reads_standard_input_and_fails_with_2(fastq):
     assert done.returncode == 2
     assert done.stderr.startswith("dnakit: standard input: not FASTA or FASTQ")
     assert done.stderr.count("\n") == 1
+
+
+def test_records_that_the_taxonomy_does_not_know_are_told_each_time(tmp_path, fastq, capsys):
+    _, table = fastq
+    own, taxa, reads = tmp_path / "own.fa", tmp_path / "own.tsv", tmp_path / "reads.fa"
+    own.write_text("".join(f">{name}\n{row['sequence'].decode()}\n" for name, row in table.iterrows()) + ">odd\nACGT\n")
+    taxa.write_text("".join(f"{name}\t{taxon_of(row)}\n" for name, row in table.iterrows()))
+    reads.write_text(">a\nACGT\n")
+    for _ in range(2):
+        command.classify(str(reads), str(own), str(taxa), output=tmp_path / "out.tsv")
+        said = capsys.readouterr().err
+        assert f"dnakit: 1 of {len(table) + 1:,} records of own.fa are left out" in said
+        assert "'odd'" in said
+    taxa.write_text(f"{table.index[0]}-x\t{taxon_of(table.iloc[0])}\n")
+    with pytest.raises(DnakitError, match=r"own\.tsv: knows no record of own\.fa"):
+        command.classify(str(reads), str(own), str(taxa), output=tmp_path / "none.tsv")
+    assert not (tmp_path / "none.tsv").exists()
 
 
 def test_a_taxonomy_without_records_of_ones_own_is_one_line(tmp_path):

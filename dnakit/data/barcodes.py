@@ -129,19 +129,27 @@ def read(sequences: str | Path, taxa: str | Path | None = None) -> pd.DataFrame:
 def read_qiime(sequences: Path, taxa: Path) -> pd.DataFrame:
     """Sequences and taxonomy as QIIME 2 keeps them, each plain or in an artifact.
 
-    Records that the taxonomy does not know are left out; the error names one if it knows none.
+    Records that the taxonomy does not know are left out: ``attrs["left_out"]`` of the table says how many, and names
+    one. The error names one if it knows none.
     """
     known = _read_taxa(taxa)
-    rows, first = [], ""
+    rows, unknown = [], []
     for record in _fasta(sequences):
-        first = first or record.name
         if record.name in known:
             rows.append({"name": record.name, "sequence": _plain(record)} | known[record.name])
+        else:
+            unknown.append(record.name[:60])
     if not rows:
         raise DnakitError(
-            f"{taxa}: knows no record of {sequences.name}, not even '{first[:60]}': give its own taxonomy"
+            f"{taxa}: knows no record of {sequences.name}, not even '{unknown[0]}': give its own taxonomy"
         )
-    return _table(rows, sequences)
+    table = _table(rows, sequences)
+    if unknown:
+        table.attrs["left_out"] = (
+            f"{len(unknown):,} of {len(rows) + len(unknown):,} records of {sequences.name} are left out, because "
+            f"{taxa.name} does not know them, such as '{unknown[0]}'"
+        )
+    return table
 
 
 def read_sintax(path: Path) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from dnakit.chapters.metagenomics.references import Reference
 from dnakit.data.barcodes import RANKS
 from dnakit.project import DnakitError
 
-RECIPE = "12S classifier 2"
+RECIPE = "12S classifier 3"
 METHODS = ("search", "k-mers")  # with the exact alignment, and without
 Method = Literal["search", "k-mers"]
 SHORTEST_RECORD = 100  # bases of a record of a reference
@@ -146,8 +146,7 @@ def calibrate(table: pd.DataFrame, method: Method = "search", seed: int = 0) -> 
 
 def prepared(reference: Reference, method: Method = "search") -> Classifier:
     """The classifier of a reference, from the store or made now (some seconds, once)."""
-    inputs = {"data": reference.digests(), "method": method}
-    folder = store.get_or_make("references", store.key(RECIPE, inputs), lambda part: _write(reference, method, part))
+    folder = _folder(reference, method)
     with np.load(folder / "calibration.npz", allow_pickle=False) as arrays:
         calibration = Calibration(**{name: arrays[name] for name in arrays.files})
     table = pd.read_csv(folder / "ranks.csv", dtype=str, keep_default_na=False)
@@ -155,9 +154,21 @@ def prepared(reference: Reference, method: Method = "search") -> Classifier:
     return Classifier(searcher, Taxa(table), calibration)
 
 
+def left_out(reference: Reference, method: Method = "search") -> str:
+    """How many records of the reference its taxonomy does not know; empty where it knows all."""
+    return store.read_json(_folder(reference, method) / "left_out.json")
+
+
+def _folder(reference: Reference, method: Method) -> Path:
+    inputs = {"data": reference.digests(), "method": method}
+    return store.get_or_make("references", store.key(RECIPE, inputs), lambda part: _write(reference, method, part))
+
+
 def _write(reference: Reference, method: Method, folder: Path) -> None:
-    table = records_of(reference.table())
+    whole = reference.table()
+    table = records_of(whole)
     made = fit(table, method)
     made.searcher.index.save(folder / "index.npz")
     np.savez(folder / "calibration.npz", **vars(made.calibration))
     table[list(RANKS)].to_csv(folder / "ranks.csv", index=False)
+    store.write_json(folder / "left_out.json", whole.attrs.get("left_out", ""))

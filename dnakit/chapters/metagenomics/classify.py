@@ -87,7 +87,7 @@ def classify(
     chosen: Method = "search" if method == "search" else "k-mers"
     tally, found = Tally(), reference(known, taxa)
     _refuse_absent(known, found)
-    classifier.prepared(found, chosen)  # makes the index before processes ask for it
+    _tell_left_out(found, chosen)
     answers = _answers(map(_cut, _with_progress(read_reads(reads))), found, chosen, jobs)
     first = _first(answers, reads)
     with _writing(output) as handle:
@@ -148,6 +148,12 @@ def _refuse_absent(known: str, found: Reference) -> None:
             f"the reference '{known}' exists in the mirror only: give --reference mitohelper (the newest release, "
             "downloaded once) or a file of your own, or set DNAKIT_MIRROR to the folder that holds it"
         ) from error
+
+
+def _tell_left_out(found: Reference, method: Method) -> None:
+    """Tell what the taxonomy does not know of the reference, whose index is made here, before processes ask for it."""
+    if left_out := classifier.left_out(found, method):
+        print(f"dnakit: {left_out}", file=sys.stderr)
 
 
 def _down_to(names: np.ndarray, confidence: np.ndarray, least: float) -> int:
