@@ -1,5 +1,7 @@
 """The data of chapter 10: reads with known errors, qualities of tokens, open reading frames, contexts and sampling."""
 
+import gzip
+
 import numpy as np
 import pytest
 
@@ -149,3 +151,32 @@ def test_balanced_sampling_draws_contexts_alike_and_natural_sampling_draws_windo
     assert len(set(drawn["balanced"].tolist())) == 1_000  # every window of a context can be drawn
     each = some.each(100, np.random.default_rng(1))
     assert np.bincount(context[each]).tolist() == [100, 100, 50]
+
+
+FASTQ = "".join(f"@r{number}\n{'ACGT' * 38}\n+\n{'I' * 152}\n" for number in range(50)).encode()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_qualities_are_read_from_a_file_whatever_its_name(tmp_path, pack):
+    path = tmp_path / "reads"
+    path.write_bytes(pack(FASTQ))
+    strings = reads._strings(path)
+    assert strings.shape == (50, reads.LONGEST)
+    assert (strings == 40).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(FASTQ)[:-20], "truncated or damaged"),
+        (FASTQ[:-20], "not FASTQ: .* line 200"),
+        (b"no reads\n", "not FASTQ"),
+    ],
+)
+def test_a_damaged_file_of_reads_is_one_line(tmp_path, content, message):
+    path = tmp_path / "reads.fastq.gz"
+    path.write_bytes(content)
+    with pytest.raises(DnakitError, match=message) as caught:
+        reads._strings(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)

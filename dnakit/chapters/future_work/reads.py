@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dnakit.chapters.future_work.parameters import Parameters
 from dnakit.data import barcodes, sources
 from dnakit.data.bases import codes
+from dnakit.data.files import open_bytes, refusing
 from dnakit.data.reads import PHRED, between_primers
 from dnakit.project import DnakitError
 
@@ -130,11 +131,20 @@ def nearest(sequences: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np
 
 
 def _strings(path: Path) -> NDArray[np.int64]:
-    """Qualities of the reads of a FASTQ file that are long enough, from the first base after the primer on."""
+    """Qualities of the reads of a FASTQ file that are long enough, from the first base after the primer on.
+
+    Raises
+    ------
+    DnakitError
+        If it is damaged, truncated or no file of reads.
+    """
     import dnaio
 
-    with dnaio.open(path) as records:
-        found = [record.qualities[BEFORE : BEFORE + LONGEST] for record in records if record.qualities]
+    try:
+        with refusing(path), open_bytes(path) as stream, dnaio.open(stream) as records:
+            found = [record.qualities[BEFORE : BEFORE + LONGEST] for record in records if record.qualities]
+    except (dnaio.FileFormatError, dnaio.UnknownFileFormat) as error:
+        raise DnakitError(f"{path}: not FASTQ: {' '.join(str(error).split())[:160]}") from error
     long = [np.frombuffer(each.encode(), np.uint8) for each in found if len(each) == LONGEST]
     return np.stack(long).astype(np.int64) - PHRED if long else np.empty((0, LONGEST), np.int64)
 
