@@ -1,5 +1,6 @@
 """Chapter 10 from end to end: equal costs, numbers that agree with each other, and prose where nothing is run."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +11,7 @@ from dnakit.chapters.future_work.parameters import CONTEXTS
 from dnakit.project import DnakitError
 from dnakit.report import finished
 from dnakit.report.finished import Finished
-from dnakit.report.intervals import Interval, of_seeds
+from dnakit.report.intervals import Estimate, of_seeds
 
 NOTEBOOK = "10_future_work"
 SMALL = {"species": 6, "reads": 3, "test_reads": 4, "samples": 32, "evaluated": 10, "probed": 12, "batch_size": 16}
@@ -95,7 +96,6 @@ def test_tables_figure_and_prose_of_a_finished_chapter(done):
     reads, contexts = results.of_reads(done), results.of_contexts(done)
     assert results.NOT_RUN not in results.reads_table(reads).to_string()
     assert results.NOT_RUN not in results.bits_table(contexts).to_string() + results.probe_table(contexts).to_string()
-    assert results.draw_reads(reads) is not None
     for said in (
         sentences.said_of_methods,
         sentences.said_of_models,
@@ -132,9 +132,9 @@ def test_nothing_run_gives_empty_tables_and_whole_sentences():
 
 def test_an_interval_by_groups_is_wider_where_reads_of_a_group_agree():
     values = np.repeat(np.array([0.0, 1.0] * 20), 10)
-    _, single = results.mean_and_interval(values, np.arange(len(values)))
-    mean, grouped = results.mean_and_interval(values, np.repeat(np.arange(40), 10))
-    assert mean == 0.5
+    single = results.mean_and_interval(values, np.arange(len(values)))
+    grouped = results.mean_and_interval(values, np.repeat(np.arange(40), 10))
+    assert grouped.value == 0.5
     assert grouped.high - grouped.low > 2 * (single.high - single.low)
 
 
@@ -145,21 +145,21 @@ def test_the_difference_of_a_table_with_itself_is_zero():
     )
     for name in (*CONTEXTS, "mean"):
         values, interval = results.compared_bits([(table, table)], name)
-        assert (values.tolist(), interval) == ([0.0], (0.0, 0.0))
+        assert (values.tolist(), interval) == ([0.0], (0.0, 0.0, 0.0))
     worse = table.assign(nats=table["nats"] * 1.5)
     values, interval = results.compared_bits([(worse, table)], "other")
     assert interval.low > 0
     assert values[0] == pytest.approx(0.5 * results._bits(table, results._rows(table, "other")))
     beyond, around = results.compared_bits([(worse, table)], "other", [(worse, table)])
     assert beyond.tolist() == [0.0]
-    assert around == (0.0, 0.0)
+    assert around == (0.0, 0.0, 0.0)
 
 
 def test_seeds_that_differ_widen_an_interval_and_one_seed_decides_nothing():
-    windows = Interval(-0.009, -0.004)
+    windows = Estimate(-0.006, -0.009, -0.004)
     assert results.with_seeds(windows, [-0.006]) == windows
     both = results.with_seeds(windows, [-0.004, -0.0088])
-    assert both == of_seeds([-0.004, -0.0088])
+    assert both[1:] == of_seeds([-0.004, -0.0088])
     assert both.low < windows.low < windows.high < 0 < both.high
     assert results.with_seeds(windows, [-0.0064, -0.0064]) == windows
     assert sentences._decided(windows, 1, "above", "below") == sentences.NOT_DECIDED
@@ -185,6 +185,23 @@ def test_the_gain_of_balancing_counts_seeds_and_is_less_beyond_token_frequencies
     beyond, _ = results.compared_bits(pairs, "mean", frequencies)
     assert alone.mean() < 0
     assert beyond.mean() == pytest.approx(values.mean() - alone.mean())
+
+
+def test_the_figure_of_gains_shows_those_of_the_table_with_their_intervals():
+    done = results.of_reads(finished.recorded(NOTEBOOK))
+    table = results.reads_table(done)
+    gains = table[[column for column in table if column.startswith("gain")]]
+    shown = gains[(gains != "").all(axis=1)]
+    figure = results.draw_reads(done)
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == shown.index.tolist()
+    lines = axes.lines[1:]  # the first stands at zero
+    drawn = [
+        f"{point.get_xdata()[0]:+.2f} [{bar.get_xdata()[0]:+.2f}, {bar.get_xdata()[1]:+.2f}]"
+        for bar, point in zip(lines[::2], lines[1::2], strict=True)
+    ]
+    assert drawn == [cell for column in shown for cell in shown[column]]
+    plt.close(figure)
 
 
 def test_reads_are_called_simulated_where_their_genes_are_real():

@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 
 from dnakit.chapters.future_work import context_runs, read_runs
 from dnakit.chapters.future_work.parameters import CONTEXTS, SAMPLINGS
+from dnakit.chapters.future_work.read_methods import METHODS
 from dnakit.report.finished import Finished, FinishedRun
-from dnakit.report.intervals import Interval, of_seeds
+from dnakit.report.intervals import Estimate, of_seeds
 from dnakit.report.style import GREY, PALETTE
 
 NOT_RUN = "not run"
 DRAWS = 2000
-# Simple methods and what each is compared with: `read_methods.METHODS`, which imports more than a page needs.
-COMPARED = {"likelihood": "mismatches", "k-mers, trimmed": "k-mers", "k-mers, weighted": "k-mers"}
-SIMPLE = ("mismatches", "likelihood", "k-mers", "k-mers, trimmed", "k-mers, weighted")
 WAYS = {"natural": "masked, natural", "balanced": "masked, balanced", "replaced-tokens": "replaced, natural"}
 FREQUENCIES, LONGFORMER = "token frequencies", "Longformer"
 Values = NDArray[np.float64]
@@ -29,26 +27,21 @@ Pair = tuple[pd.DataFrame, pd.DataFrame]
 # ---- intervals
 
 
-def mean_and_interval(values: Values, groups: NDArray[Any]) -> tuple[float, Interval]:
+def mean_and_interval(values: Values, groups: NDArray[Any]) -> Estimate:
     """A mean, and its 95% interval by bootstrap over groups."""
     _, number = np.unique(groups, return_inverse=True)
     sums, counts = np.bincount(number, values), np.bincount(number)
     drawn = np.random.default_rng(0).integers(0, len(sums), (DRAWS, len(sums)))
     low, high = np.percentile(sums[drawn].sum(1) / counts[drawn].sum(1), [2.5, 97.5])
-    return float(values.mean()), Interval(float(low), float(high))
+    return Estimate(float(values.mean()), float(low), float(high))
 
 
-def with_seeds(interval: Interval, values: Sequence[float] | Values) -> Interval:
-    """The interval that holds it and, of several seeds, that of the mean of their values (Student's t)."""
+def with_seeds(found: Estimate, values: Sequence[float] | Values) -> Estimate:
+    """The same with an interval that also holds, of several seeds, that of the mean of their values (Student's t)."""
     if len(values) < 2:
-        return interval
+        return found
     seeds = of_seeds(list(map(float, values)))
-    return Interval(min(interval.low, seeds.low), max(interval.high, seeds.high))
-
-
-def verdict(interval: Interval, better: str, worse: str, same: str) -> str:
-    """One of three words: the interval lies above zero, below, or holds it."""
-    return better if interval.low > 0 else worse if interval.high < 0 else same
+    return Estimate(found.value, min(found.low, seeds.low), max(found.high, seeds.high))
 
 
 def digits(text: str) -> Values:
@@ -56,14 +49,9 @@ def digits(text: str) -> Values:
     return np.array(list(text), float)
 
 
-def written(value: float, interval: Interval, kind: str = ".1%") -> str:
-    """A number with its interval."""
-    return f"{value:{kind}} ({interval.low:{kind}} to {interval.high:{kind}})"
-
-
-def points(value: float, interval: Interval) -> str:
-    """A difference of shares in percentage points, with its interval."""
-    return f"{100 * value:+.2f} ({100 * interval.low:+.2f} to {100 * interval.high:+.2f})"
+def points(share: Estimate) -> Estimate:
+    """A difference of shares in percentage points."""
+    return Estimate(*(100 * each for each in share))
 
 
 # ---- 1 reads
@@ -84,7 +72,7 @@ def all_lowered(done: Finished) -> list[str]:
 
 def _right(done: Finished, method: str, lowered: str) -> Values | None:
     """Of each test read the share of seeds that name it right; None where nothing is run."""
-    if method in SIMPLE:
+    if method in METHODS:
         run = done.get(read_runs.METHODS_RUN)
         return None if run is None else digits(run.metrics["methods"][method]["right"][lowered])
     seeds = [digits(run.metrics["right"][lowered]) for run in of_use(done, method)]
@@ -96,17 +84,17 @@ def of_use(done: Finished, use: str) -> list[FinishedRun]:
     return [run for run in done.values() if run.name.startswith(f"{read_runs.TRAINED}-{use}-seed-")]
 
 
-def gain_of(done: Finished, method: str, lowered: str) -> tuple[float, Interval] | None:
+def gain_of(done: Finished, method: str, lowered: str) -> Estimate | None:
     """How much more is named right than by the same method without qualities; a row of values for each seed."""
-    if method in SIMPLE:
-        one, other = (_right(done, each, lowered) if each else None for each in (method, COMPARED.get(method)))
+    if method in METHODS:
+        one, other = (_right(done, each, lowered) if each else None for each in (method, METHODS[method][1]))
         change = [one - other] if one is not None and other is not None else []
     else:
         change = _change_by_seed(done, method, lowered)
     if not change:
         return None
-    value, interval = mean_and_interval(np.mean(change, axis=0), _species(done, change[0]))
-    return value, with_seeds(interval, [each.mean() for each in change])
+    found = mean_and_interval(np.mean(change, axis=0), _species(done, change[0]))
+    return with_seeds(found, [each.mean() for each in change])
 
 
 def _change_by_seed(done: Finished, use: str, lowered: str) -> list[Values]:
@@ -128,17 +116,26 @@ def _species(done: Finished, reads: Values) -> NDArray[Any]:
 def reads_table(done: Finished) -> pd.DataFrame:
     """Each method: reads named right and the gain by qualities, for each error rate."""
     rows = {}
-    for method in (*SIMPLE, *read_runs.USES) if done else ():
+    for method in (*METHODS, *read_runs.USES) if done else ():
         row: dict[str, str] = {}
         for less in all_lowered(done):
             right, gain = _right(done, method, less), gain_of(done, method, less)
-            shown = NOT_RUN if right is None else written(*mean_and_interval(right, _species(done, right)))
+            shown = NOT_RUN if right is None else f"{mean_and_interval(right, _species(done, right)):.1%}"
             row |= {
                 f"right, {errors_of(done, less)}": shown,
-                f"gain, {errors_of(done, less)}": points(*gain) if gain else "",
+                f"gain, {errors_of(done, less)}": f"{points(gain):+.2f}" if gain else "",
             }
-        rows[method if method in SIMPLE else f"Longformer, {method}"] = row
+        rows[_called(method)] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+
+
+def _called(method: str) -> str:
+    return method if method in METHODS else f"Longformer, {method}"
+
+
+def with_quality() -> list[str]:
+    """The simple methods that use qualities."""
+    return [method for method, (_, without) in METHODS.items() if without]
 
 
 def errors_of(done: Finished, lowered: str) -> str:
@@ -165,7 +162,7 @@ def about_reads(done: Finished) -> str:
 
 def draw_reads(done: Finished) -> Figure | None:
     """The gains as points with intervals."""
-    methods = [*COMPARED, *(use for use in read_runs.USES if use != "ignored")]
+    methods = [*with_quality(), *(use for use in read_runs.USES if use != "ignored")]
     found = {method: [gain_of(done, method, less) for less in all_lowered(done)] for method in methods}
     found = {method: gains for method, gains in found.items() if any(gains)}
     if not found:
@@ -175,12 +172,12 @@ def draw_reads(done: Finished) -> Figure | None:
     for number, less in enumerate(all_lowered(done)):
         for place, gains in enumerate(found.values()):
             if gain := gains[number]:
-                value, interval = gain
+                value, low, high = points(gain)
                 at, mark = place + 0.15 * number, "os^D"[number % 4]
-                axes.plot([100 * interval.low, 100 * interval.high], [at, at], color=list(PALETTE.values())[number % 4])
+                axes.plot([low, high], [at, at], color=list(PALETTE.values())[number % 4])
                 label = errors_of(done, less) if place == 0 else None
-                axes.plot(100 * value, at, mark, color=list(PALETTE.values())[number % 4], label=label)
-    axes.set_yticks(range(len(found)), [each if each in SIMPLE else f"Longformer, {each}" for each in found])
+                axes.plot(value, at, mark, color=list(PALETTE.values())[number % 4], label=label)
+    axes.set_yticks(range(len(found)), list(map(_called, found)))
     axes.margins(y=0.12)
     axes.invert_yaxis()
     axes.set_xlabel("more reads named right than without qualities (points)")
@@ -230,8 +227,8 @@ def _bits(table: pd.DataFrame, rows: NDArray[np.int64]) -> float:
     return float(table["nats"].to_numpy()[rows].sum() / (table["bases"].to_numpy()[rows].sum() * np.log(2)))
 
 
-def compared_bits(pairs: Sequence[Pair], context: str, beyond: Sequence[Pair] = ()) -> tuple[Values, Interval]:
-    """Bits of the first minus those of the second: a value for each pair, and the interval of their mean.
+def compared_bits(pairs: Sequence[Pair], context: str, beyond: Sequence[Pair] = ()) -> tuple[Values, Estimate]:
+    """Bits of the first minus those of the second: a value for each pair, and their mean with its interval.
 
     The same windows are drawn for all tables. With several pairs (seeds) the interval holds that of the seeds, too.
 
@@ -256,7 +253,8 @@ def compared_bits(pairs: Sequence[Pair], context: str, beyond: Sequence[Pair] = 
 
     drawn = [values([rng.choice(each, len(each)) for each in rows]).mean() for _ in range(DRAWS // 4)]
     low, high = np.percentile(drawn, [2.5, 97.5])
-    return values(rows), with_seeds(Interval(float(low), float(high)), values(rows))
+    found = values(rows)
+    return found, with_seeds(Estimate(float(found.mean()), float(low), float(high)), found)
 
 
 def bits_table(done: Finished) -> pd.DataFrame:
@@ -284,8 +282,7 @@ def bits_table(done: Finished) -> pd.DataFrame:
 
 def change_of(pairs: Sequence[Pair], context: str, beyond: Sequence[Pair] = ()) -> str:
     """The mean of `compared_bits` with its interval."""
-    values, interval = compared_bits(pairs, context, beyond)
-    return written(float(values.mean()), interval, "+.4f")
+    return f"{compared_bits(pairs, context, beyond)[1]:+.4f}"
 
 
 def _rows(table: pd.DataFrame, context: str) -> NDArray[np.int64]:
@@ -312,7 +309,7 @@ def probe_table(done: Finished) -> pd.DataFrame:
     rows = {}
     for words, right in found.items():
         windows = np.arange(len(right)) if right is not None else np.empty(0)
-        shown = NOT_RUN if right is None else written(*mean_and_interval(right, windows))
+        shown = NOT_RUN if right is None else f"{mean_and_interval(right, windows):.1%}"
         rows[words] = {"context named right": shown} | _cost(of_way(done, ways.get(words, "")))
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("features")
 

@@ -7,7 +7,7 @@ import numpy as np
 from dnakit.chapters.future_work import read_runs, results
 from dnakit.chapters.future_work.parameters import CONTEXTS
 from dnakit.report.finished import Finished, FinishedRun
-from dnakit.report.intervals import Interval
+from dnakit.report.intervals import Estimate
 
 NOT_DECIDED = "not decided"
 
@@ -16,7 +16,7 @@ def said_of_methods(done: Finished) -> str:
     """What qualities gain without a network, at each error rate."""
     if read_runs.METHODS_RUN not in done:
         return "The simple methods are not run."
-    return f"Without a network: {_said_of_gains(done, results.COMPARED)}"
+    return f"Without a network: {_said_of_gains(done, results.with_quality())}"
 
 
 def said_of_models(done: Finished) -> str:
@@ -37,9 +37,9 @@ def _seeds(count: int) -> str:
     return "one seed, whose chance no interval knows" if count == 1 else f"{count} seeds, counted in the intervals"
 
 
-def _decided(interval: Interval, seeds: int, above: str, below: str) -> str:
+def _decided(found: Estimate, seeds: int, above: str, below: str) -> str:
     """In words where an interval lies; one seed decides nothing."""
-    return results.verdict(interval, above, below, NOT_DECIDED) if seeds > 1 else NOT_DECIDED
+    return {"higher": above, "lower": below}.get(found.verdict, NOT_DECIDED) if seeds > 1 else NOT_DECIDED
 
 
 def _said_of_gains(done: Finished, methods: Iterable[str]) -> str:
@@ -47,9 +47,10 @@ def _said_of_gains(done: Finished, methods: Iterable[str]) -> str:
     compared = [(method, less) for less in results.all_lowered(done) for method in methods]
     gains = {each: gain for each in compared if (gain := results.gain_of(done, *each))}
     seen = [
-        f"{word} at {results.errors_of(done, less)}: {method}, {results.points(*gain)} points"
+        f"{'better' if gain.low > 0 else 'worse'} at {results.errors_of(done, less)}: {method}, "
+        f"{results.points(gain):+.2f} points"
         for (method, less), gain in gains.items()
-        if (word := results.verdict(gain[1], "better", "worse", ""))
+        if not gain.open
     ]
     text = f"qualities make it {'; '.join(seen)}; " if seen else ""
     rest = f"the interval holds zero in {len(gains) - len(seen)} of {len(gains)} comparisons"
@@ -64,10 +65,7 @@ def said_of_balance(done: Finished) -> str:
     words = ("balancing is worse", "balancing is better")
     found = {name: results.compared_bits(pairs, name) for name in ("mean", *CONTEXTS)}
     by_seed = ", ".join(f"{value:+.4f}" for value in found["mean"][0])
-    text = "; ".join(
-        f"{name} {results.written(float(values.mean()), interval, '+.4f')}, {_decided(interval, len(pairs), *words)}"
-        for name, (values, interval) in found.items()
-    )
+    text = "; ".join(f"{name} {each:+.4f}, {_decided(each, len(pairs), *words)}" for name, (_, each) in found.items())
     return (
         f"Bits per base, balanced minus natural ({_seeds(len(pairs))}; the mean by seed: {by_seed}): {text}. "
         f"Token frequencies alone gain by balancing, too: mean {results.change_of(beyond, 'mean')}. Beyond them the "
@@ -83,25 +81,23 @@ def said_of_replaced(done: Finished) -> str:
     words = ("replaced tokens are better", "masked tokens are better")
     difference = _probed_apart(runs["replaced-tokens"], runs["natural"])
     gained = [
-        results.points(*_probed_apart(each, runs["natural"], "before"))
+        f"{results.points(_probed_apart(each, runs['natural'], 'before')):+.2f}"
         for each in (runs["natural"], runs["replaced-tokens"])
     ]
     seeds = len(runs["natural"])
     return (
-        f"The probe, replaced minus masked at the same cost ({_seeds(seeds)}): {results.points(*difference)} points; "
-        f"{_decided(difference[1], seeds, *words)}. Minus the model before any training: masked {gained[0]} "
-        f"points, replaced {gained[1]} points."
+        f"The probe, replaced minus masked at the same cost ({_seeds(seeds)}): "
+        f"{results.points(difference):+.2f} points; {_decided(difference, seeds, *words)}. Minus the model before any "
+        f"training: masked {gained[0]} points, replaced {gained[1]} points."
     )
 
 
-def _probed_apart(
-    one: Sequence[FinishedRun], other: Sequence[FinishedRun], when: str = "right"
-) -> tuple[float, Interval]:
+def _probed_apart(one: Sequence[FinishedRun], other: Sequence[FinishedRun], when: str = "right") -> Estimate:
     """Windows that the probe of the first names right, minus those of the second, seed by seed, with its interval."""
     found = [
         {run.record["parameters"]["seed"]: results.digits(run.metrics["probe"][key]) for run in runs}
         for runs, key in ((one, "right"), (other, when))
     ]
     change = [found[0][seed] - found[1][seed] for seed in sorted(found[0].keys() & found[1].keys())]
-    value, interval = results.mean_and_interval(np.mean(change, axis=0), np.arange(len(change[0])))
-    return value, results.with_seeds(interval, [each.mean() for each in change])
+    mean = results.mean_and_interval(np.mean(change, axis=0), np.arange(len(change[0])))
+    return results.with_seeds(mean, [each.mean() for each in change])
