@@ -23,9 +23,11 @@ def perplexity(nats: float) -> float:
     Returns
     -------
     float
-        From 1 (a perfect model) up to the vocabulary size (guessing).
+        From 1 (a perfect model) up to the vocabulary size (guessing), and beyond that for a model that is worse than
+        guessing; infinite where it is too large for a float (above 709 nats).
     """
-    return float(np.exp(nats))
+    with np.errstate(over="ignore"):
+        return float(np.exp(nats))
 
 
 def perplexity_base2(nats: float) -> float:
@@ -33,7 +35,8 @@ def perplexity_base2(nats: float) -> float:
 
     The thesis does not say which logarithm it used. If it was the natural one, this is the number its tables show.
     """
-    return float(np.exp2(nats))
+    with np.errstate(over="ignore"):
+        return float(np.exp2(nats))
 
 
 def loss_and_accuracy(counts: NDArray[np.floating]) -> dict[str, float]:

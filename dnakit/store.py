@@ -97,8 +97,12 @@ def _is_of_the_disk(error: Exception) -> bool:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that a reader never sees half a file; bytes of a file's name that are no text become U+FFFD."""
-    clean = json.loads(printable(json.dumps(value, ensure_ascii=False)))
+    """Write JSON so that a reader never sees half a file.
+
+    JSON has no word for a number that is not finite: it becomes null. Bytes of a file's name that are no text become
+    U+FFFD.
+    """
+    clean = json.loads(printable(json.dumps(value, ensure_ascii=False)), parse_constant=lambda _: None)
     with published(path) as part:
         part.write_text(json.dumps(clean, indent=1, sort_keys=True) + "\n")
 

@@ -11,7 +11,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ from transformers.trainer_callback import ExportableState
 
 from dnakit import processes
 from dnakit.models.device import give_back_memory, resident_memory
+from dnakit.project import DnakitError
 
 Summary = Callable[[np.ndarray], dict[str, float]]
 CHECKPOINT_SECONDS = 60  # a killed run loses at most so much work, besides a checkpoint at each epoch's end
@@ -127,7 +128,22 @@ class Progress(TrainerCallback, ExportableState):
     def on_save(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
         self.saved = time.monotonic()
 
-    def on_epoch_end(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
+    def refuse_diverged(self, model: torch.nn.Module, step: int) -> None:
+        """Stop where the losses so far, or the weights, are no numbers. It waits for the GPU, so it is not for a step.
+
+        Raises
+        ------
+        DnakitError
+            They are not, and never will be again.
+        """
+        weights = [torch.isfinite(weight.detach()).all() for weight in model.parameters()]
+        if not torch.stack(weights).all():
+            _refuse("a weight of the model", step)
+        if not torch.isfinite(self.counts).all():
+            _refuse("the loss", step)
+
+    def on_epoch_end(self, args, state, control, model=None, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
+        self.refuse_diverged(model, state.global_step)
         train = self.summarise(self.counts.cpu().numpy())
         self.rows.append({"epoch": round(state.epoch), **{f"train_{name}": value for name, value in train.items()}})
         self.counts = torch.zeros(1, dtype=torch.double)
@@ -153,6 +169,10 @@ class CountingTrainer(Trainer):
         if model.training:
             self.progress.add(self.accelerator.reduce(outputs.counts))
         return (outputs.loss, outputs) if return_outputs else outputs.loss
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        self.progress.refuse_diverged(model, self.state.global_step)
+        super()._save_checkpoint(model, trial)
 
     def floating_point_ops(self, inputs: Any) -> int:
         """None: the Trainer would walk over all modules at every step, for a number that nobody reads."""
@@ -218,6 +238,8 @@ class Totals:
         if not compute_result:
             return {}
         total, self.total = np.asarray(self.total), 0.0
+        if not np.isfinite(total).all():
+            _refuse("the loss of an evaluation")
         return {f"count_{name}": value for name, value in self.summarise(total).items()}
 
 
@@ -225,6 +247,12 @@ def evaluate(trainer: CountingTrainer, samples: Dataset) -> dict[str, float]:
     """Metrics of a data set, by name."""
     metrics = trainer.evaluate(samples, ignore_keys=NOT_COUNTS)
     return {counted["metric"]: metrics[name] for name in metrics if (counted := COUNTED.fullmatch(name))}
+
+
+def _refuse(what: str, step: int | None = None) -> NoReturn:
+    """One line for a training that has diverged."""
+    when = "" if step is None else f" after {step:,} step{'s' if step > 1 else ''}"
+    raise DnakitError(f"the training has diverged: {what} is no finite number{when}; lower the learning rate")
 
 
 def show_progress() -> bool:

@@ -63,6 +63,11 @@ def test_the_two_readings_of_perplexity_differ_by_the_logarithm(nats):
     assert metrics.perplexity(nats) == pytest.approx(metrics.perplexity_base2(nats / math.log(2)))
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_perplexity_too_large_for_a_float_is_infinite_without_a_warning():
+    assert metrics.perplexity(1e5) == metrics.perplexity_base2(np.float64(1e5)) == math.inf
+
+
 def test_uniform_bases_cost_two_bits_whatever_the_token_length():
     lengths = np.array([1, 4, 9, 12])
     assert metrics.bits_per_base(-lengths * math.log(4), lengths) == pytest.approx(2)

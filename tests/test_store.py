@@ -57,6 +57,16 @@ def test_what_failed_is_not_published_and_is_there_for_the_next_try():
     assert seen == ["half"]
 
 
+def test_what_is_written_is_json_whatever_the_numbers(tmp_path):
+    store.write_json(tmp_path / "x.json", {"a": [float("nan"), 1.5], "b": float("inf"), "c": -float("inf"), "d": "NaN"})
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    read = json.loads((tmp_path / "x.json").read_text(), parse_constant=refuse)
+    assert read == {"a": [None, 1.5], "b": None, "c": None, "d": "NaN"}
+
+
 SLOW = """
 import sys, time
 from pathlib import Path

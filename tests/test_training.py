@@ -274,3 +274,31 @@ def test_a_decaying_rate_rises_stays_and_ends_at_zero(tmp_path: Path, steps: int
     assert pd.Series(rates[: rates.index(1) + 1]).is_monotonic_increasing
     assert pd.Series(rates[rates.index(1) :]).is_monotonic_decreasing
     assert rates.count(1) == pytest.approx(0.77 * steps, abs=2)
+
+
+@pytest.mark.filterwarnings("error:overflow")
+@pytest.mark.parametrize("epochs", [1, 3])
+@pytest.mark.parametrize("rate", [1e10, 1e38])
+def test_a_training_that_diverges_stops_in_one_line_and_leaves_no_model(
+    tmp_path: Path, rate: float, epochs: int
+) -> None:
+    values = training.TrainingParameters(**VALUES | {"learning_rate": rate, "epochs": epochs})
+    samples = {"train": tiny_training.Samples(0, 40), "validation": tiny_training.Samples(1, 8)}
+    with pytest.raises(DnakitError, match=r"diverged: .* no finite number.*lower the learning rate") as caught:
+        training.train(tiny_training.model, samples, values, tiny_training.summarise, tmp_path)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "model").exists()
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_no_checkpoint_is_written_of_weights_or_losses_that_are_no_numbers() -> None:
+    model = torch.nn.Linear(2, 2)
+    progress = trainer.Progress(tiny_training.summarise)
+    progress.refuse_diverged(model, 3)
+    progress.add(torch.tensor([[1.0, float("inf"), 1.0]]))
+    with pytest.raises(DnakitError, match="the loss is no finite number after 3 steps"):
+        progress.refuse_diverged(model, 3)
+    with torch.no_grad():
+        model.bias[1] = float("nan")
+    with pytest.raises(DnakitError, match="a weight of the model is no finite number after 1 step;"):
+        progress.refuse_diverged(model, 1)
