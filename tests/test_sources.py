@@ -403,6 +403,10 @@ def test_an_unknown_name_gets_a_suggestion(world):
         "a: {title: x",
         "genome: {title: x, file: y}",
         "just text",
+        "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1",
+        "genome: text",
+        "1: [2]",
+        "genome:\n\ttitle: x",
         "genome: {title: x, file: y, url: 'ftp://z'}",
         "genome: {title: x, file: ../y, url: 'http://z'}",
         "genome: {title: x, file: y, url: 'http://z', colour: red}",
@@ -415,6 +419,17 @@ def test_a_broken_list_is_one_line(world, text):
     message = refused()
     assert "sources.yaml" in message
     assert len(message) < 400
+
+
+def test_a_list_that_is_no_list_is_told_in_our_words(world):
+    path = world.folder / "sources.yaml"
+    for content, message in (
+        (b"root:x:0", "it has to hold names"),
+        (b"genome:\n\ttitle: x", "not YAML: mend line 2"),
+        ("gen\xe4: {}".encode("latin-1"), "save it as UTF-8"),
+    ):
+        path.write_bytes(content)
+        assert message in refused()
 
 
 def test_an_absent_list_is_one_line(world):
@@ -438,10 +453,33 @@ def test_simulated_sources_are_made_once_and_the_same_again(own_list, tmp_path, 
     genbank = sources.fetch("simulated-mitochondria-genbank")
     assert genbank.parent == path.parent
     assert path.stat().st_mtime_ns == made
-    assert sorted(child.name for child in path.parent.iterdir()) == [path.name, genbank.name]
+    assert sorted(child.name for child in path.parent.iterdir()) == ["digests.json", path.name, genbank.name]
     monkeypatch.setenv("DNAKIT_DATA", str(tmp_path / "elsewhere"))
     assert sources.digest(sources.fetch("simulated-mitochondria")) == sources.digest(path)
     assert sources.describe("simulated-mitochondria").simulated
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+
+def changed_in_place(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def without_digests(path):
+    cut(path)
+    (path.parent / "digests.json").write_text('["mitoch')
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, cut, changed_in_place, without_digests])
+def test_damaged_simulated_data_are_made_again(own_list, damage):
+    path = sources.fetch("simulated-mitochondria")
+    whole = path.read_bytes()
+    damage(path)
+    assert sources.fetch("simulated-mitochondria").read_bytes() == whole
 
 
 def test_every_source_can_be_had_somewhere_under_a_file_name_of_its_own(own_list):

@@ -6,11 +6,9 @@ to it; one without is pinned by the checksum of the first download, in a small r
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -20,6 +18,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from dnakit.data import records
 from dnakit.project import (
     DnakitError,
     NotInMirror,
@@ -29,7 +28,6 @@ from dnakit.project import (
     did_you_mean,
     environment_path,
     locked,
-    published,
     published_folder,
     root,
     sha256,
@@ -113,13 +111,22 @@ def _list() -> Path:
 
 @cache
 def _parsed(path: Path, _modified: int) -> dict[str, Source]:
+    where = f"{path}: not a list of sources"
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return {
-            name: checked(Source, {"name": name} | entry, f"{path}: source '{name}'") for name, entry in entries.items()
-        }
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
-        raise DnakitError(f"{path}: not a list of sources: {' '.join(str(error).split())[:200]}") from error
+    except UnicodeDecodeError as error:
+        raise DnakitError(f"{where}: save it as UTF-8") from error
+    except (yaml.YAMLError, ValueError) as error:
+        line = f": mend line {mark.line + 1}" if (mark := getattr(error, "problem_mark", None)) else ""
+        raise DnakitError(f"{where}: not YAML{line}") from error
+    if not (isinstance(entries, dict) and all(isinstance(entry, dict) for entry in entries.values())):
+        raise DnakitError(
+            f"{where}: it has to hold names, each with lines like title: and file: (see data/sources.yaml)"
+        )
+    return {
+        str(name): checked(Source, {"name": str(name)} | entry, f"{path}: source '{name}'")
+        for name, entry in entries.items()
+    }
 
 
 def describe(name: str | Path) -> Source:
@@ -256,7 +263,7 @@ def _from_raw(source: Source) -> Path | None:
     path = data_folder("raw", source.file)
     if not path.is_file():
         return None
-    stat, record = path.stat(), _read_record(path)
+    stat, record = path.stat(), records.read(path)
     expected = source.sha256 or record.get("sha256")
     unchanged = (record.get("bytes"), record.get("mtime_ns")) == (stat.st_size, stat.st_mtime_ns)
     if unchanged and record.get("sha256") == expected:
@@ -290,15 +297,21 @@ def _mirror() -> Path | None:
 
 
 def _simulated(source: Source) -> Path:
-    """A simulated file, made now if the folder of its world is not there."""
+    """A simulated file, made now where its world is not there, or no longer as it was made."""
     folder = _world_folder(source)
     path = folder / source.file
-    if not path.is_file():
+    if not _is_as_made(path):
         with _locked(folder.parent / f".{source.world}.lock"):
-            if not path.is_file():
+            if not _is_as_made(path):
                 with published_folder(folder) as part:
                     import_module(f"dnakit.data.simulate.{source.world}").write(part)
+                    records.write_digests(part)
     return path
+
+
+def _is_as_made(path: Path) -> bool:
+    """Whether a simulated file is there and is what was made: a damaged one is made again, as its folder is."""
+    return path.is_file() and records.digests(path.parent).get(path.name) == digest(path)
 
 
 def _world_folder(source: Source) -> Path:
@@ -325,35 +338,8 @@ def _locked(path: Path) -> Iterator[None]:
         ) from error
 
 
-# ---- records: digest, address and date of a file, beside it
-
-
-def _record_path(path: Path) -> Path:
-    return path.with_name(path.name + ".record.json")
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    record = _record_path(path)
-    if not record.is_file():
-        return {}
-    try:
-        content = json.loads(record.read_text(encoding="utf-8"))
-        return content if isinstance(content, dict) else {}
-    except (OSError, ValueError) as error:
-        raise DnakitError(f"{record}: unreadable; delete it, and {path.name} is verified anew") from error
-
-
 def _write_record(path: Path, source: Source, downloaded: str | None = None) -> None:
-    stat = path.stat()
-    content = {
-        "sha256": digest(path),
-        "bytes": stat.st_size,
-        "mtime_ns": stat.st_mtime_ns,
-        "url": source.url,
-        "date": downloaded or date.today().isoformat(),
-    }
-    with published(_record_path(path)) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    records.write(path, digest(path), source.url, downloaded)
 
 
 def _refuse_another(path: Path, expected: str | None, what_to_do: str) -> None:
@@ -388,7 +374,7 @@ def _retrieve(source: Source, path: Path) -> None:
     """Download; a file gets its name when its checksum is the expected one."""
     from dnakit.data.download import download
 
-    record = _read_record(path)
+    record = records.read(path)
     expected = source.sha256 or record.get("sha256")
     try:
         download(str(source.url), path, expected)
@@ -396,5 +382,5 @@ def _retrieve(source: Source, path: Path) -> None:
         reason = "what came is not the published file: try again later, or get it elsewhere"
         if not source.sha256:
             got = record.get("date")
-            reason = f"the file has changed since {got}: delete {_record_path(path)} to accept the new release"
+            reason = f"the file has changed since {got}: delete {records.path_of(path)} to accept the new release"
         raise DnakitError(f"{source.url}: {reason} (expected sha256 {str(expected)[:12]}…)") from error
