@@ -21,12 +21,13 @@ from dnakit.data import bases
 from dnakit.data.bases import UNKNOWN
 from dnakit.data.files import members, most_bytes, open_bytes, open_text, refusing
 from dnakit.data.matlab import read_arrays
+from dnakit.data.peaks import BIN
 from dnakit.data.reads import nucleotides
 from dnakit.data.sources import digest
 from dnakit.project import DnakitError, data_folder, printable, published_folder
 
 CHANNELS = b"AGCT"
-LENGTH, BIN, FEATURES = 1_000, 200, 919
+LENGTH, FEATURES = 1_000, 919
 KINDS = {"DNase": slice(0, 125), "TF": slice(125, 815), "histone": slice(815, 919)}  # columns of each kind of profile
 PARTS = ("train", "valid", "test")
 SLICE = 4_096  # rows in memory at once

@@ -199,7 +199,7 @@ def read_pieces(paths: Iterable[str | Path]) -> Iterator[Piece]:
 
 
 def chromosomes(paths: Iterable[str | Path]) -> list[str]:
-    """The chromosomes that FASTA files hold, whole or in pieces, in the order of the files, which are read to their ends."""
+    """The chromosomes that FASTA files hold, whole or in pieces; all lines are read."""
     named = []
     for path in paths:
         with refusing(Path(path)):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dnakit.project import DnakitError, did_you_mean
-from dnakit.tokens.vocabulary import CLS, PAD, SEP
+from dnakit.tokens.vocabulary import CLS, PAD, SAMPLE_LENGTH, SEP
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,6 @@ HEADS: dict[str, dict[str, Any]] = {
 CHOICES = {"global_attention": ("none", "cls")}
 # Transformers' names for the tokenizer's special tokens; a <sep> ends the input.
 SPECIAL_TOKEN_IDS = {"bos_token_id": CLS, "pad_token_id": PAD, "sep_token_id": SEP, "eos_token_id": SEP}
-MAX_TOKENS = 256
 Weights = Literal["random", "informed"]  # initial ones, see `dnakit.models.initial_weights`
 SIZES = {"vocab_size", "max_tokens", "hidden_size", "num_hidden_layers", "num_attention_heads", "attention_window"}
 SIZES |= {"intermediate_size", "embedding_size", "num_hidden_groups"}
@@ -97,7 +96,7 @@ def build(architecture: str, head: str, vocab_size: int, **overrides: Any) -> Pr
     """
     kind, sizes = ARCHITECTURES[known(architecture, ARCHITECTURES, "architecture")]
     options = HEADS[known(head, HEADS, "head")]
-    given = sizes | options | {"max_tokens": MAX_TOKENS}
+    given = sizes | options | {"max_tokens": SAMPLE_LENGTH}
     for name in overrides:
         known(name, given, f"parameter of {architecture} with head {head}")
     config = _config(kind, head, {"vocab_size": vocab_size} | given | overrides)

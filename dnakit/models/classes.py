@@ -20,6 +20,7 @@ from transformers.models.longformer.modeling_longformer import LongformerPreTrai
 
 from dnakit.models import heads
 from dnakit.models.encoders import Elmo, ElmoConfig, ElmoPreTrainedModel, Longalbert, LongalbertConfig, Longformer
+from dnakit.tokens.vocabulary import IGNORED
 
 
 class _WithEncoder(PreTrainedModel):
@@ -87,7 +88,7 @@ class _LanguageModel(_WithEncoder):
             hidden = self.encode(input_ids, *masks)
             order = None if self.sop_head is None else self.sop_head(hidden[:, 0])
             return heads.LanguageModelOutput(logits=self.lm_head(hidden), sentence_order_logits=order)
-        labelled = (labels.flatten() != heads.IGNORED).nonzero().squeeze(1)
+        labelled = (labels.flatten() != IGNORED).nonzero().squeeze(1)
         hidden = self.encode(input_ids, *masks, needed=torch.cat([labelled, cls_positions(input_ids)]))
         tokens, cls = hidden.split([len(labelled), len(input_ids)])
         shown = (torch.ones_like(labels) if masked is None else masked).flatten().bool()[labelled]

@@ -12,7 +12,6 @@ from transformers.utils import ModelOutput
 from dnakit.models.encoders import max_tokens
 from dnakit.models.losses import linear_cross_entropy
 
-IGNORED = -100  # the label that PyTorch's losses skip
 DEEP_WIDTH = 2048
 
 

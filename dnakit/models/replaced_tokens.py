@@ -18,6 +18,7 @@ from dnakit.models import heads, initial_weights
 from dnakit.models.classes import LongformerLanguageModel
 from dnakit.models.encoders import Longformer
 from dnakit.tokens.tokenizer import DnaTokenizer
+from dnakit.tokens.vocabulary import IGNORED
 
 DETECTION_WEIGHT = 50.0  # of the detector's loss beside the generator's (Clark et al. 2020)
 GENERATOR_SHARE = 4  # the generator is so many times narrower (as there)
@@ -106,7 +107,7 @@ class ReplacedTokenDetector(LongformerPreTrainedModel):
         hidden = self.generator.encode(input_ids, attention_mask, None, masked.flatten().nonzero().squeeze(1))
         drawn, loss, generated = self._generate(hidden, labels[masked])
         shown = input_ids.masked_scatter(masked, drawn)
-        replaced = (labels != heads.IGNORED) & (shown != labels)
+        replaced = (labels != IGNORED) & (shown != labels)
         real = torch.ones_like(masked) if attention_mask is None else attention_mask.bool()
         logits = self.head(self.longformer(shown, attention_mask))[real].float()
         nll = F.binary_cross_entropy_with_logits(logits, replaced[real].float(), reduction="none")

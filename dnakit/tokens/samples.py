@@ -14,9 +14,8 @@ from dnakit.project import DnakitError
 from dnakit.tokens.corpus import Corpus
 from dnakit.tokens.parameters import HELD_OUT, SPLITS
 from dnakit.tokens.rows import lengths
-from dnakit.tokens.vocabulary import CLS, MASK, PAD, SAMPLE_LENGTH, SEP, SPECIAL_TOKENS
+from dnakit.tokens.vocabulary import CLS, IGNORED, MASK, PAD, SAMPLE_LENGTH, SEP, SPECIAL_TOKENS
 
-IGNORED = -100  # the label PyTorch's losses skip
 MASK_PROBABILITY = 0.15  # BERT's defaults, thesis 4.2.1: of the selected tokens 80% become <mask>,
 MASKED_SHARE, RANDOM_SHARE = 0.8, 0.1  # 10% a random token, 10% stay
 

@@ -15,11 +15,10 @@ import torch
 from dnakit import store
 from dnakit.models import device
 from dnakit.models.build import load
-from dnakit.models.heads import IGNORED
 from dnakit.models.operations import operations
 from dnakit.run import Run
 from dnakit.tokens.samples import MASK_PROBABILITY
-from dnakit.tokens.vocabulary import CLS, SAMPLE_LENGTH, SPECIAL_TOKENS
+from dnakit.tokens.vocabulary import CLS, IGNORED, SAMPLE_LENGTH, SPECIAL_TOKENS
 
 STEPS = 2  # timed on a CPU, after one that is not
 GPU_STEPS = 20  # timed on a GPU, after as many that are not

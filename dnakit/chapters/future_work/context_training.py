@@ -22,11 +22,10 @@ from dnakit.chapters.future_work.context_measures import (
     save_costs,
 )
 from dnakit.models import build, device, initial_weights, replaced_tokens
-from dnakit.models.heads import IGNORED
 from dnakit.models.operations import operations
 from dnakit.run import Outcome
 from dnakit.tokens.samples import mask_tokens
-from dnakit.tokens.vocabulary import MASK, PAD
+from dnakit.tokens.vocabulary import IGNORED, MASK, PAD
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
