@@ -14,7 +14,7 @@ import typer
 from dnakit.notebooks import parameters
 from dnakit.notebooks.execute import CellError, shown
 from dnakit.notebooks.parameters import check, declared, folder, names, source
-from dnakit.project import DnakitError, absolute, did_you_mean, published, root
+from dnakit.project import DnakitError, absolute, check_place, did_you_mean, published, root
 
 if TYPE_CHECKING:
     from dnakit.chapters.chapter import Chapter
@@ -36,16 +36,26 @@ def _cores(jobs: int) -> int:
     return min(jobs, os.cpu_count() or 1)
 
 
-def _users(path: Path | None) -> Path | None:
+def _users(name: str) -> Path:
     """The path as it is given, ``~`` apart: a shell leaves it as it is in --output=~/x."""
-    return absolute(path) if path and str(path).startswith("~") else path
+    if not name:
+        raise DnakitError("the name of a file or folder is empty: give a name")
+    return absolute(name) if name.startswith("~") else Path(name)
 
 
-def _new(path: Path | None) -> Path | None:
+def _new(name: str) -> Path:
     """The path of what a command makes; the folder that it will lie in has to be there, so that no typo makes one."""
-    path = _users(path)
-    if path and not path.parent.is_dir():
+    path = _users(name)
+    if not path.parent.is_dir():
         raise DnakitError(f"{path}: there is no folder {path.parent}: make it, or correct the name")
+    return path
+
+
+def _new_folder(name: str) -> Path:
+    """The same of a folder, which may be there."""
+    path = _new(name)
+    if path.exists() and not path.is_dir():
+        raise DnakitError(f"{path} is a file: give the name of a folder")
     return path
 
 
@@ -89,7 +99,9 @@ def train(
     jobs: Annotated[int, typer.Option(min=1, callback=_cores, help="Runs at a time, at most one a core.")] = 1,
     key_file: Annotated[
         Path | None,
-        typer.Option(callback=_users, help="Write the names and keys here, for a workflow, when all are made."),
+        typer.Option(
+            parser=_users, metavar="PATH", help="Write the names and keys here, for a workflow, when all are made."
+        ),
     ] = None,
 ) -> None:
     """Make runs, unless the store holds them, and print their folders."""
@@ -97,6 +109,8 @@ def train(
 
     chapter = _chapter(notebook, profile, p)
     named = _named(chapter, profile, chosen)
+    if key_file:
+        check_place(key_file)
     for _, made in make_all(chapter, named, jobs):
         print(made, flush=True)
     if key_file:
@@ -111,7 +125,11 @@ def execute(
     p: Assignments = None,
     output: Annotated[
         Path | None,
-        typer.Option(callback=_new, help="A folder, made where it is not there; book/chapters when not given."),
+        typer.Option(
+            parser=_new_folder,
+            metavar="PATH",
+            help="A folder, made where it is not there; book/chapters when not given.",
+        ),
     ] = None,
 ) -> None:
     """Run notebooks headless with a profile's parameters, and publish each when all its cells succeeded."""
@@ -164,7 +182,7 @@ def record(notebook: Notebook, profile: Profile, chosen: Runs = None, p: Assignm
 def export_(
     notebook: Notebook,
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run that keeps a model.")],
-    folder: Annotated[Path, typer.Argument(callback=_new, help="A new folder.")],
+    folder: Annotated[Path, typer.Argument(parser=_new, metavar="FOLDER", help="A new folder.")],
     profile: Profile,
     p: Assignments = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Weights rounded to bfloat16, half the size.")] = False,
@@ -180,7 +198,7 @@ def export_(
 
 @app.command("import")
 def import_(
-    folder: Annotated[Path, typer.Argument(callback=_users, help="A folder that dnakit export wrote.")],
+    folder: Annotated[Path, typer.Argument(parser=_users, metavar="FOLDER", help="A folder that dnakit export wrote.")],
 ) -> None:
     """Put an exported run into the store, after a check of its key and its files, and print where it lies."""
     from dnakit.export import import_run
@@ -197,10 +215,13 @@ def classify(
     taxonomy: Annotated[str | None, typer.Option(help="QIIME taxonomy of such a file.")] = None,
     method: Annotated[str, typer.Option(help="search, or k-mers (no alignment).")] = "search",
     min_confidence: Annotated[float, typer.Option(help="Name a read down to a rank that is as certain.")] = 0.8,
-    output: Annotated[Path | None, typer.Option(callback=_new, help="A file; standard output when not given.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(parser=_new, metavar="PATH", help="A file; standard output when not given.")
+    ] = None,
     wide: Annotated[bool, typer.Option("--wide", help="A column for each rank.")] = False,
     report: Annotated[
-        Path | None, typer.Option(callback=_new, help="A page (.html) or picture (.png) of what was found.")
+        Path | None,
+        typer.Option(parser=_new, metavar="PATH", help="A page (.html) or picture (.png) of what was found."),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, callback=_cores, help="Processes, at most one a core.")] = 1,
 ) -> None:

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, TypeVar
 
 from filelock import FileLock
@@ -23,6 +24,7 @@ REFUSALS = {  # of a disk
     getattr(errno, name)
     for name in ("ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "EIO", "EEXIST", "ENOTDIR", "EFBIG")
 }
+_STREAMS = re.compile(r"/(proc(/.*)?|dev(/fd)?)")  # folders of devices, and of links to what a process has open
 _HOST = f"{zlib.crc32(platform.node().encode()):08x}"  # numbers of processes mean nothing on another machine
 
 
@@ -172,36 +174,35 @@ def locked(path: Path) -> Iterator[None]:
 def published(path: Path) -> Iterator[Path]:
     """A name beside ``path`` to write a file to; a reader sees the whole file at ``path``, or what was there before.
 
-    The file gets its name by one rename when the block ends; if the block fails, it is removed. The name to write to
-    keeps the suffix of ``path``, and is different in each process and thread.
+    The file gets its name by one rename when the block ends; if the block fails, it is removed, and so is a folder that
+    was made for it. The name to write to keeps the suffix of ``path``, and is different in each process and thread. A
+    link stays, and what it leads to is replaced.
 
     Raises
     ------
     DnakitError
         If the disk refuses, or the name is that of a device or a pipe: the file would take its place.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise DnakitError(f"{path} is a device or a pipe, and no file: give the name of a file")
+    path = _followed(path)
     part = _part(path)
     _remove_leftovers(path)
-    try:
-        with _writing(path, part):
-            yield part
-            os.replace(part, path)
-    finally:
-        with suppress(OSError):
-            part.unlink()
+    with _writing(path, part):
+        yield part
+        os.replace(part, path)
 
 
 @contextmanager
 def published_folder(path: Path) -> Iterator[Path]:
     """An empty folder beside ``path`` to fill; it replaces ``path`` when the block ends; if that fails, it is removed.
 
+    A link stays, and the folder that it leads to is replaced.
+
     Raises
     ------
     DnakitError
-        If the disk refuses.
+        If the disk refuses, or the name is that of a device or a pipe.
     """
+    path = _followed(path)
     part, before = _part(path), _part(path, 0)
     _remove_leftovers(path)
     try:
@@ -212,8 +213,46 @@ def published_folder(path: Path) -> Iterator[Path]:
                 os.replace(path, before)  # a folder cannot be replaced in one step, and half of one must not be seen
             os.replace(part, path)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.rmtree(before, ignore_errors=True)
+        _remove(before)
+
+
+def check_place(path: Path, otherwise: str = "") -> None:
+    """Refuse a name that `published` could not write to, before the work begins whose result it is for.
+
+    Parameters
+    ----------
+    path : Path
+    otherwise : str
+        What else can be done where it is no file, such as " or leave --output out".
+
+    Raises
+    ------
+    DnakitError
+        It is a folder, a device or a pipe, or the disk refuses.
+    """
+    path = _followed(path, otherwise)
+    if path.is_dir():
+        raise DnakitError(f"{path} is a folder: give the name of a file in it")
+    there = next((folder for folder in path.absolute().parents if folder.exists()), path.parent)
+    with _translated(path, there), TemporaryFile(dir=there):  # of no name, so that nothing is left of it
+        pass
+
+
+def _followed(path: Path, otherwise: str = "") -> Path:
+    """The path itself, or what it leads to if it is a link: a rename would put a file in the place of the link.
+
+    What is no file is refused, and so are the names of this process's own streams (``/dev/stdout``), which are links.
+    """
+    found = path
+    for _ in range(40):  # links in a row are all that Linux follows
+        folder = os.path.realpath(found.parent)
+        is_other = os.path.exists(found) and not (os.path.isfile(found) or os.path.isdir(found))
+        if is_other or _STREAMS.fullmatch(folder):
+            raise DnakitError(f"{path} is a device or a pipe, and no file: give the name of a file{otherwise}")
+        if not os.path.islink(found):
+            return found
+        found = Path(folder, os.readlink(found))
+    raise DnakitError(f"{path} is a link that leads to no file: remove it, or give another name")
 
 
 def _part(path: Path, writer: int | None = None) -> Path:
@@ -228,7 +267,7 @@ def _remove_leftovers(path: Path) -> None:
     for part in path.parent.glob(f".{glob.escape(path.stem)}.*.part{glob.escape(path.suffix)}"):
         found = mine.fullmatch(part.name)
         if found and not _is_alive(int(found[1])):
-            shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
+            _remove(part)
 
 
 def _is_alive(pid: int) -> bool:
@@ -243,12 +282,33 @@ def _is_alive(pid: int) -> bool:
 
 @contextmanager
 def _writing(path: Path, part: Path) -> Iterator[None]:
-    """Make the folder that ``path`` lies in; one line if the disk refuses that, or what the block writes to ``part``.
+    """Make the folder that ``path`` lies in, and remove in the end what is left of ``part`` and a folder left empty."""
+    new = [folder for folder in path.parents if not folder.exists()]
+    try:
+        with _translated(path, part):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield
+    finally:
+        _remove(part)
+        for folder in new:
+            with suppress(OSError):  # something lies in it, which is the rule
+                folder.rmdir()
+
+
+def _remove(part: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    shutil.rmtree(part, ignore_errors=True)  # nothing where it is a file
+    with suppress(OSError):
+        part.unlink()
+
+
+@contextmanager
+def _translated(path: Path, part: Path) -> Iterator[None]:
+    """One line if the disk refuses ``path``, or what the block writes to ``part``.
 
     An error about another file, which the block reads, goes on as it is.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
         if not _refuses(error, path, part):

@@ -319,3 +319,19 @@ def test_names_never_replace_the_reads(tmp_path, fastq):
 def test_a_folder_in_place_of_a_file_is_refused_before_a_read_is_named(tmp_path):
     with pytest.raises(DnakitError, match=r"--output is a file, and .* is a folder"):
         command.classify("absent.fq", "simulated", output=tmp_path)
+
+
+def test_a_report_that_could_not_be_written_is_refused_before_a_read_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DnakitError, match=r"page.html: cannot be written: Not a directory"):
+        command.classify("absent.fq", "simulated", report=tmp_path / "file" / "page.html")
+
+
+def test_a_link_is_followed_to_the_table_that_it_names(tmp_path, fastq):
+    real, link = tmp_path / "real.tsv", tmp_path / "link.tsv"
+    real.write_text("old")
+    link.symlink_to("real.tsv")
+    (tmp_path / "reads.fq").write_text(fastq[0])
+    command.classify(str(tmp_path / "reads.fq"), "simulated", output=link)
+    assert link.is_symlink()
+    assert real.read_text().startswith(HEADER)

@@ -1,5 +1,6 @@
 """The command line: what it prints, and that every mistake is one line and exit code 2."""
 
+import os
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from dnakit.models import device
 from dnakit.project import DnakitError
 
 SMOKE = ("--profile", "smoke")
+PIPE = "pipe is a device or a pipe, and no file: give the name of a file"
 
 
 @pytest.fixture
@@ -62,6 +64,38 @@ def test_what_a_command_makes_lies_in_a_folder_that_is_there(toy, dnakit, argume
     assert (code, out) == (2, "")
     assert error == f"dnakit: {where}: there is no folder {where.parent}: make it, or correct the name\n"
     assert not where.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("execute", TOY, *SMOKE, "--output="), "the name of a file or folder is empty: give a name"),
+        (("train", TOY, *SMOKE, "--key-file="), "the name of a file or folder is empty: give a name"),
+        (("classify", "reads.fq", "--report="), "the name of a file or folder is empty: give a name"),
+        (("import", ""), "the name of a file or folder is empty: give a name"),
+        (("execute", TOY, *SMOKE, "--output", "own.fa"), "own.fa is a file: give the name of a folder"),
+        (("train", TOY, *SMOKE, "--key-file", "."), ". is a folder: give the name of a file in it"),
+        (("train", TOY, *SMOKE, "--key-file", "own.fa/x"), "own.fa/x: cannot be written: Not a directory"),
+        (("classify", "reads.fq", "--output", "pipe"), PIPE + " or leave --output out"),
+        (("classify", "reads.fq", "--report", "pipe.html"), PIPE.replace("pipe ", "pipe.html ", 1)),
+        (("train", TOY, *SMOKE, "--key-file", "pipe"), PIPE),
+    ],
+)
+def test_a_place_that_is_none_is_refused_before_the_work(toy, dnakit, arguments, message):
+    (toy / "own.fa").touch()
+    os.mkfifo(toy / "pipe")
+    (toy / "pipe.html").symlink_to("pipe")
+    before = sorted(toy.rglob("*"))
+    assert dnakit(*arguments) == (2, "", f"dnakit: {message}\n")
+    assert [path for path in sorted(toy.rglob("*")) if "__pycache__" not in path.parts] == before
+
+
+def test_a_notebook_that_is_refused_leaves_no_folder(toy, dnakit):
+    with (toy / "notebooks" / f"{TOY}.py").open("a") as handle:
+        handle.write("\n# %%\nfrom dnakit.project import DnakitError\n\nraise DnakitError('give another label')\n")
+    message = f"dnakit: {TOY}: give another label\n"
+    assert dnakit("execute", TOY, *SMOKE, "--output", "new") == (2, "", message)
+    assert not (toy / "new").exists()
 
 
 def test_execute_passes_a_value_to_the_notebook(toy, dnakit):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dnakit.project import DnakitError, did_you_mean, published, published_folder
+from dnakit.project import DnakitError, check_place, did_you_mean, published, published_folder
 
 
 def test_a_file_appears_whole_under_its_name_and_alone(tmp_path):
@@ -100,11 +100,102 @@ def test_a_near_name_is_proposed_and_a_far_one_is_not():
     assert did_you_mean("x", []) == ""
 
 
-def test_a_device_or_a_pipe_is_no_place_for_a_file(tmp_path):
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    for path in (pipe, Path("/dev/null")):
-        with pytest.raises(DnakitError, match="is a device or a pipe"), published(path):
+# ---- links, and what is no file
+
+
+@pytest.fixture
+def others(tmp_path):
+    """Names of a pipe, a terminal, an open file as the system lists it (what /dev/stdout is), and links to these."""
+    os.mkfifo(tmp_path / "pipe")
+    master, terminal = os.openpty()
+    (tmp_path / "open").write_text("mine")
+    with open(tmp_path / "open") as handle:
+        names = [tmp_path / "pipe", Path(os.ttyname(terminal)), Path(f"/proc/self/fd/{handle.fileno()}")]
+        for name in tuple(names):
+            names.append(tmp_path / f"link-{len(names)}")
+            names[-1].symlink_to(name)
+        yield names
+    assert (tmp_path / "open").read_text() == "mine"
+    os.close(master)
+    os.close(terminal)
+
+
+@pytest.mark.parametrize("publish", [published, published_folder])
+def test_a_device_a_pipe_and_a_stream_are_no_place_for_a_file(tmp_path, others, publish):
+    before = {path: os.lstat(path).st_ino for path in tmp_path.iterdir()}
+    for path in others:
+        with pytest.raises(DnakitError, match="is a device or a pipe, and no file: give the name"), publish(path):
             raise AssertionError
-    assert not pipe.is_file()
-    assert os.listdir(tmp_path) == ["pipe"]
+        with pytest.raises(DnakitError, match=r"give the name of a file or none$"):
+            check_place(path, " or none")
+    assert {path: os.lstat(path).st_ino for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_and_its_file_is_replaced(tmp_path, there):
+    (tmp_path / "deep").mkdir()
+    real, link, second = tmp_path / "deep" / "real.tsv", tmp_path / "link.tsv", tmp_path / "second.tsv"
+    link.symlink_to("deep/real.tsv")
+    second.symlink_to(link)
+    if there:
+        real.write_text("old")
+    check_place(second)
+    with published(second) as part:
+        assert part.parent == real.parent
+        part.write_text("new")
+    assert [path.read_text() for path in (real, link, second)] == ["new"] * 3
+    assert link.is_symlink()
+    assert second.is_symlink()
+    assert sorted(tmp_path.rglob("*")) == sorted([real.parent, real, link, second])
+
+
+def test_a_link_to_a_folder_stays_and_the_folder_is_replaced(tmp_path):
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir()
+    (real / "old").touch()
+    link.symlink_to("real")
+    with published_folder(link) as part:
+        (part / "new").touch()
+    assert link.is_symlink()
+    assert sorted(tmp_path.rglob("*")) == sorted([real, real / "new", link])
+
+
+@pytest.mark.parametrize("publish", [published, published_folder])
+def test_a_link_to_itself_is_one_line(tmp_path, publish):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(DnakitError, match="a is a link that leads to no file"), publish(tmp_path / "a"):
+        raise AssertionError
+
+
+# ---- before and after the work
+
+
+def test_a_place_that_refuses_is_known_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    for path, said in (
+        (tmp_path / "file" / "x", "cannot be written: Not a directory"),
+        (tmp_path, "is a folder: give the name of a file in it"),
+        (Path("/sys/kernel/x"), "x: cannot be written: "),  # refuses root too
+    ):
+        with pytest.raises(DnakitError, match=said):
+            check_place(path)
+    check_place(tmp_path / "new" / "deep" / "x")
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+@pytest.mark.parametrize("publish", [published, published_folder])
+def test_a_failure_leaves_no_folder_that_was_made_for_it(tmp_path, publish):
+    with pytest.raises(ZeroDivisionError), publish(tmp_path / "new" / "deep" / "x"):
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(ZeroDivisionError), publish(tmp_path / "mine" / "deep" / "x"):
+        raise ZeroDivisionError((tmp_path / "mine" / "deep" / "of another process").touch())
+    assert [path.name for path in (tmp_path / "mine" / "deep").iterdir()] == ["of another process"]
+
+
+def test_a_failure_leaves_an_empty_folder_that_was_there(tmp_path):
+    with pytest.raises(ZeroDivisionError), published(tmp_path / "x"):
+        raise ZeroDivisionError
+    assert tmp_path.is_dir()

@@ -87,6 +87,7 @@ def _with_a_kernel(node: Any, part: Path, notebook: str) -> Any:
     """
     import papermill
 
+    part.parent.mkdir(parents=True, exist_ok=True)  # another process that failed may have removed it, still empty
     for _ in range(_KERNEL_STARTS):
         try:
             return papermill.execute_notebook(

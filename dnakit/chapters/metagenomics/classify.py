@@ -17,7 +17,7 @@ from dnakit.chapters.metagenomics.classifier import METHODS, Answer, Classifier,
 from dnakit.chapters.metagenomics.references import Reference, reference
 from dnakit.data.barcodes import RANKS
 from dnakit.data.reads import Names, Read, read_reads, without_primers
-from dnakit.project import DnakitError, NotInMirror, absolute, did_you_mean, published
+from dnakit.project import DnakitError, NotInMirror, absolute, check_place, did_you_mean, published
 
 UNASSIGNED = "Unassigned"
 Answered = tuple[list[Read], Answer]
@@ -85,6 +85,9 @@ def classify(
     _check(method, min_confidence, report)
     _refuse_one_file_for_two({"the reads": reads, "--reference": known, "--taxonomy": taxa}, output, report)
     chosen: Method = "search" if method == "search" else "k-mers"
+    for path, otherwise in ((output, " or leave --output out"), (report, "")):
+        if path:
+            check_place(path, otherwise)
     tally, found = Tally(), reference(known, taxa)
     _refuse_absent(known, found)
     _tell_left_out(found, chosen)
