@@ -60,15 +60,25 @@ def _new_folder(name: str) -> Path:
 
 
 Notebook = Annotated[str, typer.Argument(help="A notebook, e.g. 02_pretraining.")]
-Notebooks = Annotated[list[str] | None, typer.Argument(help="Notebooks; all of them when none is named.")]
-Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs; all when none is named.")]
+Notebooks = Annotated[
+    list[str] | None, typer.Argument(metavar="NOTEBOOK", help="Notebooks; all of them when none is named.")
+]
+Runs = Annotated[list[str] | None, typer.Argument(metavar="RUN", help="Runs; all when none is named.")]
 Profile = Annotated[str, typer.Option(help="smoke, laptop or thesis.")]
-Assignments = Annotated[list[str] | None, typer.Option("-p", metavar="KEY=VALUE", help="Another value, as YAML.")]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-p",
+        metavar="KEY=VALUE",
+        help="Another value of a parameter, as YAML; the parameters cell of notebooks/NOTEBOOK.py lists them, and "
+        "params/PROFILE has the profile's values.",
+    ),
+]
 
 
 @app.command()
 def fetch(
-    sources: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names from data/sources.yaml.")],
+    sources: Annotated[list[str], typer.Argument(metavar="NAME", help="Names from data/sources.yaml.")],
 ) -> None:
     """Fetch data, verified, and print where they are."""
     from dnakit.data.sources import fetch
