@@ -83,11 +83,8 @@ def classify(
         No reads, two of one name, one file for two things, an unknown reference or method, or an unfit number.
     """
     _check(method, min_confidence, report)
-    _refuse_one_file_for_two({"the reads": reads, "--reference": known, "--taxonomy": taxa}, output, report)
+    _check_places({"the reads": reads, "--reference": known, "--taxonomy": taxa}, output, report)
     chosen: Method = "search" if method == "search" else "k-mers"
-    for path, otherwise in ((output, " or leave --output out"), (report, "")):
-        if path:
-            check_place(path, otherwise)
     tally, found = Tally(), reference(known, taxa)
     _refuse_absent(known, found)
     _tell_left_out(found, chosen)
@@ -130,16 +127,15 @@ def _check(method: str, min_confidence: float, report: Path | None) -> None:
         raise DnakitError(f"--report writes a page (.html) or a picture (.png), not {report.name}")
 
 
-def _refuse_one_file_for_two(inputs: Mapping[str, str | None], output: Path | None, report: Path | None) -> None:
-    """Whoever names a file that is read as one that is written would lose it; a folder would be found at the end."""
+def _check_places(inputs: Mapping[str, str | None], output: Path | None, report: Path | None) -> None:
+    """Whoever names a file that is read as one that is written would lose it; a bad place would be met at the end."""
     seen = {absolute(name): what for what, name in inputs.items() if name}
     for what, path in {"--output": output, "--report": report}.items():
         if path is None:
             continue
-        if path.is_dir():
-            raise DnakitError(f"{what} is a file, and {path} is a folder: give the name of a file in it")
         if (other := seen.setdefault(absolute(path), what)) != what:
             raise DnakitError(f"{other} and {what} are one file, {path}: give another name")
+        check_place(path, " or leave --output out" if what == "--output" else "")
 
 
 def _refuse_absent(known: str, found: Reference) -> None:
