@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -247,9 +248,12 @@ def classify(
 def main() -> None:
     """Run the command line; a mistake of the user's is one line on stderr and exit code 2, never a traceback."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    closed = _replace_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of reads and of files come out as they are
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
+        if "stdout" in closed:
+            raise DnakitError("standard output is closed, so that nothing can be printed: open it, as > /dev/null does")
         _refuse_copied_environment()
         code = app(standalone_mode=False)
         sys.stdout.flush()
@@ -261,8 +265,7 @@ def main() -> None:
     except DnakitError as error:
         _fail(str(error), 2)
     except BrokenPipeError:  # head has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        _end(1)
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         _fail(f"{error.strerror or error}{where}", 2)
@@ -278,8 +281,8 @@ def _usage(error: Any) -> str:
     """A mistake in the command itself: what is wrong, and which help to read; the help itself for a bare command."""
     message = error.format_message()
     if "\n" in message:
-        print(message, file=sys.stderr)
-        sys.exit(2)
+        _say(message)
+        _end(2)
     command = error.ctx.command_path if error.ctx else "dnakit"
     return f"{message} ({command} --help says more)"
 
@@ -291,8 +294,40 @@ def _refuse_copied_environment() -> None:
         raise DnakitError(f"{folder} is a copy of {sys.prefix}: make sets up an environment of this checkout's own")
 
 
+def _replace_closed_streams() -> list[str]:
+    """Open what the shell closed (``>&-``), to nothing: the next file that is opened would take its place.
+
+    Returns
+    -------
+    list of str
+        The names of these streams.
+    """
+    closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
+    for name in closed:
+        number = ("stdin", "stdout", "stderr").index(name)
+        os.dup2(os.open(os.devnull, os.O_RDWR), number)
+        os.set_inheritable(number, True)
+        setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+    return closed
+
+
 def _fail(message: str, code: int) -> NoReturn:
-    print("dnakit:", " ".join(message.split()), file=sys.stderr)
+    _say("dnakit: " + " ".join(message.split()))
+    _end(code)
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # nobody can be told that nobody can be told
+        print(text, file=sys.stderr)
+
+
+def _end(code: int) -> NoReturn:
+    """Exit with this code, also where a full or closed stream refuses what it was given: that is dropped."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)
 
 

@@ -195,6 +195,29 @@ def test_wrong_usage_is_one_line_and_exit_code_2(toy, dnakit, arguments):
     assert errors.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("redirection", "arguments", "code", "message"),
+    [
+        (">&-", "fetch here.fa", 2, "dnakit: standard output is closed, so that nothing can be printed: open it"),
+        (">/dev/full", "fetch here.fa", 2, "dnakit: No space left on device\n"),
+        ("2>&-", "fetch absent.fa", 2, ""),
+        ("2>/dev/full", "fetch absent.fa", 2, ""),
+        ("2>/dev/full", "fetch", 2, ""),
+        ("2>/dev/full", "", 2, ""),
+        (">&- 2>&- <&-", "fetch here.fa", 2, ""),
+        ("<&-", "fetch here.fa", 0, ""),
+    ],
+)
+def test_streams_that_are_closed_or_full_change_no_exit_code(tmp_path, redirection, arguments, code, message):
+    (tmp_path / "here.fa").write_text(">a\nACGT\n")
+    command = ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-m", "dnakit", *arguments.split()]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == code
+    assert done.stderr.startswith(message)
+    assert done.stderr.count("\n") == (message != "")
+    assert (tmp_path / "here.fa").read_text() == ">a\nACGT\n"
+
+
 def test_help_is_there_at_once_and_names_the_commands():
     start = time.perf_counter()
     shown = subprocess.run(
