@@ -4,6 +4,7 @@ import ast
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -153,6 +154,12 @@ def test_a_file_called_like_a_source_is_told_apart(folder):
 def test_what_is_not_plain_yaml_is_refused(text):
     with pytest.raises(DnakitError, match="not YAML"):
         parameters.read_yaml(text)
+
+
+@pytest.mark.parametrize(("value", "message"), [("&a 1", "names of values"), ("!!int 3", "tags"), ("*a", "names of")])
+def test_a_value_of_the_command_line_is_plain(value, message):
+    with pytest.raises(DnakitError, match=re.escape(f"-p seed={value}: {message}")):
+        parameters.assigned([f"seed={value}"], ["01_tokenization"])
 
 
 def test_a_result_is_called_as_its_data_were_asked_for(folder):

@@ -149,7 +149,10 @@ def test_settings_are_defaults_then_profile_then_overrides(project):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("epochs: [1", "not YAML"),
+        ("epochs: [1", "params/laptop/98_toy.yaml: not YAML in line 1: mend it"),
+        ("rate: 0.5\n\tepochs: 3", "not YAML in line 2: indent by blanks, not by tabs"),
+        ("epochs: 3\nrate: 0.5\nepochs: 4\n", "the name 'epochs' stands twice"),
+        ("epochs: &a 3", "names of values"),
         ("- epochs", "must hold lines like epochs: 3, not a list"),
         ("epochs:\n  first: 3\n", "'epochs' of 98_toy must be a whole number"),
         ("epohcs: 3", "params/laptop/98_toy.yaml: 'epohcs' is not a parameter"),
@@ -160,6 +163,28 @@ def test_a_bad_profile_is_refused_in_one_line(project, text, message):
     with pytest.raises(DnakitError, match=message) as refused:
         parameters.profile_parameters(TOY, "laptop")
     assert "\n" not in str(refused.value)
+
+
+def test_a_profile_or_a_notebook_in_latin_1_is_named(project):
+    root = project()
+    write_profile(root, "label: x")
+    for path in ("params/laptop/98_toy.yaml", "notebooks/98_toy.py"):
+        (root / path).write_bytes((root / path).read_bytes() + "# ä\n".encode("latin-1"))
+        with pytest.raises(DnakitError) as refused:
+            parameters.settings(TOY, "laptop")
+        assert str(refused.value) == f"{path}: not UTF-8: save it as UTF-8"
+
+
+def test_the_profile_of_a_page_is_no_value_to_replace(project):
+    project()
+    with pytest.raises(DnakitError, match="give --profile"):
+        parameters.settings(TOY, "smoke", {"profile": "thesis"})
+
+
+def test_a_folder_without_notebooks_names_the_variable(tmp_path, monkeypatch):
+    monkeypatch.setenv("DNAKIT_ROOT", str(tmp_path))
+    with pytest.raises(DnakitError, match=r"no notebooks in .*: set DNAKIT_ROOT"):
+        parameters.source(TOY)
 
 
 def test_missing_profiles_are_refused(project):

@@ -45,6 +45,10 @@ def names() -> list[str]:
 def source(notebook: str) -> Path:
     """The py:percent file of a notebook, by its name (``02_pretraining``)."""
     known = names()
+    if not known:
+        raise DnakitError(
+            f"there are no notebooks in {folder()}: set DNAKIT_ROOT to the folder of a checkout, or unset it"
+        )
     if notebook not in known:
         raise DnakitError(
             f"there is no notebook {notebook!r}{did_you_mean(notebook, known)}; known: {', '.join(known)}"
@@ -66,11 +70,18 @@ def declared(notebook: str) -> dict[str, Any]:
 
 
 def _parameters_cell(path: Path) -> str:
-    pieces = re.split(r"^# %%(.*)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    pieces = re.split(r"^# %%(.*)$", _text(path), flags=re.MULTILINE)
     cells = [body for header, body in zip(pieces[1::2], pieces[2::2], strict=True) if '"parameters"' in header]
     if len(cells) != 1:
         raise DnakitError(f'{path.stem} must have one cell tagged "parameters", not {len(cells)}')
     return cells[0]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise DnakitError(f"{relative(path)}: not UTF-8: save it as UTF-8") from None
 
 
 def _declaration(statement: ast.stmt, notebook: str) -> tuple[str, Any]:
@@ -166,23 +177,31 @@ def _is_container(value: Any) -> bool:
 # ---- YAML and the command line ------------------------------------------------------------------------------------
 
 
+class _NotPlain(yaml.YAMLError):
+    """YAML that stands for something else than it says."""
+
+
 class _Yaml(yaml.SafeLoader):
     """YAML 1.2's core schema: 1e-4 is a number, 010 and 1:30 and yes are text; a key stands once, and nothing twice."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):  # a few lines of them can stand for a list that fills the memory
-            raise yaml.YAMLError("aliases (*name) are not read; write the value itself")
-        if getattr(self.peek_event(), "tag", None):  # !!int 010 would be 8
-            raise yaml.YAMLError("tags (!!int) are not read; write the value itself")
+        event = self.peek_event()
+        if getattr(event, "anchor", None):  # a few lines of them can stand for a list that fills the memory
+            raise _NotPlain("names of values (&name, *name) are not read; write the value itself, or quote it")
+        if getattr(event, "tag", None):  # !!int 010 would be 8
+            raise _NotPlain("tags (!!int) are not read; write the value itself, or quote it")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         values = super().construct_mapping(node, deep)
         if len(values) < len(node.value):
-            raise yaml.YAMLError("a name stands twice")
+            written = [key.value for key, _ in node.value]
+            twice = next((name for name in written if written.count(name) > 1), written[-1])
+            raise _NotPlain(f"the name {shortened(twice)} stands twice; leave one of its lines out")
         return values
 
 
+_UNREADABLE = (yaml.YAMLError, RecursionError, ValueError, TypeError)  # the last two: too many digits, odd keys
 _Yaml.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
     ("null", r"^(?:~|null|)$", ["~", "n", ""]),
@@ -203,10 +222,18 @@ def read_yaml(text: str) -> Any:
     """
     try:
         return yaml.load(text, _Yaml)
-    except RecursionError:
-        raise DnakitError("not YAML: brackets in brackets in brackets") from None
-    except (yaml.YAMLError, ValueError, TypeError) as error:  # the last two: more digits than Python takes, odd keys
-        raise DnakitError(f"not YAML: {' '.join(str(error).split())[:200]}") from None
+    except _NotPlain as error:
+        raise DnakitError(f"not YAML that is read here: {error}") from None
+    except _UNREADABLE as error:
+        mark = getattr(error, "problem_mark", None)
+        raise DnakitError(f"not YAML{_fault(text, mark.line) if mark else ''}") from None
+
+
+def _fault(text: str, number: int) -> str:
+    """The line at which a reader of YAML stopped, from 0, and what is probably wrong."""
+    lines = text.splitlines()
+    what = "indent by blanks, not by tabs" if "\t" in "".join(lines[number : number + 1]) else "mend it"
+    return f" in line {min(number + 1, max(1, len(lines)))}: {what}, such as epochs: 3"
 
 
 def assigned(assignments: Iterable[str], notebooks: Iterable[str]) -> dict[str, Any]:
@@ -233,8 +260,10 @@ def _typed(assignment: str, text: str, default: Any) -> Any:
     if "#" in text and not quoted:
         raise DnakitError(f"-p {assignment[:80]}: YAML reads # as the start of a comment; put quotes around the value")
     try:
-        return read_yaml(text)
-    except DnakitError:
+        return yaml.load(text, _Yaml)
+    except _NotPlain as error:
+        raise DnakitError(f"-p {assignment[:80]}: {error}") from None
+    except _UNREADABLE:
         raise DnakitError(f"-p {assignment[:80]}: {shortened(text)} is not YAML; quote it") from None
 
 
@@ -261,18 +290,20 @@ def profile_parameters(notebook: str, profile: str) -> dict[str, Any]:
         return {}
     path = root() / "params" / profile / f"{notebook}.yaml"
     try:
-        values = read_yaml(path.read_text(encoding="utf-8"))
+        values = read_yaml(_text(path))
         if not isinstance(values, dict | None):
             raise DnakitError(f"must hold lines like epochs: 3, not a {type(values).__name__}")
         return check(values or {}, notebook)
     except FileNotFoundError:
         raise DnakitError(f"{relative(path)} is missing: a notebook needs a parameter file in each profile") from None
-    except (DnakitError, UnicodeDecodeError) as error:
-        raise DnakitError(f"{relative(path)}: {error}") from None
+    except DnakitError as error:
+        raise DnakitError(f"{relative(path)}: {str(error).removeprefix(f'{relative(path)}: ')}") from None
 
 
 def settings(notebook: str, profile: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """All parameters of a notebook: those of its parameters cell, then of the profile, then the overrides."""
+    if "profile" in (overrides or {}):  # it is what a page says of its values
+        raise DnakitError("'profile' is no value to replace, but says which values these are: give --profile")
     return declared(notebook) | profile_parameters(notebook, profile) | check(overrides or {}, notebook)
 
 
