@@ -115,9 +115,10 @@ show(
 #
 # AUROC is the chance that a positive bin scores above a negative one: 0.5 by guessing. AUPRC is the area under the
 # precision-recall curve: by guessing the share of positives. Both are means over the features of a kind that have at least
-# ten positives in the test rows. The 95% intervals come from drawing blocks of 100 kb of the test rows anew. Rows
-# drawn anew have a higher AUPRC than the rows themselves. So its intervals, here and below, lie too high: the value stands
-# near their lower end.
+# ten positives in the test rows. The 95% intervals come from drawing blocks of 100 kb of the test rows anew, 200 times.
+# Each end has a standard error from the drawing, about a tenth of the distance between end and middle. Rows drawn anew have
+# a higher AUPRC than the rows themselves. So its intervals, here and below, lie too high: the value stands near their lower
+# end.
 
 # %% tags=["remove-input"]
 show(
@@ -134,7 +135,7 @@ show(
     results.simple_table,
     simple,
     real,
-    "Mean AUROC and mean AUPRC with 95% intervals, and median AUROC, by kind of feature.",
+    "Mean AUROC and mean AUPRC with 95% intervals (200 resamples), and median AUROC, by kind of feature.",
     formats={f"median {kind}": ".3f" for kind in results.KINDS},
 )
 
@@ -275,6 +276,8 @@ show(
 # The next table has the differences themselves. Two trainings are compared on the same test rows. The 95% interval covers
 # two sources of chance: other test rows (blocks of 100 kb are drawn anew, the same for both trainings) and, where there are
 # several seeds, other seeds. Where it holds zero, the difference is not decided. With one seed each it says nothing of others.
+# These intervals come from more resamples than those of single methods, because they decide. An end has a standard error
+# from the drawing of about 3% of the distance between end and middle. One that lies nearer to zero decides nothing either.
 
 # %% tags=["remove-input"]
 if "comparisons" in recorded or real:
@@ -282,8 +285,9 @@ if "comparisons" in recorded or real:
         control_results.differences,
         control_results.of_differences(recorded),
         control_results.of_differences(real),
-        "Differences of mean AUROC and AUPRC between two trainings on the same test rows, with 95% intervals. Features: over "
-        "which the means are (DNase / TF / histone).",
+        "Differences of mean AUROC and AUPRC between two trainings on the same test rows, with 95% intervals "
+        f"({control_results.resamples(recorded or real, 'comparisons')} resamples). Features: over which the means are "
+        "(DNase / TF / histone).",
     )
 
 # %% [markdown]
@@ -299,7 +303,8 @@ show(
     control_results.networks,
     control_results.of_networks(recorded),
     drawn,
-    "Mean AUROC with 95% intervals of other test rows, and mean AUPRC, by split; the first seed of each network.",
+    "Mean AUROC with 95% intervals of other test rows (200 resamples), and mean AUPRC, by split; the first seed of each "
+    "network.",
     formats={f"AUPRC {kind}": ".3f" for kind in results.KINDS} | {"minutes": ".1f"},
 )
 
@@ -314,8 +319,9 @@ if control_results.OVER_SIMPLE in recorded or real:
         control_results.over_simple_methods,
         control_results.of_over_simple_methods(recorded),
         real,
-        "Mean AUROC and AUPRC of a method minus those of a simple one, whole chromosomes held out, with 95% intervals; one seed "
-        "of each network. Features: over which the means are (DNase / TF / histone).",
+        "Mean AUROC and AUPRC of a method minus those of a simple one, whole chromosomes held out, with 95% intervals "
+        f"({control_results.resamples(recorded or real, control_results.OVER_SIMPLE)} resamples); one seed of each network. "
+        "Features: over which the means are (DNase / TF / histone).",
     )
 
 # %% [markdown]
