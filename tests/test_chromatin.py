@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.chromatin import gapped, organisms, profiles, scores, splits
 from dnakit.chapters.chromatin import simple_methods as simple
-from dnakit.chapters.chromatin.parameters import GC
+from dnakit.chapters.chromatin.parameters import GC, SPLITS
 from dnakit.data import bases
 from dnakit.data.peaks import Feature
 from dnakit.notebooks.parameters import settings as notebook_settings
@@ -82,7 +82,7 @@ def test_the_first_rows_of_the_training_file_are_taken(store):
 # ---- splits
 
 
-@pytest.mark.parametrize("how", splits.SPLITS)
+@pytest.mark.parametrize("how", SPLITS)
 def test_parts_are_disjoint(simulated, how):
     found = parts(simulated, how)
     rows = np.concatenate(list(found.values()))

@@ -19,7 +19,7 @@ from torch.utils.data import default_collate
 
 from dnakit import training
 from dnakit.chapters.chapter import open_chapter
-from dnakit.chapters.chromatin import control_results, feature_results, takeaways, training_results
+from dnakit.chapters.chromatin import comparisons, control_results, feature_results, takeaways, training_results
 from dnakit.chapters.chromatin.comparisons import Difference, Predictions, differences, read
 from dnakit.chapters.chromatin.comparisons import _summary as summary_of_differences
 from dnakit.chapters.chromatin.fine_tuning import load_model, weighted_loss
@@ -40,6 +40,7 @@ from dnakit.chapters.chromatin.parameters import BEST
 from dnakit.chapters.chromatin.profiles import Batch, Profiles, _write
 from dnakit.chapters.chromatin.samples import BaseInputs, Labels, Samples, TokenInputs, Windows
 from dnakit.chapters.chromatin.summary import Summary
+from dnakit.chapters.chromatin.trainings import TABLE_5_4
 from dnakit.data import bases
 from dnakit.data.peaks import Feature
 from dnakit.models import build
@@ -339,7 +340,7 @@ def test_longer_inputs_wider_windows_and_splits_are_other_runs(chapter):
     assert len(set(keys)) == len(keys)
     named = {run.name: run.experiment for run in chapter.runs.values() if hasattr(run, "experiment")}
     assert named["none-1024-2000bp-chromosomes"].window == 2_000
-    assert [(named[f"{start}-{tokens}"].split) for start, tokens in training_results.ROWS] == ["random"] * 5
+    assert [(named[f"{start}-{tokens}"].split) for start, tokens in TABLE_5_4] == ["random"] * 5
 
 
 def test_table_5_4_has_a_row_for_each_of_the_thesiss_and_dashes_before_training(danq):
@@ -681,6 +682,27 @@ def test_rank_correlations_with_published_areas_have_intervals():
         own = scores[scores["method"] == method]
         assert each.value == pytest.approx(spearmanr(own["auroc"], own["published"]).statistic)
         assert -1 < each.low < each.value < each.high < 1
+
+
+def test_a_rank_correlation_of_few_or_perfectly_ordered_features_has_an_interval_or_none():
+    def ranked(*areas):
+        return pd.DataFrame({"method": "m", "auroc": areas, "published": np.arange(len(areas)) / 10})
+
+    few = feature_results.ranks(ranked(0.5, 0.7, 0.6))["m"]
+    assert few.value == pytest.approx(0.5)
+    assert np.isnan([few.low, few.high]).all()
+    assert "m +0.50 (too few features" in feature_results.ranks_in_words(ranked(0.5, 0.7, 0.6))
+    for areas, value in (([0.5, 0.6, 0.7, 0.8], 1), ([0.8, 0.7, 0.6, 0.5], -1)):
+        perfect = feature_results.ranks(ranked(*areas))["m"]
+        assert perfect.value == pytest.approx(value)
+        assert -1 <= perfect.low <= perfect.high <= 1
+
+
+def test_a_table_of_differences_says_its_resamples():
+    done = finished.recorded("05_chromatin")
+    for name in ("comparisons", control_results.OVER_SIMPLE):
+        assert control_results.resamples(done, name) == f"{comparisons.RESAMPLES:,}"
+    assert control_results.resamples(Finished("", "", {}), "comparisons") == "–"
 
 
 def test_the_line_below_a_table_names_the_runs_that_are_in_it():

@@ -11,16 +11,17 @@ from matplotlib.figure import Figure
 from dnakit.chapters.chromatin.control_results import NETWORKS, network
 from dnakit.chapters.chromatin.parameters import BEST, MOTIFS
 from dnakit.chapters.chromatin.results import KINDS
+from dnakit.chapters.chromatin.scores import FEWEST_POSITIVES
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.intervals import Estimate, Z
 from dnakit.report.style import GREY
 from dnakit.report.tables import indexed
 
+PERFECT = 1 - 1e-9  # the highest correlation with an interval of finite width
 AROUND = 5  # bases that are drawn on either side of a motif
 ACROSS = 4  # logos side by side
 OF_NETWORKS = ("CTCF", "JUND", "Reb1", "Cbf1")  # logos of networks, which show little: the best model reads these well
 LOOKED = NETWORKS | {"gapped": BEST}  # what is looked into, by the name of its run
-FEWEST_POSITIVES = 10  # in the test rows, for an area to be worth showing
 KIND_COLOURS = dict(zip(KINDS, ("#0072B2", "#D55E00", "#009E73"), strict=True))
 OURS = ["nuclear-256-chromosomes", "cnn-chromosomes", "danq-chromosomes"]  # beside the published scores
 LINEAR = ("gapped-chromosomes", BEST)  # a run and one of its methods, likewise
@@ -68,18 +69,31 @@ def _ours(done: Finished) -> list[FinishedRun]:
 
 
 def ranks(scores: pd.DataFrame) -> dict[str, Estimate]:
-    """From `published_scores`, by method: the rank correlation with the published areas (Bonett and Wright 2000)."""
-    found = {}
-    for method, each in scores.groupby("method", sort=False):
-        value = float(each["auroc"].corr(each["published"], method="spearman"))
-        half = Z * math.sqrt((1 + value**2 / 2) / (len(each) - 3))
-        found[str(method)] = Estimate(value, *(math.tanh(math.atanh(value) + end) for end in (-half, half)))
-    return found
+    """From `published_scores`, by method: the rank correlation with the published areas."""
+    return {
+        str(method): _rank_correlation(each["auroc"], each["published"])
+        for method, each in scores.groupby("method", sort=False)
+    }
+
+
+def _rank_correlation(one: pd.Series, other: pd.Series) -> Estimate:
+    """Spearman's, with the interval of Bonett and Wright (2000), which needs four values; NaN where there is none."""
+    value = float(one.corr(other, method="spearman"))
+    if len(one) <= 3:
+        return Estimate(value, math.nan, math.nan)
+    half = Z * math.sqrt((1 + value**2 / 2) / (len(one) - 3))
+    middle = math.atanh(max(-PERFECT, min(PERFECT, value)))
+    return Estimate(value, math.tanh(middle - half), math.tanh(middle + half))
 
 
 def ranks_in_words(scores: pd.DataFrame) -> str:
     """These rank correlations with their 95% intervals."""
-    return "; ".join(f"{method} {each:+.2f}" for method, each in ranks(scores).items())
+    return "; ".join(
+        f"{method} {each.value:+.2f} (too few features for an interval)"
+        if math.isnan(each.low)
+        else f"{method} {each:+.2f}"
+        for method, each in ranks(scores).items()
+    )
 
 
 def draw_published(done: Finished) -> sns.FacetGrid | None:

@@ -25,7 +25,7 @@ class SimpleMethods(Run):
     organism
         Whose profiles.
     split
-        One of `dnakit.chapters.chromatin.splits.SPLITS`.
+        One of `dnakit.chapters.chromatin.parameters.SPLITS`.
     """
 
     recipe = "chromatin simple methods 1"

@@ -8,6 +8,7 @@ from dnakit.chapters.chapter import TrainingChapterParameters
 from dnakit.chapters.chromatin.organisms import ORGANISMS, Organism, organism, own
 
 WINDOW = 1_000  # bp, DeepSEA's
+RANDOM, APART, CHROMOSOMES = SPLITS = "random", "apart", "chromosomes"  # see `dnakit.chapters.chromatin.splits`
 GC = "GC content"  # of the simple methods that read the sequence the least
 BEST = "gapped 7-mers"  # the one with the highest means
 # IUPAC consensus of the core of known motifs, by the name of the factor: first of man, then of yeast

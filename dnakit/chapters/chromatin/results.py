@@ -7,14 +7,14 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from dnakit.chapters.chromatin.parameters import BEST, GC
+from dnakit.chapters.chromatin.parameters import APART, BEST, CHROMOSOMES, GC, RANDOM
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.intervals import Estimate
 from dnakit.report.style import GREY
 from dnakit.report.tables import MISSING, indexed
 
 KINDS = ["DNase", "TF", "histone"]  # in the thesis's order
-SPLITS = {"random": "random", "apart": "random, 1 kb apart", "chromosomes": "by chromosome"}
+SPLITS = {RANDOM: "random", APART: "random, 1 kb apart", CHROMOSOMES: "by chromosome"}  # in words
 COLOURS = {"nearest bins": GREY, GC: "#56B4E9", "6-mers": "#0072B2", BEST: "#D55E00"}
 METHODS = list(COLOURS)
 TICKS = ["random", "1 kb apart", "chromosome"]  # the splits on an axis

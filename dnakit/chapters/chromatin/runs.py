@@ -13,13 +13,12 @@ from dnakit.chapters.chromatin.measurements import (
     SimpleMethods,
     TokenCounts,
 )
-from dnakit.chapters.chromatin.parameters import WINDOW, Parameters
+from dnakit.chapters.chromatin.parameters import CHROMOSOMES, SPLITS, WINDOW, Parameters
 from dnakit.chapters.chromatin.trainings import CNN, DANQ, Experiment, Training, trainings
 from dnakit.run import Run
 
 __all__ = ["Experiment", "Parameters", "Training", "runs"]
 
-SPLITS = ("random", "apart", "chromosomes")
 Method = TypeVar("Method", bound=SimpleMethods)
 
 
@@ -58,8 +57,8 @@ def _over_simple_methods(
     gapped: Sequence[GappedKmers],
 ) -> OverSimpleMethods:
     """All that reads the sequence minus simple methods, where whole chromosomes of the first organism are held out."""
-    networks = tuple(each for each in trained if each.split == "chromosomes" and each.window == WINDOW)
-    at = SPLITS.index("chromosomes")
+    networks = tuple(each for each in trained if each.split == CHROMOSOMES and each.window == WINDOW)
+    at = SPLITS.index(CHROMOSOMES)
     return OverSimpleMethods(parameters, "over-simple-methods", networks, simple[at], gapped[at])
 
 

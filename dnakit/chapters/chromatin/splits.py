@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from dnakit.chapters.chromatin.parameters import APART, CHROMOSOMES
 from dnakit.project import DnakitError
 
-RANDOM, APART, CHROMOSOMES = SPLITS = "random", "apart", "chromosomes"
 TEST, VALIDATION = 0.1, 0.09  # shares of the rows, thesis 4.2.2
 FAR = 1 << 40  # bp between two chromosomes in `positions`
 NEAR = 1_000  # bp; `APART` leaves out training bins whose start lies so near to that of a test bin

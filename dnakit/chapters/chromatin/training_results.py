@@ -6,6 +6,7 @@ import pandas as pd
 import seaborn as sns
 
 from dnakit.chapters.chromatin.results import KINDS
+from dnakit.chapters.chromatin.trainings import TABLE_5_4
 from dnakit.report.figures import curves
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.intervals import of_seeds
@@ -13,7 +14,6 @@ from dnakit.report.tables import MISSING, indexed
 from dnakit.report.thesis import thesis_table
 
 STARTS = {"nuclear": "Hg38", "mitochondria": "Mitochondria", "none": "Untrained"}  # as Table 5.4 calls them
-ROWS = [("nuclear", 256), ("mitochondria", 256), ("none", 256), ("none", 512), ("none", 1024)]
 TABLE_KEYS = ["pretraining", "input tokens"]
 POSITIVES = 0.02  # share of DeepSEA's labels, roughly
 CURVES = ["Hg38, 256", "Mitochondria, 256", "Untrained, 256", "Untrained, 512", "Untrained, 1024"]
@@ -81,7 +81,7 @@ def table_5_4(done: Finished) -> pd.DataFrame:
     """A row for each row of the thesis: means over the repeats; a row that is not trained yet has no values."""
     trained = trained_as(done, network="longformer")
     rows = []
-    for start, tokens in ROWS:
+    for start, tokens in TABLE_5_4:
         values = _mean([_row(run) for run in trained.only(_is_row(start, tokens)).values()])
         rows.append({"pretraining": STARTS[start], "input tokens": str(tokens)} | values)
     return pd.DataFrame(rows).set_index(TABLE_KEYS)
@@ -112,7 +112,7 @@ def spread(done: Finished) -> pd.DataFrame:
     """The repeats of each row of Table 5.4: mean AUROC by kind, and the 95% interval of the mean over seeds."""
     trained = trained_as(done, network="longformer")
     rows = []
-    for start, tokens in ROWS:
+    for start, tokens in TABLE_5_4:
         repeats = [_row(run) for run in trained.only(_is_row(start, tokens)).values()]
         if repeats:
             row: dict[str, Any] = {"pretraining": STARTS[start], "input tokens": tokens, "seeds": len(repeats)}

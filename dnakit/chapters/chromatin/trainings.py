@@ -36,7 +36,7 @@ class Experiment:
     tokens
         Of its input; 0 for the others, which read bases.
     split
-        One of `dnakit.chapters.chromatin.splits.SPLITS`.
+        One of `dnakit.chapters.chromatin.parameters.SPLITS`.
     window
         Bases of its input.
     positive_weight
