@@ -28,6 +28,7 @@ from dnakit.chapters.metagenomics.references import reference
 from dnakit.data.barcodes import RANKS
 from dnakit.data.bases import mutate, reverse_complement
 from dnakit.data.formats import Record
+from dnakit.project import DnakitError
 from dnakit.report import finished
 from dnakit.tokens import corpus
 
@@ -561,3 +562,19 @@ def test_the_search_is_compared_read_by_read():
         assert found["share"].to_dict() == pytest.approx((shares["search"] - shares[method]).to_dict(), abs=1e-4)
         assert (found["low"] <= found["share"]).all()
         assert (found["share"] <= found["high"]).all()
+
+
+def with_ranks(table, **changes):
+    return table.assign(**changes).reset_index(drop=True)
+
+
+def test_a_reference_that_gives_no_calibration_says_what_its_records_lack(table):
+    first = table["name"][0]
+    for odd, message in (
+        (with_ranks(table, species=""), f"0 of {len(table)} records have both; record '{first}' has no plain binomial"),
+        (with_ranks(table, order=""), f"0 of {len(table)} records have both; record '{first}' has no order"),
+        (table.head(8), "it takes about 40 records .* and 8 of 8 records have both"),
+        (with_ranks(table, **{rank: table[rank][0] for rank in RANKS}, name=table["name"] + "x"), "of too few species"),
+    ):
+        with pytest.raises(DnakitError, match=f"no confidence can be calibrated on this reference: .*{message}"):
+            classifier.calibrate(odd)

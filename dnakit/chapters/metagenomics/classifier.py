@@ -38,6 +38,7 @@ MIXTURE = {
 LENGTHS = (60, 300)  # of fragments
 RATE = 0.005  # substitutions of the sequencer
 STRANGERS = 300
+ENOUGH = 40  # records with an order and a species: of so few, some can be held out in all of 60 random references
 ASKED = 500  # records of each level in a calibration, at most
 BATCH = 256  # reads at a time
 
@@ -131,7 +132,7 @@ def calibrate(table: pd.DataFrame, method: Method = "search", seed: int = 0) -> 
     """Fit the confidence to reads of records that are held out of a reference of all the others."""
     parts = tasks.split(table, seed, tasks.WITH_CLASSES)
     if len(parts.reference) < 10 or not len(parts.test):
-        raise DnakitError(f"{len(table)} records are too few to calibrate a confidence on: give a larger reference")
+        raise DnakitError(f"no confidence can be calibrated on this reference: {_what_lacks(table)}")
     asked = parts.test.groupby("level").head(ASKED)
     reads, taxa = mixture(asked, seed), Taxa(parts.reference)
     found = named(_searcher(parts.reference, method), taxa, reads["sequence"].tolist())
@@ -139,6 +140,21 @@ def calibrate(table: pd.DataFrame, method: Method = "search", seed: int = 0) -> 
     single = np.array([table[rank].replace("", np.nan).nunique() < 2 for rank in RANKS])
     single[-1] = False
     return Calibration.fit(found.evidence, right, reads["weight"].to_numpy(), single)
+
+
+def _what_lacks(table: pd.DataFrame) -> str:
+    """Why a reference gives no calibration: only a record with an order and a species can be asked about."""
+    named = (table["species"] != "") & (table["order"] != "")
+    count = f"{named.sum():,} of {len(table):,} records have both"
+    if named.sum() >= ENOUGH:
+        return f"its {named.sum():,} records with an order and a species are of too few species; add other species"
+    lacking = table[~named]
+    example = ""
+    if len(lacking):
+        first = lacking.iloc[0]
+        what = "order" if first["species"] else "plain binomial (two words of letters, such as Salmo salar)"
+        example = f"; record '{first['name'][:60]}' has no {what}"
+    return f"it takes about {ENOUGH} records with an order and a plain binomial as species, and {count}{example}"
 
 
 # ---- in the store
