@@ -70,6 +70,17 @@ def test_the_fourth_sum_counts_labels_among_the_five_highest_scores():
     assert metrics["top1"] <= metrics["top5"]
 
 
+def test_a_longer_gene_is_cut_and_a_shorter_one_padded():
+    genes = [np.arange(10, 10 + length, dtype=np.int32) for length in (0, 5, 14, 20)]
+    samples = fine_tuning.GeneSamples(genes, np.arange(4), 16)
+    for number, gene in enumerate(genes):
+        shown = gene[:14].tolist()
+        item = samples[number]
+        assert item["input_ids"].tolist() == [CLS, *shown, SEP, *[PAD] * (14 - len(shown))]
+        assert item["attention_mask"].sum() == len(shown) + 2
+        assert item["labels"] == number
+
+
 # ---- what the trained models are worth
 
 

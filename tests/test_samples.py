@@ -6,7 +6,7 @@ import pytest
 from dnakit.tokens.corpus import prepare
 from dnakit.tokens.parameters import CorpusParameters
 from dnakit.tokens.rows import sample_bounds
-from dnakit.tokens.samples import IGNORED, MlmSamples, SentenceOrderSamples, mask_tokens, sentence_bounds
+from dnakit.tokens.samples import IGNORED, MlmSamples, SentenceOrderSamples, framed, mask_tokens, sentence_bounds
 from dnakit.tokens.vocabulary import CLS, MASK, PAD, SEP
 
 
@@ -38,6 +38,14 @@ def corpus(tmp_path_factory):
 def shown(item):
     """An item as arrays."""
     return {name: tensor.numpy() for name, tensor in item.items()}
+
+
+@pytest.mark.parametrize("lengths", [[0], [1], [14], [3, 5], [1, 12]])
+@pytest.mark.parametrize("width", [18, 40])
+def test_an_input_is_sentences_with_their_ends_and_padding(lengths, width):
+    sentences = [np.arange(10 * n, 10 * n + length, dtype=np.int32) for n, length in enumerate(lengths, start=1)]
+    written = [CLS, *(each for sentence in sentences for each in [*sentence, SEP])]
+    assert framed(sentences, width).tolist() == [*written, *[PAD] * (width - len(written))]
 
 
 def test_samples_tile_each_document(corpus):

@@ -4,6 +4,7 @@ Thesis section 4.2.1. A *sample* is ``<cls>``, up to 254 consecutive tokens of o
 256. For sentence-order prediction two neighbouring parts of such a sample are shown, in their order or swapped.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -120,11 +121,11 @@ def sentence_bounds(length: int, rng: np.random.Generator) -> tuple[int, int, in
     return start, int(rng.integers(start + tenth, end - tenth + 1)), end
 
 
-def framed(sentences: list[np.ndarray]) -> np.ndarray:
-    """``<cls>`` sentence ``<sep>`` [sentence ``<sep>``], padded, int64, shape (256,)."""
+def framed(sentences: Sequence[np.ndarray], width: int = SAMPLE_LENGTH) -> np.ndarray:
+    """A model's input: ``<cls>`` sentence ``<sep>`` [sentence ``<sep>``], padded, int64, shape (width,)."""
     tokens = [[CLS], *(part for sentence in sentences for part in (sentence, [SEP]))]
     ids = np.concatenate([np.asarray(part, np.int64) for part in tokens])
-    return np.pad(ids, (0, SAMPLE_LENGTH - len(ids)), constant_values=PAD)
+    return np.pad(ids, (0, width - len(ids)), constant_values=PAD)
 
 
 def mask_tokens(true: np.ndarray, vocab_size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

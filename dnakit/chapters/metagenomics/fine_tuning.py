@@ -18,8 +18,9 @@ from dnakit.chapters.pretraining import starts
 from dnakit.data.barcodes import RANKS
 from dnakit.models import build, device
 from dnakit.run import Outcome
+from dnakit.tokens.samples import framed
 from dnakit.tokens.tokenizer import DnaTokenizer
-from dnakit.tokens.vocabulary import CLS, PAD, SAMPLE_LENGTH, SEP
+from dnakit.tokens.vocabulary import PAD, SAMPLE_LENGTH
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -38,10 +39,9 @@ class GeneSamples(Dataset):
 
     def __init__(self, tokens: Sequence[np.ndarray], labels: np.ndarray, width: int) -> None:
         self.labels = torch.from_numpy(labels.astype(np.int64))
-        self.ids = np.full((len(tokens), width), PAD, np.int32)
+        self.ids = np.empty((len(tokens), width), np.int32)
         for row, ids in zip(self.ids, tokens, strict=True):
-            shown = ids[: width - 2]
-            row[: len(shown) + 2] = [CLS, *shown, SEP]
+            row[:] = framed([ids[: width - 2]], width)
         self.epoch = 0
 
     def __len__(self) -> int:
