@@ -39,6 +39,14 @@ def test_standard_input_gives_the_same(monkeypatch, content):
     assert list(read_reads("-")) == EXPECTED
 
 
+@pytest.mark.parametrize("content", [b">read-2\nA\n>\nA\n", b"@a\nA\n+\nF\n@\nA\n+\nF\n"])
+def test_a_read_without_a_name_is_refused_by_its_number(tmp_path, content):
+    path = tmp_path / "r"
+    path.write_bytes(content)
+    with pytest.raises(DnakitError, match=r"r: read 2 has no name"):
+        list(read_reads(path))
+
+
 def test_windows_line_ends_and_several_gzip_members(tmp_path):
     path = tmp_path / "r.fastq.gz"
     path.write_bytes(gzip.compress(FASTQ.replace(b"\n", b"\r\n")) + gzip.compress(FASTQ.replace(b"\n", b"\r\n")))

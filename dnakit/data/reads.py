@@ -58,8 +58,8 @@ def read_reads(source: str | Path) -> Iterator[Read]:
     Raises
     ------
     DnakitError
-        The file is absent, truncated, damaged, or holds no reads; letters that are no nucleotides (a protein, an
-        alignment).
+        The file is absent, truncated, damaged, or holds no reads; a read without a name; letters that are no
+        nucleotides (a protein, an alignment).
     """
     where = "standard input" if str(source) == STANDARD_INPUT else str(source)
     with _refusing(where):
@@ -68,7 +68,7 @@ def read_reads(source: str | Path) -> Iterator[Read]:
             return
         number = 0
         for number, record in enumerate(_whole(stream, where), start=1):
-            yield _read(record, number, f"{where}: read {number}")
+            yield _read(record, f"{where}: read {number}")
         if not number:  # lines that begin with # are comments of FASTA, and of other formats
             raise DnakitError(f"{where}: not FASTA or FASTQ: it holds comments alone")
 
@@ -92,14 +92,16 @@ def _whole(stream: io.BufferedReader, where: str) -> Iterator[Any]:
         raise DnakitError(f"{where}: {what}: it ends in the middle of {which}; get it again") from error
 
 
-def _read(record: Any, number: int, where: str) -> Read:
+def _read(record: Any, where: str) -> Read:
+    words = record.name.split(None, 1)
+    if not words:
+        raise DnakitError(f"{where} has no name: give each read a name after > or @")
     letters, qualities = record.sequence, record.qualities
     if qualities:
         if not (qualities.isascii() and qualities.isprintable()) or " " in qualities:
             raise DnakitError(f"{where} has a quality that is none of the letters ! to ~")
         letters = letters[: trimmed_length(qualities)]
-    words = record.name.split(None, 1)
-    return Read(_text(words[0]) if words else f"read-{number}", nucleotides(_text(letters), where))
+    return Read(_text(words[0]), nucleotides(_text(letters), where))
 
 
 def _opened(source: str | Path, where: str) -> io.BufferedReader:
