@@ -167,16 +167,19 @@ def _fill(folder: Path, parameters: CorpusParameters) -> None:
 def _choose(parameters: CorpusParameters) -> dict[str, dict[str, int]]:
     """Names and lengths of the genomes of each split."""
     lengths = {record.name: len(record.sequence) for record in documents(parameters)}
+    what = (
+        f"pieces of {parameters.piece:,} bases"
+        if parameters.piece
+        else f"genomes of at most {parameters.longest_genome:,} bases"
+    )
+    where = ", ".join(Path(source).name for source in parameters.sources)
+    if not lengths:
+        mend = "lower 'nuclear_piece'" if parameters.piece else "raise 'longest_genome'"
+        raise DnakitError(f"{where} holds no {what}: {mend}")
     held_out, free = _hold_out(list(lengths), parameters)
     wanted = parameters.genomes or max(FEWEST_GENOMES, len(free))
     if len(free) < wanted:
-        where = ", ".join(Path(source).name for source in parameters.sources)
         aside = f" besides {len(lengths) - len(free):,} held out" if parameters.ruler_genomes else ""
-        what = (
-            f"pieces of {parameters.piece:,} bases"
-            if parameters.piece
-            else f"genomes of at most {parameters.longest_genome:,} bases"
-        )
         raise DnakitError(
             f"{where} holds {len(free):,} {what}{aside}, but {wanted:,} are asked for; lower 'genomes' "
             "(or 'nuclear_pieces'), or raise 'longest_genome'"
