@@ -253,6 +253,25 @@ def test_a_source_whose_name_is_no_utf_8_is_checked_like_any_other(parameters, t
         corpora.check([parameters(sources=[path], genomes=13)])
 
 
+@pytest.mark.parametrize("held_out", [0, 3])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"longest_genome": 10}, "holds no genomes of at most 10 bases: raise 'longest_genome'"),
+        ({"piece": 10**6, "far_chromosomes": ["x"]}, "holds no pieces of 1,000,000 bases: lower 'nuclear_piece'"),
+    ],
+)
+def test_bounds_that_no_genome_keeps_are_named(parameters, changes, message, held_out):
+    with pytest.raises(DnakitError, match=message):
+        corpora.prepare(parameters(ruler_genomes=held_out, **changes))
+
+
+def test_no_number_of_genomes_means_all_in_words_too(parameters):
+    assert parameters(genomes=0).amount == "all genomes"
+    assert parameters(genomes=0, piece=1000).amount == "all pieces of 1,000 bases"
+    assert parameters(genomes=1200).amount == "1,200 genomes"
+
+
 @pytest.mark.parametrize(("letters", "length", "words"), [("N", 900, "9-mer"), ("ACGT", 20, "BB")])
 def test_genomes_that_give_no_tokens_are_one_clear_error(parameters, tmp_path, letters, length, words):
     poor = write_fasta(tmp_path / "poor.fa", {f"g{n}": (letters * length)[:length] for n in range(12)})

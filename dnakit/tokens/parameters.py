@@ -57,6 +57,12 @@ class CorpusParameters(BaseModel):
         """How often each genome is cut into words: `resamplings` for BigBird-style words, once for k-mers."""
         return self.resamplings if self.word_length is None else 1
 
+    @property
+    def amount(self) -> str:
+        """How many genomes or pieces of chromosomes, in words."""
+        unit = f"pieces of {self.piece:,} bases" if self.piece else "genomes"
+        return f"{self.genomes:,} {unit}" if self.genomes else f"all {unit}"
+
     def named(self) -> dict[str, Any]:
         """The parameters as a record shows them: a user's own files by their names, not their folders."""
         return self.model_dump() | {"sources": [Path(source).name for source in self.sources]}

@@ -30,8 +30,7 @@ class FullSize(RecipeRun):
     @property
     def title(self) -> str:
         """What is trained, in words."""
-        chapter = self.parameters
-        genomes = f"a corpus of {chapter.recipe_genomes:,} genomes"
+        genomes = f"a corpus of {self.corpus.amount}"
         return f"{NINE_MER} by recipe {self.chosen!r}, {genomes}, {self.epochs} epochs"
 
     @property

@@ -221,7 +221,7 @@ class Overfit(GridRun):
     @property
     def title(self) -> str:
         """What is trained, in words."""
-        return f"{self.model}, static masks, {self.epochs} epochs of {self.corpus.genomes:,} genomes, seed {self.seed}"
+        return f"{self.model}, static masks, {self.epochs} epochs of {self.corpus.amount}, seed {self.seed}"
 
     @cached_property
     def corpus(self) -> CorpusParameters:
@@ -275,7 +275,7 @@ class Leak(GridRun):
     @property
     def title(self) -> str:
         """What is trained, in words."""
-        return f"{self.model}, {PASSES} passes over {self.corpus.genomes:,} genomes, some set apart, seed {self.seed}"
+        return f"{self.model}, {PASSES} passes over {self.corpus.amount}, some set apart, seed {self.seed}"
 
     @cached_property
     def corpus(self) -> CorpusParameters:

@@ -109,7 +109,7 @@ class RecipeRun(Run):
     @property
     def title(self) -> str:
         """What is trained, in words."""
-        genomes = f"a corpus of {self.parameters.recipe_genomes:,} genomes"
+        genomes = f"a corpus of {self.corpus.amount}"
         return f"{NINE_MER} by recipe {self.chosen!r}, seed {self.seed}, {genomes}"
 
     @cached_property

@@ -47,8 +47,7 @@ class PretrainingRun(Run):
         """What is trained, in words."""
         corpus, parts = self.corpus, parts_of(self.model)
         where = ", ".join(Path(source).name for source in corpus.sources)
-        unit = f"pieces of {corpus.piece:,} bases" if corpus.piece else "genomes"
-        return f"{parts['architecture']}, {corpus.tokenization}, {parts['head']}, {corpus.genomes:,} {unit} of {where}"
+        return f"{parts['architecture']}, {corpus.tokenization}, {parts['head']}, {corpus.amount} of {where}"
 
     @property
     def sizes(self) -> dict[str, int]:

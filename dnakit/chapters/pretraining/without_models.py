@@ -26,7 +26,7 @@ class SimpleMethods(Measurement):
     @property
     def title(self) -> str:
         """What is measured, in words."""
-        return f"Markov models from {_learned(self)} genomes on the held-out genomes of {self.language}"
+        return f"Markov models from {self.corpus.amount} on the held-out genomes of {self.language}"
 
     def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
         """Write ``bits.csv``: bits per base of each held-out genome by method."""
@@ -46,7 +46,7 @@ class Lookups(Measurement):
     @property
     def title(self) -> str:
         """What is measured, in words."""
-        return f"lookups of masked tokens in {_learned(self)} genomes, held-out genomes of {self.language}"
+        return f"lookups of masked tokens in {self.corpus.amount}, held-out genomes of {self.language}"
 
     def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
         """Write ``lookups.csv`` by genome; the metrics are shares of the masked tokens by lookup."""
@@ -66,7 +66,7 @@ class AsSeen(Measurement):
     @property
     def title(self) -> str:
         """What is measured, in words."""
-        return f"what a model sees, counted in {_learned(self)} genomes, held-out genomes of {self.language}"
+        return f"what a model sees, counted in {self.corpus.amount}, held-out genomes of {self.language}"
 
     def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
         """Write ``bits.csv`` by genome; the metrics are bits per base."""
@@ -80,11 +80,6 @@ class AsSeen(Measurement):
             part: {"bits_per_base": metrics.bits_per_base(-float(each.nats.sum()), int(each.bases.sum()))}
             for part, each in sums.items()
         }
-
-
-def _learned(run: Measurement) -> str:
-    """From how many genomes a method learned, in words."""
-    return f"{run.corpus.genomes:,}" if run.corpus.genomes else "all"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Measurement(Run):
     @property
     def title(self) -> str:
         """What is measured, in words."""
-        return f"{self.name} words, {self.corpus_parameters.genomes:,} genomes of {self.corpus_parameters.sources[0]}"
+        return f"{self.name} words, {self.corpus_parameters.amount} of {self.corpus_parameters.sources[0]}"
 
     def inputs(self) -> Mapping[str, Any]:
         """The key of its corpus, which holds all that decides the numbers."""
