@@ -22,7 +22,7 @@ from conftest import HEADER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnakit.chapters.chapter import open_chapter
+from dnakit.chapters.chapter import chapter_of, open_chapter
 from dnakit.chapters.tokenization import counts
 from dnakit.chapters.tss.organisms import organism
 from dnakit.data import download, sources, taxonomy
@@ -388,6 +388,25 @@ def test_a_seed_is_one_that_every_library_takes():
     assert open_chapter("02_pretraining", values | {"seed": 2**32 - 1}).parameters.seed == 2**32 - 1
     with pytest.raises(DnakitError, match="'seed': has to be less than 4294967296"):
         open_chapter("02_pretraining", values | {"seed": 2**32})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 100_001}, "'epochs': has to be 100000 or less, and is 100001"),
+        ({"hidden_size": 1_000_000}, "'hidden_size': has to be 65536 or less"),
+        ({"budget_epochs": [2, 10**6]}, "'budget_epochs.1': has to be 100000 or less"),
+        ({"batch_size": 10**20}, "'batch_size' of 02_pretraining must be a whole number of at most 4,294,967,295"),
+        (
+            {"genomes": [12, 12, 12, -(10**40)]},
+            "item 4 of 'genomes' of 02_pretraining must be a whole number of at most",
+        ),
+        ({"learning_rate": 10**400}, "'learning_rate' of 02_pretraining must be a number"),
+    ],
+)
+def test_a_number_that_would_run_for_ever_is_refused(change, message):
+    with pytest.raises(DnakitError, match=re.escape(message)):
+        chapter_of("02_pretraining", "smoke", change)
 
 
 def test_what_is_downloaded_is_encrypted():

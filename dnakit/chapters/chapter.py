@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,6 +23,9 @@ from dnakit.notebooks.parameters import PROFILES, names, settings
 from dnakit.project import DnakitError, checked
 from dnakit.report.finished import Finished, recorded
 from dnakit.run import Run
+
+Epochs = Annotated[int, Field(ge=1, le=100_000)]  # more is a slip of a key, and would run for ever
+Width = Annotated[int, Field(ge=0, le=65_536)]  # of a layer of a model; 0 where it is the thesis's
 
 
 class ChapterParameters(BaseModel):
@@ -35,7 +38,7 @@ class ChapterParameters(BaseModel):
 class TrainingChapterParameters(ChapterParameters):
     """The same with how models are trained: the fields of `dnakit.training.TrainingParameters`."""
 
-    epochs: int = Field(ge=1)
+    epochs: Epochs
     batch_size: int = Field(ge=1, lt=2**31)
     learning_rate: float = Field(gt=0)
     precision: Literal["auto", "fp32", "bf16"]

@@ -9,16 +9,18 @@ import ast
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, create_model
 
 from dnakit.project import DnakitError, did_you_mean, relative, root, users_path
 
 _BOOLEANS = dict.fromkeys(("true", "yes", "on", "y"), "true") | dict.fromkeys(("false", "no", "off", "n"), "false")
 DEFAULT_PROFILE = "smoke"  # the values of the parameters cell
 PROFILES = (DEFAULT_PROFILE, "laptop", "thesis")
+
+LARGEST = 2**32 - 1  # of a whole number, in either direction: what a seed may be, and more than anything counts
 
 _TYPES: dict[type, str] = {
     bool: "true or false (bool)",
@@ -130,9 +132,12 @@ def _model(known: Mapping[str, Any]) -> type[BaseModel]:
     return create_model("Parameters", __config__=ConfigDict(strict=True), **fields)
 
 
+_Whole = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
+
+
 def _annotation(value: Any) -> Any:
     kind = _item_type(value) if isinstance(value, list) else type(value)
-    hint: Any = FiniteFloat if kind is float else kind or (bool | int | FiniteFloat | str)
+    hint: Any = {float: FiniteFloat, int: _Whole}.get(kind, kind) if kind else bool | _Whole | FiniteFloat | str
     return list[hint] if isinstance(value, list) else hint
 
 
@@ -150,6 +155,8 @@ def _refusal(notebook: str, name: str, item: list, value: Any, known: Mapping[st
         if kind is None or isinstance(value[number], list | dict):
             return f"{what} must be a flat list of numbers or text, not {shortened(value)}"
         what, value, expected = f"item {number + 1} of {what}", value[number], kind
+    if expected is int and type(value) is int:
+        return f"{what} must be a whole number of at most {LARGEST:,}, not {shortened(value)}"
     return f"{what} must be {_TYPES[expected]}, not {shortened(value)} ({type(value).__name__}){_hint(expected, value)}"
 
 

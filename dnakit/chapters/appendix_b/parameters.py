@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from dnakit.chapters.chapter import ChapterParameters, chapter_of
+from dnakit.chapters.chapter import ChapterParameters, Epochs, chapter_of
 
 LONGFORMER, ELMO, LARGE = MODELS = "longformer", "elmo", "large-longformer"  # the order of all lists
 
@@ -17,16 +17,16 @@ class Parameters(ChapterParameters):
 
     chapters: str
     genomes: int
-    pretraining_epochs: list[int]
+    pretraining_epochs: list[Epochs]
     pretraining_rates: list[float]
     tss_samples: int = Field(ge=0)
-    tss_epochs: list[int]
+    tss_epochs: list[Epochs]
     tss_rates: list[float]
     species_share: float = Field(gt=0, le=1)
-    species_epochs: list[int]
+    species_epochs: list[Epochs]
     species_rates: list[float]
     chromatin_samples: int = Field(ge=0)
-    chromatin_epochs: list[int]
+    chromatin_epochs: list[Epochs]
     chromatin_rates: list[float]
     example_tokens: int = Field(ge=4, le=200)
     precision: str

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from dnakit.chapters.chapter import TrainingChapterParameters
+from dnakit.chapters.chapter import Epochs, TrainingChapterParameters, Width
 from dnakit.models.build import Weights
 from dnakit.project import DnakitError, checked
 from dnakit.tokens.parameters import FEWEST_GENOMES, Corpora, CorpusParameters
@@ -36,13 +36,13 @@ class Parameters(TrainingChapterParameters, Corpora):
     budgets: list[str]
     budget_models: list[str]
     budget_genomes: list[int]
-    budget_epochs: list[int]
+    budget_epochs: list[Epochs]
     budget_initial_weights: list[Weights]
     recipes: list[str]
     recipe_seeds: list[int]
     recipe_genomes: int
     full_size_recipe: str
-    full_size_epochs: int = Field(ge=1)
+    full_size_epochs: Epochs
     grid_recipe: str
     grid_seeds: list[int]
     grid_repeated: list[str]
@@ -50,12 +50,12 @@ class Parameters(TrainingChapterParameters, Corpora):
     grid_local_seeds: list[int]
     grid_vocabularies: list[int]
     grid_samples: int = Field(ge=1)
-    grid_epochs: int = Field(ge=1)
-    grid_nuclear_epochs: int = Field(ge=1)
+    grid_epochs: Epochs
+    grid_nuclear_epochs: Epochs
     overfit_models: list[str]
     overfit_seeds: list[int]
     overfit_genomes: int = Field(ge=FEWEST_GENOMES)
-    overfit_epochs: int = Field(ge=1)
+    overfit_epochs: Epochs
     leak_seeds: list[int]
     global_cls: bool
     vocabularies: list[int]
@@ -65,12 +65,12 @@ class Parameters(TrainingChapterParameters, Corpora):
     nuclear_piece: int = Field(ge=1000)
     nuclear_pieces: int
     nuclear_far: list[str]
-    nuclear_epochs: int = Field(ge=1)
+    nuclear_epochs: Epochs
     initial_weights: Weights
     mlm_loss: Literal["all", "masked"]
     masking: Literal["static", "dynamic"]
-    hidden_size: int = Field(ge=0)
-    intermediate_size: int = Field(ge=0)
+    hidden_size: Width
+    intermediate_size: Width
 
     @model_validator(mode="after")
     def _models_are_of_the_corpora(self) -> "Parameters":
