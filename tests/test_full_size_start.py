@@ -10,6 +10,7 @@ from dnakit.chapters.metagenomics import start_results as starts
 from dnakit.chapters.pretraining import committed
 from dnakit.models.encoders import Longformer
 from dnakit.project import DnakitError, root
+from dnakit.report import finished
 from dnakit.report.finished import Finished
 
 SPECIES = 7
@@ -77,3 +78,13 @@ def test_encoders_are_compared_with_the_untrained_one(tmp_path):
     table = starts.table(starts.ENCODERS, Finished("recorded", "laptop", folders))
     assert table["loss, end, minus untrained"].iloc[1].startswith("-0.400 [-1.671, +0.871]")
     assert table["top-1, end, minus untrained"].isna().tolist() == [True, False]
+
+
+def test_the_recorded_encoder_is_ahead_for_one_epoch_and_not_at_the_end():
+    """What the page says."""
+    table = starts.table(starts.ENCODERS, finished.recorded("04_metagenomics"))
+    untrained, trained = (table.loc[kind] for kind in starts.ENCODERS.kinds.values())
+    assert trained["top-1, first epoch"] > 0.9 > 0.1 > untrained["top-1, first epoch"]
+    assert "[-" in trained["top-1, second epoch, minus untrained"]
+    assert trained["top-1, end"] == untrained["top-1, end"]
+    assert trained["loss, end, minus untrained"].startswith("+")
