@@ -1,6 +1,7 @@
 """dnakit classify as a lab uses it: formats in and out, streams, processes, and files that are no reads."""
 
 import gzip
+import io
 import lzma
 import os
 import subprocess
@@ -8,6 +9,7 @@ import sys
 
 import pytest
 
+from dnakit.chapters.metagenomics import classifier
 from dnakit.chapters.metagenomics import classify as command
 from dnakit.chapters.metagenomics.references import reference
 from dnakit.data.barcodes import RANKS, taxon_of
@@ -104,6 +106,14 @@ def test_without_a_mirror_the_line_names_a_reference_that_can_be_downloaded(tmp_
 def test_an_empty_file_gives_the_header_and_says_so(tmp_path, capsys):
     assert named(tmp_path, b"") == [HEADER]
     assert capsys.readouterr().err.endswith("holds no read; the table has its head alone\n")
+
+
+def test_empty_standard_input_is_called_so_and_an_empty_name_refused(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    command.classify("-", "simulated")
+    assert capsys.readouterr().err == "dnakit: standard input holds no read; the table has its head alone\n"
+    with pytest.raises(DnakitError, match="the name of the file of reads is empty: give a file"):
+        command.classify("", "simulated")
 
 
 def test_processes_give_the_same_in_the_same_order(tmp_path, fastq):
@@ -295,6 +305,8 @@ def test_records_that_the_taxonomy_does_not_know_are_told_each_time(tmp_path, fa
 
 
 def test_a_taxonomy_without_records_of_ones_own_is_one_line(tmp_path):
+    with pytest.raises(DnakitError, match="the name of the taxonomy table is empty"):
+        reference(str(tmp_path), "")
     with pytest.raises(DnakitError, match="give their file with --reference, not 'simulated'"):
         reference("simulated", str(tmp_path / "taxa.tsv"))
 
@@ -325,6 +337,20 @@ def test_a_report_that_could_not_be_written_is_refused_before_a_read_is_named(tm
     (tmp_path / "file").touch()
     with pytest.raises(DnakitError, match=r"page.html: cannot be written: Not a directory"):
         command.classify("absent.fq", "simulated", report=tmp_path / "file" / "page.html")
+
+
+@pytest.mark.parametrize("share", [0, 0.5, None])
+@pytest.mark.parametrize("name", ["index.npz", "calibration.npz", "ranks.csv", "left_out.json"])
+def test_a_damaged_index_is_one_line_that_says_what_to_do(tmp_path, fastq, name, share):
+    (tmp_path / "reads.fq").write_text(fastq[0])
+    file = classifier._folder(reference("simulated"), "search") / name
+    content = file.read_bytes()
+    file.unlink() if share is None else file.write_bytes(content[: int(share * len(content))])
+    says = rf"^{file.parent} is damaged \([^\n]+\): delete this folder, and run the same again$"
+    with pytest.raises(DnakitError, match=says):
+        command.classify(str(tmp_path / "reads.fq"), "simulated", output=tmp_path / "after.tsv")
+    file.write_bytes(content)
+    assert not (tmp_path / "after.tsv").exists()
 
 
 def test_a_link_is_followed_to_the_table_that_it_names(tmp_path, fastq):

@@ -61,7 +61,7 @@ def read_reads(source: str | Path) -> Iterator[Read]:
         The file is absent, truncated, damaged, or holds no reads; a read without a name; letters that are no
         nucleotides (a protein, an alignment).
     """
-    where = "standard input" if str(source) == STANDARD_INPUT else str(source)
+    where = called(source)
     with _refusing(where):
         stream = _opened(source, where)
         if not stream.peek(1):
@@ -71,6 +71,19 @@ def read_reads(source: str | Path) -> Iterator[Read]:
             yield _read(record, f"{where}: read {number}")
         if not number:  # lines that begin with # are comments of FASTA, and of other formats
             raise DnakitError(f"{where}: not FASTA or FASTQ: it holds comments alone")
+
+
+def called(source: str | Path) -> str:
+    """What a message calls the reads.
+
+    Raises
+    ------
+    DnakitError
+        The name is empty.
+    """
+    if not str(source).strip():
+        raise DnakitError("the name of the file of reads is empty: give a file, or - for standard input")
+    return "standard input" if str(source) == STANDARD_INPUT else str(source)
 
 
 def _whole(stream: io.BufferedReader, where: str) -> Iterator[Any]:

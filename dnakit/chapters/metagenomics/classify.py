@@ -16,7 +16,7 @@ from dnakit.chapters.metagenomics import classifier
 from dnakit.chapters.metagenomics.classifier import METHODS, Answer, Classifier, Method
 from dnakit.chapters.metagenomics.references import Reference, reference
 from dnakit.data.barcodes import RANKS
-from dnakit.data.reads import Names, Read, read_reads, without_primers
+from dnakit.data.reads import Names, Read, called, read_reads, without_primers
 from dnakit.project import DnakitError, NotInMirror, absolute, check_place, did_you_mean, published
 
 UNASSIGNED = "Unassigned"
@@ -110,7 +110,7 @@ def _first(answers: Iterator[Answered], reads: str) -> list[Answered]:
     """The first batch: what is no reads is refused before anything is written. An empty file is told."""
     first = list(islice(answers, 1))
     if not first:
-        print(f"dnakit: {reads} holds no read; the table has its head alone", file=sys.stderr)
+        print(f"dnakit: {called(reads)} holds no read; the table has its head alone", file=sys.stderr)
     return first
 
 

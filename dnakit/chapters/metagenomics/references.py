@@ -67,6 +67,8 @@ def reference(name: str, taxa: str | None = None) -> Reference:
     DnakitError
         Neither, and the message lists the names; or a taxonomy table for a named reference.
     """
+    if taxa is not None and not taxa.strip():
+        raise DnakitError("the name of the taxonomy table is empty: give its path, or leave --taxonomy out")
     if name in REFERENCES and taxa is None:
         return REFERENCES[name]
     if name in REFERENCES:
