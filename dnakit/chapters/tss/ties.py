@@ -17,7 +17,6 @@ from tokenizers import Tokenizer
 
 from dnakit.chapters.tss import windows as promoters
 from dnakit.chapters.tss.evaluating import SET, rule_lengths, windows_of
-from dnakit.chapters.tss.organisms import organism
 from dnakit.chapters.tss.rule import possible_boundaries
 from dnakit.chapters.tss.samples import MOST_BEFORE, Sample, ThesisSamples, word_length
 from dnakit.data import bases
@@ -50,11 +49,7 @@ def evaluate(run: "RuleTies") -> Outcome:
         metrics[name] = accuracies(samples(ThesisSamples, upstream), rule)
     whole = WholeEncoding(tokenizer)
     metrics["no-words"] = accuracies(samples(WholeSamples, chapter.upstream), whole.possible_boundaries)
-    record = {
-        "windows_of": run.kind,
-        "main": run.organism == organism(chapter.organism),
-        "corpus_key": run.inputs()["corpus"],
-    }
+    record = {"windows_of": run.kind, "corpus_key": run.inputs()["corpus"]}
     record |= {"parameters": chapter.model_dump(include={"seed", "upstream", "downstream", "seamless_upstream"})}
     counts = {"promoters": min(len(windows), chapter.rule_samples), "samples": chapter.rule_samples}
     return Outcome(metrics | counts, run.organism.record() | record)
