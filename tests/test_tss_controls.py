@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from dnakit.chapters.chapter import chapter_of
-from dnakit.chapters.tss import neighbours, ties
+from dnakit.chapters.tss import neighbours, overlap, ties
 from dnakit.chapters.tss.rule import possible_boundaries, rule
 from dnakit.chapters.tss.samples import Sample, ThesisSamples
 from dnakit.data.windows import Site, Windows, random_dna
 from dnakit.report.finished import recorded
+from dnakit.tokens import corpus as corpora
 from dnakit.tokens.tokenizer import train_tokenizer
 
 K, UPSTREAM, LENGTH = 6, 1_402, 3_400  # 1,402 = 233 x 6 + 4
@@ -93,6 +94,33 @@ def test_by_chromosome_no_test_promoter_has_a_neighbour():
     assert found["thesis"]["within_1000"] <= found["thesis"]["within_5000"] <= found["thesis"]["test_promoters"]
 
 
+# ---- promoters that pretraining has read
+
+
+@pytest.mark.parametrize(("strand", "first", "end"), [("+", 96, 106), ("-", 95, 105)])
+def test_a_promoter_was_read_where_a_piece_has_one_base_of_its_window(strand, first, end):
+    """With 4 bases before the start site and 6 from it on, a window is 96 to 105 on +, and 95 to 104 on -."""
+    sites = [Site("1", 100, strand, "a"), Site("2", 100, strand, "b")]
+    window = set(range(first, end))
+    for start in range(60, 120):
+        overlaps = bool(window & set(range(start, start + 20)))
+        assert overlap.touched(sites, [("1", start)], 20, 4, 6).tolist() == [overlaps, False], start
+
+
+def test_promoters_that_pretraining_has_read_lie_where_its_pieces_do():
+    run = chapter_of("03_tss", "smoke").runs["pretrained-promoters"]
+    found = overlap.count(run).metrics
+    for parts in found.values():
+        for part in parts.values():
+            assert part["read"] <= part["drawn_from"] <= part["promoters"]
+    thesis, fair = (sum(part["read"] for part in found[task].values()) for task in ("thesis", "fair"))
+    assert thesis == fair > 0, "the same promoters, divided in another way"
+    pieces = set(corpora.prepare(run.start.corpus).genomes["train"])
+    assert {f"{name}:{start}" for name, start in overlap.pieces_of(run)} == pieces
+    elsewhere = chapter_of("03_tss", "smoke", {"organism": "simulated-c"}).runs["pretrained-promoters"]
+    assert not any(each["read"] for each in overlap.count(elsewhere).metrics["thesis"].values())
+
+
 # ---- what is recorded
 
 
@@ -114,3 +142,12 @@ def test_the_recorded_split_is_the_one_of_the_trainings():
     assert done["neighbours"].metrics["thesis"]["test_promoters"] == windows["test"]
     assert done["neighbours"].record["promoters"] == sum(windows.values())
     assert done["neighbours"].metrics["fair"]["within_5000"] == 0
+
+
+def test_the_recorded_overlap_is_of_the_same_splits_and_of_no_held_out_chromosome():
+    done = recorded("03_tss")
+    found = done["pretrained-promoters"].metrics
+    assert {part: each["promoters"] for part, each in found["thesis"].items()} == done["promoters"].record["windows"]
+    assert found["fair"]["test"]["read"] == found["fair"]["test"]["drawn_from"] == 0
+    for parts in found.values():
+        assert sum(each["promoters"] for each in parts.values()) == done["neighbours"].record["promoters"]

@@ -29,7 +29,7 @@ def test_names_and_edges_need_no_data(profile, monkeypatch, tmp_path):
     chapter = chapter_of("03_tss", profile)
     known, seen = list(chapter_of("02_pretraining", chapter.parameters.pretrained).runs), []
     for name, edges in chapter.edges().items():
-        assert edges or name.startswith("rule-ties-") or name == "neighbours"  # these need no model
+        assert edges or name.startswith("rule-ties-") or name in ("neighbours", "pretrained-promoters")  # no model
         for edge in edges:
             assert edge.run in {"02_pretraining": known, "03_tss": seen}[edge.notebook]
         seen.append(name)
@@ -94,7 +94,7 @@ def test_the_key_follows_what_matters():
 
 
 def test_a_run_without_a_model_has_a_key_without_trainings():
-    for name in ("rule-ties-simulated-a", "neighbours"):
+    for name in ("rule-ties-simulated-a", "neighbours", "pretrained-promoters"):
         assert runs()[name].key == runs(learning_rate=2e-3, epochs=7, evaluation_samples=9)[name].key
         assert runs()[name].key != runs(seed=2)[name].key
     assert runs()["rule-ties-simulated-a"].key != runs(rule_samples=61)["rule-ties-simulated-a"].key

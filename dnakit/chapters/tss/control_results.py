@@ -42,12 +42,6 @@ def ties(done: Finished) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("windows")
 
 
-def expected(done: Finished) -> dict[str, float]:
-    """The expectation of the rule on the chapter's organism by kind of windows, in the order of `KINDS`."""
-    runs = [run for run in done.values() if run.name.startswith("rule-ties-") and run.record["main"]]
-    return {run.record["windows_of"]: run.metrics["rule"]["expected"] for run in runs}
-
-
 # ---- what separates kind from amount, and promoters from their neighbours
 
 
@@ -164,6 +158,15 @@ def neighbours(done: Finished) -> dict[str, int | float | Interval]:
         "interval": wilson(near / tested, tested),
         "fair": done["neighbours"].metrics["fair"]["within_5000"],
     }
+
+
+def pretrained(done: Finished) -> dict[str, dict[str, int]]:
+    """How many promoters the pretraining on the nuclear genome has read: of the training and test part, by task.
+
+    The numbers are ``promoters``, ``drawn_from`` and ``read`` (see `dnakit.chapters.tss.overlap`).
+    """
+    found = done["pretrained-promoters"].metrics
+    return {"tested": found["thesis"]["test"], "trained": found["thesis"]["train"], "fair": found["fair"]["test"]}
 
 
 # ---- differences

@@ -1,4 +1,4 @@
-"""The runs of chapter 3 that need no model: how much the rule owes to a choice, and how near the test promoters lie."""
+"""The runs of chapter 3 that need no model: ties of the rule, and how much of the test promoters was seen before."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -89,3 +89,42 @@ class Neighbours(Run):
         from dnakit.chapters.tss import neighbours
 
         return neighbours.count(self.parameters)
+
+
+@dataclass(frozen=True)
+class PretrainedPromoters(Run):
+    """How many promoters the pretraining on the nuclear genome has read, which has no labels.
+
+    It needs the corpus of chapter 2 and none of its runs.
+    """
+
+    recipe = f"{RECIPE}, pretrained promoters"
+
+    parameters: Parameters
+
+    @property
+    def title(self) -> str:
+        """What is counted, in words."""
+        return f"promoters of {self.parameters.organism} that the pretraining on the nuclear genome has read"
+
+    @property
+    def organism(self) -> Organism:
+        """Whose promoters."""
+        return organism(self.parameters.organism)
+
+    @cached_property
+    def start(self) -> PretrainingRun:
+        """The run of chapter 2 whose corpus was read."""
+        return start_of(self.parameters.pretrained, "nuclear")
+
+    def inputs(self) -> Mapping[str, Any]:
+        """What decides the two splits, and the corpus."""
+        chosen = {"seed", "upstream", "downstream", "split", "fair_split"}
+        data = {"data": self.organism.digests(), "corpus": corpus_key(self.start.corpus)}
+        return self.parameters.model_dump(include=chosen) | data
+
+    def compute(self, folder: Path) -> Outcome:
+        """Count them: see `dnakit.chapters.tss.overlap`."""
+        from dnakit.chapters.tss import overlap
+
+        return overlap.count(self)

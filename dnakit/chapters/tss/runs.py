@@ -1,6 +1,6 @@
 """The runs of chapter 3: trainings, simple methods, attributions, evaluations of all of them, runs without a model."""
 
-from dnakit.chapters.tss.controls import Neighbours, RuleTies
+from dnakit.chapters.tss.controls import Neighbours, PretrainedPromoters, RuleTies
 from dnakit.chapters.tss.measurements import Answers, Attribution, Baselines, Evaluation
 from dnakit.chapters.tss.parameters import TABLE_5_2, Parameters
 from dnakit.chapters.tss.trainings import Experiment, Training, experiments, separating, trainings
@@ -21,7 +21,8 @@ def runs(parameters: Parameters) -> list[Run]:
     attribution = Attribution(parameters, "attribution", other)
     evaluations = [Evaluation(parameters, name, trained, simple) for name in parameters.sets()]
     ties = [RuleTies(parameters, f"rule-ties-{name.removeprefix('on-')}", name) for name in parameters.sets()]
-    measured = [attribution, *evaluations, *ties, Neighbours(parameters, "neighbours")]
+    near = [Neighbours(parameters, "neighbours"), PretrainedPromoters(parameters, "pretrained-promoters")]
+    measured = [attribution, *evaluations, *ties, *near]
     promoters = trained[TABLE_5_2]
     answers = [Answers(parameters, f"answers-{run.name}", run, promoters) for run in (promoters, *separated.values())]
     return [*trained.values(), *simple.values(), *measured, *separated.values(), *answers]
