@@ -75,8 +75,8 @@ def export_run(run: Run, notebook: str, profile: str, folder: Path, bf16: bool =
     Raises
     ------
     DnakitError
-        If the run keeps no model, or one that transformers could not open; if the folder holds something, or the disk
-        refuses.
+        If the run is damaged, or keeps no model, or one that transformers could not open; if the folder holds
+        something, or the disk refuses.
     """
     made = run.folder()
     _refuse_no_model(made / "model", f"{run.name} of {notebook}")
@@ -262,13 +262,15 @@ def import_run(folder: Path) -> Path:
     Raises
     ------
     DnakitError
-        If a file is missing or was changed, the key is not that of the recipe and the inputs, or the weights are
-        rounded: what starts from a run of this key would give other numbers.
+        If a file is missing or was changed, the key is not that of the recipe and the inputs, the store holds the run
+        and it is damaged, or the weights are rounded: what starts from a run of this key would give other numbers.
     """
     manifest = _manifest(folder)
     _check(folder, manifest)
+    made = store.get_or_make("runs", manifest.key, lambda part: _unpack(folder, manifest, part))
+    store.refuse_damaged(made)
     _tell_other_precision(manifest)
-    return store.get_or_make("runs", manifest.key, lambda part: _unpack(folder, manifest, part))
+    return made
 
 
 def _tell_other_precision(manifest: Manifest) -> None:

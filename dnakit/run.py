@@ -73,8 +73,9 @@ class Run(ABC):
 
     @property
     def done(self) -> bool:
-        """Whether the store holds it."""
-        return store.path_of("runs", self.key).exists()
+        """Whether the store holds it, with its records."""
+        folder = store.path_of("runs", self.key)
+        return all((folder / name).exists() for name in store.RECORDS)
 
     def check(self) -> None:
         """Refuse what this machine cannot make, before anything is written.
@@ -89,8 +90,11 @@ class Run(ABC):
             check()
 
     def folder(self) -> Path:
-        """Its folder in the store; made now if it is not there."""
-        if not self.done:
+        """Its folder in the store; made now if it is not there, and refused if it is damaged."""
+        folder = store.path_of("runs", self.key)
+        if folder.exists():
+            store.refuse_damaged(folder)
+        else:
             self.check()
         if processes.count() > 1:
             return self._folder_of_all()

@@ -4,10 +4,12 @@ Runs and tokenized corpora are kept here. A name alone never selects one: the ke
 digests of the inputs, and of an explicit recipe version, which is raised when the code's meaning changes.
 """
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +27,8 @@ from dnakit.project import (
     relative,
     root,
 )
+
+RECORDS = ("run.json", "metrics.json")  # every run has them
 
 
 def key(recipe: str, inputs: Mapping[str, Any]) -> str:
@@ -108,8 +112,90 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text())
+    """Read a JSON file; one that is cut off or gone is one line (see `reading`)."""
+    with reading(path):
+        return json.loads(path.read_text())
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Around the reading of a finished file or folder, and nothing else: what is cut off or gone is one line.
+
+    Each library has errors of its own for it, and some raise a bare `Exception`.
+
+    Raises
+    ------
+    DnakitError
+        Says what to do; a disk that refuses goes on as it is.
+    """
+    try:
+        yield
+    except (DnakitError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+            raise
+        raise DnakitError(_damaged(path, error)) from error
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
+    told = f"{path.name}: {reason[:100]}"
+    if path.is_relative_to(root() / "data" / "recorded"):
+        return f"{path} is damaged ({told}): bring it back with git checkout {path.parent}"
+    for shelf, depth in ((data_folder("runs"), 1), (data_folder("cache"), 2)):
+        if path.is_relative_to(shelf):
+            folder = shelf.joinpath(*path.relative_to(shelf).parts[:depth])
+            return f"{folder} is damaged ({told}): delete this folder, and run the same again"
+    return f"{path} is damaged, or is not what it should be ({told})"
+
+
+def refuse_damaged(folder: Path) -> None:
+    """Refuse a finished run that is not whole: a file that it needs is gone, or one is cut off.
+
+    Names, ends and headers are looked at, and no weights.
+
+    Raises
+    ------
+    DnakitError
+        Says what to do.
+    """
+    needed = [folder / name for name in RECORDS]
+    if (folder / "model").exists():
+        needed += [folder / "model" / name for name in _needed_by_a_model(folder / "model")]
+    for path in [*needed, *folder.glob("*.*"), *folder.glob("model/*.*")]:
+        with reading(path):
+            read_in_part(path)
+
+
+def _needed_by_a_model(model: Path) -> list[str]:
+    """A model has weights and a description, in ``network.json`` where it is none of transformers."""
+    described = "network.json" if (model / "network.json").exists() else "config.json"
+    tokenizer = ["tokenizer.json"] if (model / "tokenizer_config.json").exists() else []
+    return ["model.safetensors", described, *tokenizer]
+
+
+def read_in_part(path: Path) -> None:
+    """Read so much of a file that an error shows if it is cut off; each library has errors of its own for it."""
+    if path.suffix == ".json":
+        json.loads(path.read_text())
+    elif path.suffix in (".npz", ".pt", ".pth"):
+        zipfile.ZipFile(path).close()
+    elif path.suffix == ".safetensors":
+        from safetensors import safe_open
+
+        with safe_open(path, "numpy"):
+            pass
+    elif path.suffix == ".csv":
+        with path.open("rb") as handle:
+            handle.seek(max(0, path.stat().st_size - 1))
+            if handle.read() != b"\n":
+                raise ValueError("it is empty, or its last line has no end")
+
+
+def recorded_folder(name: str, profile: str, notebook: str) -> Path:
+    """Where the record of a run lies, whether it exists or not."""
+    return root() / "data" / "recorded" / notebook / profile / name
 
 
 def record(folder: Path, name: str, profile: str, notebook: str) -> Path:
@@ -122,7 +208,7 @@ def record(folder: Path, name: str, profile: str, notebook: str) -> Path:
     """
     if read_json(folder / "run.json")["simulated"]:
         raise DnakitError(f"{name} ran on simulated data; only runs on real data are recorded")
-    target = root() / "data" / "recorded" / notebook / profile / name
+    target = recorded_folder(name, profile, notebook)
     with published_folder(target) as part:
         for file in [*folder.glob("*.json"), *folder.glob("*.csv")]:
             shutil.copyfile(file, part / file.name)

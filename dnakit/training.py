@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -15,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dnakit import processes, store
 from dnakit.models.device import bf16, in_words, keep_memory
-from dnakit.project import published_folder
+from dnakit.project import DnakitError, published_folder
 from dnakit.run import ATTEMPTS, about_attempts, environment
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 
 LAST = "last"  # in the folder of a finished training: the checkpoint that a longer one goes on from
+NEEDED = ("model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json")  # of a checkpoint
 WARM_UP, DECAY = 0.03, 0.2  # shares of all steps in which a rate rises from zero, and in which it falls to zero
 
 
@@ -127,7 +127,7 @@ def _save(model: PreTrainedModel, folder: Path, keep_last: bool) -> None:
 
 
 def last_checkpoint(folder: Path) -> str | None:
-    """The newest complete checkpoint under `folder`; one that was cut off while being written is passed over.
+    """The newest complete checkpoint under `folder`; one that is damaged, or was cut off while written, is removed.
 
     The first process writes ``trainer_state.json`` last, so a checkpoint without a readable one is incomplete. Other
     processes write their random states beside it, when they come to it.
@@ -136,14 +136,28 @@ def last_checkpoint(folder: Path) -> str | None:
     checkpoints = sorted((folder / "checkpoints").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
     for checkpoint in reversed(checkpoints):
         try:
-            step = store.read_json(checkpoint / "trainer_state.json")["global_step"]
-            processes_then = [each["processes"] for each in attempts if each["step"] < step] or [1]
-            if len(list(checkpoint.glob("rng_state*.pth"))) >= processes_then[-1]:
-                return str(checkpoint)
-        except (OSError, json.JSONDecodeError):
-            pass
+            step = _step(checkpoint)
+        except DnakitError:
+            shutil.rmtree(checkpoint)
+            continue
+        processes_then = [each["processes"] for each in attempts if each["step"] < step] or [1]
+        if len(list(checkpoint.glob("rng_state*.pth"))) >= processes_then[-1]:
+            return str(checkpoint)
         shutil.rmtree(checkpoint)
     return None
+
+
+def _step(checkpoint: Path) -> int:
+    """After how many steps a checkpoint was written; DnakitError if a file of it is cut off or gone.
+
+    Without its optimizer a training would go on with another one, and say nothing.
+    """
+    for file in (*(checkpoint / name for name in NEEDED), *checkpoint.glob("rng_state*.pth")):
+        with store.reading(file):
+            store.read_in_part(file)
+    state = checkpoint / "trainer_state.json"
+    with store.reading(state):
+        return store.read_json(state)["global_step"]
 
 
 def _keep_last(folder: Path) -> None:
@@ -168,7 +182,7 @@ def go_on(folder: Path, shorter: Path) -> None:
     """
     if (folder / "checkpoints").exists() or processes.number():
         return
-    step = store.read_json(shorter / LAST / "trainer_state.json")["global_step"]
+    step = _step(shorter / LAST)
     store.write_json(folder / ATTEMPTS, store.read_json(shorter / "run.json").get("attempts", []))
     with published_folder(folder / "checkpoints") as part:
         shutil.copytree(shorter / LAST, part / f"checkpoint-{step}")

@@ -1,6 +1,7 @@
 """A trained model goes out of one store and into another, and plain transformers opens it on the way."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -222,12 +223,41 @@ def test_a_folder_with_something_in_it_stays_as_it_is(exported):
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
+@pytest.mark.parametrize("bf16", [False, True])
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("model/model.safetensors", 5_000),
+        ("model/model.safetensors", None),
+        ("model/config.json", 30),
+        ("model/tokenizer.json", 30),
+        ("model/tokenizer.json", None),
+        ("metrics.json", 5),
+        ("run.json", 30),
+        ("history.csv", 12),
+    ],
+)
+def test_a_damaged_run_is_neither_exported_nor_taken_as_imported(exported, tmp_path, monkeypatch, name, size, bf16):
+    run, folder = exported
+    made = import_run(folder)
+    content = (made / name).read_bytes()
+    (made / name).unlink() if size is None else (made / name).write_bytes(content[:size])
+    says = rf"^{made} is damaged \({Path(name).name}: [^\n]+\): delete this folder, and run the same again$"
+    with pytest.raises(DnakitError, match=says):
+        export_run(run, "02_pretraining", "smoke", tmp_path / "new", bf16)
+    with pytest.raises(DnakitError, match=says):
+        import_run(folder)
+    assert not (tmp_path / "new").exists()
+    shutil.rmtree(made)
+    assert (import_run(folder) / name).read_bytes() == content
+
+
 def test_an_export_that_fails_leaves_nothing(exported, monkeypatch, tmp_path):
     run, _ = exported
     monkeypatch.setattr("dnakit.export.card", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(DnakitError, match="No space left on device"):
         export_run(run, "02_pretraining", "smoke", tmp_path / "new" / "small")
-    assert not list((tmp_path / "new").iterdir())
+    assert not (tmp_path / "new").exists()
 
 
 # ---- the command line

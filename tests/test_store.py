@@ -6,12 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import datasets
+import numpy as np
 import pytest
 from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 from dnakit import project, store
 from dnakit.project import DnakitError
 from dnakit.report.finished import recorded
+from dnakit.tokens import rows
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +69,86 @@ def test_what_is_written_is_json_whatever_the_numbers(tmp_path):
 
     read = json.loads((tmp_path / "x.json").read_text(), parse_constant=refuse)
     assert read == {"a": [None, 1.5], "b": None, "c": None, "d": "NaN"}
+
+
+# ---- damage
+
+
+ENDING = r"\): delete this folder, and run the same again$"
+
+
+def whole_run() -> Path:
+    def make(folder: Path) -> None:
+        (folder / "model").mkdir()
+        for name in ("run.json", "metrics.json", "model/config.json", "model/tokenizer.json"):
+            (folder / name).write_text('{"simulated": false}')
+        (folder / "model" / "tokenizer_config.json").write_text("{}")
+        (folder / "history.csv").write_text("epoch\n1\n")
+        np.savez(folder / "predictions.npz", a=np.zeros(99))
+        save_file({"a": np.zeros(99)}, folder / "model" / "model.safetensors")
+
+    return store.get_or_make("runs", "k", make)
+
+
+def cut(path: Path, share: float = 0.6) -> None:
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+
+
+FILES = sorted(
+    ["run.json", "metrics.json", "history.csv", "predictions.npz"]
+    + [f"model/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json")]
+)
+
+
+@pytest.mark.parametrize("share", [0, 0.6, None])
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_run_is_one_line_that_says_what_to_do(name, share):
+    folder = whole_run()
+    store.refuse_damaged(folder)
+    if share is None:
+        (folder / name).unlink()
+    else:
+        cut(folder / name, share)
+    if share is None and name in ("history.csv", "predictions.npz"):
+        store.refuse_damaged(folder)  # not every run has tables
+        return
+    with pytest.raises(DnakitError, match=rf"^{folder} is damaged \({Path(name).name}: [^\n]+{ENDING}"):
+        store.refuse_damaged(folder)
+
+
+def test_an_emptied_run_is_damaged():
+    store.path_of("runs", "k").mkdir(parents=True)
+    with pytest.raises(DnakitError, match=rf"run.json: No such file or directory{ENDING}"):
+        store.refuse_damaged(store.path_of("runs", "k"))
+
+
+def test_a_disk_that_does_not_let_read_is_no_damage(tmp_path):
+    with pytest.raises(PermissionError), store.reading(tmp_path):
+        raise PermissionError(13, "Permission denied", "x")
+
+
+def test_what_is_recorded_comes_back_from_the_repository(tmp_path):
+    path = tmp_path / "data" / "recorded" / "02" / "laptop" / "r" / "metrics.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    with pytest.raises(
+        DnakitError, match=rf"^{path} is damaged \(.*\): bring it back with git checkout {path.parent}$"
+    ):
+        _ = recorded("02")["r"].metrics
+    with pytest.raises(DnakitError, match="bring it back with git checkout"):
+        recorded("02")["r"].frame("history.csv")
+
+
+@pytest.mark.parametrize("name", ["train/data-00000-of-00001.arrow", "dataset_dict.json", "train/state.json"])
+def test_damaged_samples_are_one_line(name):
+    def make(folder: Path) -> None:
+        datasets.DatasetDict({"train": datasets.Dataset.from_dict({"a": list(range(9_999))})}).save_to_disk(folder)
+
+    folder = store.get_or_make("datasets", "k", make)
+    assert rows.load(folder)["train"].num_rows == 9_999
+    cut(folder / name)
+    with pytest.raises(DnakitError, match=rf"^{folder} is damaged \([^\n]+{ENDING}"):
+        rows.load(folder)
 
 
 SLOW = """

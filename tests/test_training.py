@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import tiny_training
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from benchmarks import memory
 from dnakit import trainer, training
@@ -102,6 +102,21 @@ def test_a_longer_training_goes_on_where_a_shorter_one_ended(tmp_path: Path) -> 
     assert sorted(each.name for each in longer.iterdir()) == ["attempts.json", "history.csv", "last", "model"]
 
 
+def test_a_training_does_not_go_on_from_a_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DNAKIT_DATA", str(tmp_path))
+    shorter, longer = tmp_path / "runs" / "shorter", tmp_path / "runs" / ".longer.part"
+    write_checkpoint(shorter, 7).rename(shorter / "last")
+    (shorter / "run.json").write_text("{}")
+    weights = shorter / "last" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-9])
+    longer.mkdir()
+    with pytest.raises(
+        DnakitError, match=rf"^{shorter} is damaged \(model.safetensors: .*\): delete this folder, and run"
+    ):
+        training.go_on(longer, shorter)
+    assert list(longer.iterdir()) == []
+
+
 def test_processes_that_make_samples_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     samples = {"train": tiny_training.Samples(0, 100), "validation": tiny_training.Samples(1, 40)}
     for many in (0, 2):
@@ -133,14 +148,25 @@ def test_a_training_needs_no_other_data_than_its_own(tmp_path: Path) -> None:
     assert pd.read_csv(tmp_path / "history.csv").columns.tolist() == ["epoch", "train_loss", "train_accuracy"]
 
 
-def test_a_checkpoint_cut_off_while_written_is_passed_over(tmp_path: Path) -> None:
-    for step, state in ((5, '{"global_step": 5}'), (12, '{"global'), (20, None)):
-        checkpoint = tmp_path / "checkpoints" / f"checkpoint-{step}"
-        checkpoint.mkdir(parents=True)
-        (checkpoint / "rng_state.pth").touch()
-        if state:
-            (checkpoint / "trainer_state.json").write_text(state)
-    assert training.last_checkpoint(tmp_path) == str(tmp_path / "checkpoints" / "checkpoint-5")
+def write_checkpoint(folder: Path, step: int, random_states: tuple[str, ...] = ("rng_state",)) -> Path:
+    checkpoint = folder / "checkpoints" / f"checkpoint-{step}"
+    checkpoint.mkdir(parents=True)
+    save_file({"a": torch.zeros(9)}, checkpoint / "model.safetensors")
+    for name in ("optimizer.pt", "scheduler.pt", *(f"{state}.pth" for state in random_states)):
+        torch.save({"a": torch.zeros(9)}, checkpoint / name)
+    (checkpoint / "trainer_state.json").write_text(json.dumps({"global_step": step}))
+    return checkpoint
+
+
+@pytest.mark.parametrize(
+    "name", ["trainer_state.json", "model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth"]
+)
+def test_a_checkpoint_cut_off_while_written_or_later_is_passed_over(tmp_path: Path, name: str) -> None:
+    whole, half, without = (write_checkpoint(tmp_path, step) for step in (5, 12, 20))
+    (half / name).write_bytes((half / name).read_bytes()[:-20])
+    (without / name).unlink()
+    assert training.last_checkpoint(tmp_path) == str(whole)
+    assert list(whole.parent.iterdir()) == [whole]
     assert training.last_checkpoint(tmp_path / "elsewhere") is None
 
 
@@ -219,13 +245,9 @@ def test_the_record_says_where_a_resumed_training_ran(tmp_path: Path, capsys: py
 
 def test_a_checkpoint_lacking_the_state_of_a_process_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / ATTEMPTS).write_text(json.dumps([{"step": 0, "processes": 2}, {"step": 12, "processes": 1}]))
-    for step, states in ((5, (0, 1)), (12, (0,))):
-        checkpoint = tmp_path / "checkpoints" / f"checkpoint-{step}"
-        checkpoint.mkdir(parents=True)
-        (checkpoint / "trainer_state.json").write_text(json.dumps({"global_step": step}))
-        for number in states:
-            (checkpoint / f"rng_state_{number}.pth").touch()
-    assert training.last_checkpoint(tmp_path) == str(tmp_path / "checkpoints" / "checkpoint-5")
+    whole = write_checkpoint(tmp_path, 5, ("rng_state_0", "rng_state_1"))
+    write_checkpoint(tmp_path, 12, ("rng_state_0",))
+    assert training.last_checkpoint(tmp_path) == str(whole)
 
 
 @pytest.mark.parametrize("head", memory.HEADS)

@@ -41,7 +41,8 @@ class FinishedRun:
         """One of its tables, such as ``history.csv``; options are those of `pandas.read_csv`."""
         import pandas as pd
 
-        return pd.read_csv(self.folder / file, **options)
+        with store.reading(self.folder / file):
+            return pd.read_csv(self.folder / file, **options)
 
     def value(self, path: str) -> Any:
         """A number or text by its path, such as ``metrics.test.loss`` or ``record.parameters.seed``; None if absent."""

@@ -221,7 +221,7 @@ def _in_file(run: FinishedRun, file: str, expression: str, query: str = "") -> f
     try:
         value = _evaluated(run, file, expression, query)
         return float(value.mean() if hasattr(value, "mean") else value)
-    except (OSError, NameError, KeyError, ValueError, TypeError):
+    except (DnakitError, OSError, NameError, KeyError, ValueError, TypeError):
         return None
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dnakit import store
 from dnakit.tokens.vocabulary import SAMPLE_LENGTH
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def sample_bounds(ends: np.ndarray) -> np.ndarray:
 
 def load(folder: Path) -> "DatasetDict":
     """The samples that `RowWriter` saved, mapped from disk."""
-    return _datasets().load_from_disk(str(folder))
+    with store.reading(folder):
+        return _datasets().load_from_disk(str(folder))
 
 
 def lengths(column: "ChunkedArray") -> np.ndarray:

@@ -19,9 +19,9 @@ import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from dnakit import store
 from dnakit.data import bases
 from dnakit.data.bases import ALPHABET, UNKNOWN
-from dnakit.project import DnakitError
 from dnakit.tokens.encoding_table import LONGEST_TABLE, TOGETHER, EncodingTable
 from dnakit.tokens.vocabulary import CLS, SAMPLE_LENGTH, SEP, SPECIAL_TOKENS
 
@@ -183,7 +183,7 @@ def _letters(sequence: str | bytes) -> bytes:
 
 
 def load_tokenizer(folder: Path) -> DnaTokenizer:
-    """Load a saved tokenizer; the error for a folder that holds none is one line."""
-    if not (folder / "tokenizer.json").exists():
-        raise DnakitError(f"{folder} holds no tokenizer (no tokenizer.json in it)")
-    return DnaTokenizer.from_pretrained(folder)
+    """Load a saved tokenizer; the error for a folder that holds none, or a damaged one, is one line."""
+    with store.reading(folder / "tokenizer.json"):
+        store.read_in_part(folder / "tokenizer.json")  # transformers would look for another one
+        return DnaTokenizer.from_pretrained(folder)

@@ -163,11 +163,14 @@ def _what_lacks(table: pd.DataFrame) -> str:
 def prepared(reference: Reference, method: Method = "search") -> Classifier:
     """The classifier of a reference, from the store or made now (some seconds, once)."""
     folder = _folder(reference, method)
-    with np.load(folder / "calibration.npz", allow_pickle=False) as arrays:
-        calibration = Calibration(**{name: arrays[name] for name in arrays.files})
-    table = pd.read_csv(folder / "ranks.csv", dtype=str, keep_default_na=False)
-    searcher = search.Searcher(search.Index.load(folder / "index.npz"), align=method == "search")
-    return Classifier(searcher, Taxa(table), calibration)
+    with store.reading(folder):
+        index = search.Index.load(folder / "index.npz")
+        with np.load(folder / "calibration.npz", allow_pickle=False) as arrays:
+            calibration = Calibration(**{name: arrays[name] for name in arrays.files})
+        table = pd.read_csv(folder / "ranks.csv", dtype=str, keep_default_na=False)
+        if len(table) != len(index.sequences):
+            raise ValueError(f"{len(index.sequences)} records, and ranks of {len(table)}")
+    return Classifier(search.Searcher(index, align=method == "search"), Taxa(table), calibration)
 
 
 def left_out(reference: Reference, method: Method = "search") -> str:
