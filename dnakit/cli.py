@@ -15,7 +15,7 @@ import typer
 from dnakit.notebooks import parameters
 from dnakit.notebooks.execute import CellError, shown
 from dnakit.notebooks.parameters import check, declared, folder, names, source
-from dnakit.project import DnakitError, absolute, check_place, did_you_mean, published, root
+from dnakit.project import DnakitError, absolute, check_place, did_you_mean, published, relative, root
 
 if TYPE_CHECKING:
     from dnakit.chapters.chapter import Chapter
@@ -178,15 +178,21 @@ def pair(
 
 @app.command()
 def record(notebook: Notebook, profile: Profile, chosen: Runs = None, p: Assignments = None) -> None:
-    """Copy the small results of finished runs to data/recorded, where the book finds them."""
+    """Copy the small results of finished runs to data/recorded, where the book finds them.
+
+    With -p, a recorded run of other values is not replaced. Only the precision may differ: -p precision=bf16 records a
+    run that was made on a GPU.
+    """
     from dnakit.store import record
 
     chapter = _chapter(notebook, profile, p)
     named = [chapter.runs[name] for name in _named(chapter, profile, chosen)]
     for run in named:  # before anything is copied
         _refuse_unmade(run, notebook, profile, p)
-    for run in named:
-        print(shown(record(run.folder(), run.name, profile, notebook)))
+        _refuse_replacing(run, notebook, profile, p)
+    folders = [run.folder() for run in named]
+    for run, made in zip(named, folders, strict=True):
+        print(shown(record(made, run.name, profile, notebook)))
 
 
 @app.command("export")
@@ -367,6 +373,19 @@ def _refuse_unmade(run: "Run", notebook: str, profile: str, assignments: list[st
     if not run.done:
         values = "".join(f" -p {assignment}" for assignment in assignments or [])
         raise DnakitError(f"{run.name} is not made: dnakit train {notebook} {run.name} --profile {profile}{values}")
+
+
+def _refuse_replacing(run: "Run", notebook: str, profile: str, assignments: list[str] | None) -> None:
+    """A recorded result stands for the values of its profile, which the book shows with it."""
+    from dnakit.store import read_json, recorded_folder
+
+    given = {assignment.partition("=")[0] for assignment in assignments or []} - {"precision"}
+    there = recorded_folder(run.name, profile, notebook)
+    if given and there.exists() and (key := read_json(there / "run.json")["key"]) != run.key:
+        raise DnakitError(
+            f"{relative(there)} holds the run {key}, and -p {', -p '.join(sorted(given))} makes this one {run.key}: to "
+            f"replace it, write the values into params/{profile}/{notebook}.yaml and record without -p"
+        )
 
 
 def _state(run: "Run") -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """The command line: what it prints, and that every mistake is one line and exit code 2."""
 
+import json
 import os
 import subprocess
 import sys
@@ -171,6 +172,92 @@ def test_what_was_simulated_is_not_recorded(toy, dnakit):
     dnakit("train", TOY, *SMOKE)
     code, _, errors = dnakit("record", TOY, *SMOKE)
     assert (code, errors) == (2, "dnakit: first ran on simulated data; only runs on real data are recorded\n")
+
+
+# ---- a damaged store, and recorded results
+
+LAPTOP = ("--profile", "laptop")
+RECORDED = f"data/recorded/{TOY}/laptop/first"
+
+
+def of_real_data(dnakit, **values):
+    """The toy chapter's first run in the store, whose record says that its data were real; and the command's values."""
+    given = [part for name, value in values.items() for part in ("-p", f"{name}={value}")]
+    assert dnakit("train", TOY, "first", *LAPTOP, *given)[0] == 0
+    run = chapter_of(TOY, "laptop", values).runs["first"]
+    record = json.loads((run.folder() / "run.json").read_text())
+    (run.folder() / "run.json").write_text(json.dumps(record | {"simulated": False}))
+    return run, given
+
+
+@pytest.mark.parametrize("command", ["train", "record"])
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("run.json", '{"key": "0'), ("metrics.json", ""), ("history.csv", ""), ("history.csv", "epoch,lo")],
+)
+def test_a_damaged_run_is_one_line_and_is_not_recorded(toy, dnakit, command, file, text):
+    run, _ = of_real_data(dnakit)
+    folder = run.folder()
+    (folder / file).write_text(text)
+    code, out, error = dnakit(command, TOY, "first", *LAPTOP)
+    assert (code, out) == (2, "")
+    assert error.startswith(f"dnakit: {folder} is damaged ({file}: ")
+    assert error.endswith("): delete this folder, and run the same again\n")
+    assert error.count("\n") == 1
+    assert not (toy / RECORDED).exists()
+
+
+def test_runs_tells_of_a_damaged_record_and_of_a_run_without_one(toy, dnakit):
+    run, _ = of_real_data(dnakit)
+    folder = run.folder()
+    (folder / "run.json").write_text("{")
+    code, out, error = dnakit("runs", TOY, *LAPTOP)
+    assert (code, out, error.count("\n")) == (2, "", 1)
+    assert error.startswith(f"dnakit: {folder} is damaged (run.json: ")
+    (folder / "run.json").unlink()
+    assert "to make" in dnakit("runs", TOY, *LAPTOP)[1].splitlines()[1]
+    assert dnakit("train", TOY, "first", *LAPTOP)[::2] == (
+        2,
+        f"dnakit: {folder} is damaged (run.json: No such file or directory): delete this folder, and run the same "
+        "again\n",
+    )
+
+
+def test_a_recorded_run_is_replaced_by_one_of_the_same_values_alone(toy, dnakit):
+    run, _ = of_real_data(dnakit)
+    for _ in range(2):
+        assert dnakit("record", TOY, "first", *LAPTOP) == (0, f"{RECORDED}\n", "")
+    other, given = of_real_data(dnakit, epochs=9)
+    assert dnakit("record", TOY, "first", *LAPTOP, *given) == (
+        2,
+        "",
+        f"dnakit: {RECORDED} holds the run {run.key}, and -p epochs makes this one {other.key}: to replace it, write "
+        f"the values into params/laptop/{TOY}.yaml and record without -p\n",
+    )
+    assert json.loads((toy / RECORDED / "run.json").read_text())["key"] == run.key
+    (toy / "params" / "laptop" / f"{TOY}.yaml").write_text("profile: laptop\nepochs: 9\n")
+    assert dnakit("record", TOY, "first", *LAPTOP)[0] == 0
+    assert json.loads((toy / RECORDED / "run.json").read_text())["key"] == other.key
+
+
+def test_a_recorded_run_is_replaced_by_one_of_another_precision(toy, dnakit):
+    for path, old, new in (
+        (toy / "dnakit" / "chapters" / "toy" / "runs.py", "    label: str\n", "    label: str\n    precision: str\n"),
+        (
+            toy / "dnakit" / "chapters" / "toy" / "runs.py",
+            '"name": self.name}',
+            '"name": self.name + self.parameters.precision}',
+        ),
+        (toy / "notebooks" / f"{TOY}.py", 'label = "a"\n', 'label = "a"\nprecision = "auto"\n'),
+    ):
+        path.write_text(path.read_text().replace(old, new, 1))
+    found = []
+    for values in ({}, {"precision": "bf16"}):
+        run, given = of_real_data(dnakit, **values)
+        assert dnakit("record", TOY, "first", *LAPTOP, *given) == (0, f"{RECORDED}\n", "")
+        assert json.loads((toy / RECORDED / "run.json").read_text())["key"] == run.key
+        found.append(run.key)
+    assert len(set(found)) == 2
 
 
 def test_an_unknown_profile_is_refused(toy, dnakit):
