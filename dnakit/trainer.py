@@ -72,6 +72,7 @@ class Progress(TrainerCallback, ExportableState):
         self.training = False  # what is evaluated afterwards belongs to no epoch
         self.settled = 0.0  # resident megabytes after the first batch since memory was given back; 0 before it
         self.started = self.saved = time.monotonic()
+        self.bar = tqdm(disable=True)
 
     def state(self) -> dict[str, dict[str, Any]]:
         """What a checkpoint keeps."""
@@ -154,7 +155,6 @@ class Progress(TrainerCallback, ExportableState):
                 self.rows[-1][f"{counted['part']}_{counted['metric']}"] = value
 
     def on_train_end(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]  # noqa: D102
-        self.bar.close()
         self.training = False
         self.seconds, self.started = self.elapsed(), time.monotonic()
 
@@ -173,6 +173,13 @@ class CountingTrainer(Trainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         self.progress.refuse_diverged(model, self.state.global_step)
         super()._save_checkpoint(model, trial)
+
+    def train(self, *args: Any, **options: Any) -> Any:
+        """Train; the bar is gone from the terminal before an error is told there."""
+        try:
+            return super().train(*args, **options)
+        finally:
+            self.progress.bar.close()
 
     def floating_point_ops(self, inputs: Any) -> int:
         """None: the Trainer would walk over all modules at every step, for a number that nobody reads."""
