@@ -396,6 +396,7 @@ def test_a_seed_is_one_that_every_library_takes():
         ({"epochs": 100_001}, "'epochs': has to be 100000 or less, and is 100001"),
         ({"hidden_size": 1_000_000}, "'hidden_size': has to be 65536 or less"),
         ({"budget_epochs": [2, 10**6]}, "'budget_epochs.1': has to be 100000 or less"),
+        ({"resamplings": 10**9}, "'resamplings': has to be 1000 or less"),
         ({"batch_size": 10**20}, "'batch_size' of 02_pretraining must be a whole number of at most 4,294,967,295"),
         (
             {"genomes": [12, 12, 12, -(10**40)]},
@@ -406,7 +407,7 @@ def test_a_seed_is_one_that_every_library_takes():
 )
 def test_a_number_that_would_run_for_ever_is_refused(change, message):
     with pytest.raises(DnakitError, match=re.escape(message)):
-        chapter_of("02_pretraining", "smoke", change)
+        _ = chapter_of("02_pretraining", "smoke", change).runs
 
 
 def test_what_is_downloaded_is_encrypted():

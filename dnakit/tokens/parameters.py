@@ -33,7 +33,7 @@ class CorpusParameters(BaseModel):
     longest_genome: int = Field(ge=1)
     tokenization: str = Field(pattern=r"^([1-9]|1[0-2])-mer$|^BB$")
     vocab_size: int = Field(ge=len(SPECIAL_TOKENS) + 4, lt=2**16)
-    resamplings: int = Field(ge=1)
+    resamplings: int = Field(ge=1, le=1_000)
     seed: int = Field(ge=0, lt=2**32)
     piece: int = Field(default=0, ge=0)
     ruler_genomes: int = Field(default=0, ge=0)
