@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from dnakit import options
 from dnakit.notebooks import parameters
 from dnakit.notebooks.execute import CellError, shown
 from dnakit.notebooks.parameters import check, declared, folder, names, source
-from dnakit.project import DnakitError, absolute, check_place, did_you_mean, published, relative, root
+from dnakit.project import DnakitError, check_place, did_you_mean, published, relative, root
 
 if TYPE_CHECKING:
     from dnakit.chapters.chapter import Chapter
@@ -30,34 +31,6 @@ app = typer.Typer(
 )
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer has it from click, or from its own copy of it
-
-
-def _cores(jobs: int) -> int:
-    """As many processes as asked for, and no more than there are cores: a machine dies of hundreds."""
-    return min(jobs, os.cpu_count() or 1)
-
-
-def _users(name: str) -> Path:
-    """The path as it is given, ``~`` apart: a shell leaves it as it is in --output=~/x."""
-    if not name:
-        raise DnakitError("the name of a file or folder is empty: give a name")
-    return absolute(name) if name.startswith("~") else Path(name)
-
-
-def _new(name: str) -> Path:
-    """The path of what a command makes; the folder that it will lie in has to be there, so that no typo makes one."""
-    path = _users(name)
-    if not path.parent.is_dir():
-        raise DnakitError(f"{path}: there is no folder {path.parent}: make it, or correct the name")
-    return path
-
-
-def _new_folder(name: str) -> Path:
-    """The same of a folder, which may be there."""
-    path = _new(name)
-    if path.exists() and not path.is_dir():
-        raise DnakitError(f"{path} is a file: give the name of a folder")
-    return path
 
 
 Notebook = Annotated[str, typer.Argument(help="A notebook, e.g. 02_pretraining.")]
@@ -107,11 +80,15 @@ def train(
     profile: Profile,
     chosen: Runs = None,
     p: Assignments = None,
-    jobs: Annotated[int, typer.Option(min=1, callback=_cores, help="Runs at a time, at most one a core.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(parser=options.processes, metavar="N", help="Runs at a time, at most one a core.")
+    ] = 1,
     key_file: Annotated[
         Path | None,
         typer.Option(
-            parser=_users, metavar="PATH", help="Write the names and keys here, for a workflow, when all are made."
+            parser=options.users_path,
+            metavar="PATH",
+            help="Write the names and keys here, for a workflow, when all are made.",
         ),
     ] = None,
 ) -> None:
@@ -137,7 +114,7 @@ def execute(
     output: Annotated[
         Path | None,
         typer.Option(
-            parser=_new_folder,
+            parser=options.new_folder,
             metavar="PATH",
             help="A folder, made where it is not there; book/chapters when not given.",
         ),
@@ -199,7 +176,7 @@ def record(notebook: Notebook, profile: Profile, chosen: Runs = None, p: Assignm
 def export_(
     notebook: Notebook,
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run that keeps a model.")],
-    folder: Annotated[Path, typer.Argument(parser=_new, metavar="FOLDER", help="A new folder.")],
+    folder: Annotated[Path, typer.Argument(parser=options.new_path, metavar="FOLDER", help="A new folder.")],
     profile: Profile,
     p: Assignments = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Weights rounded to bfloat16, half the size.")] = False,
@@ -215,7 +192,9 @@ def export_(
 
 @app.command("import")
 def import_(
-    folder: Annotated[Path, typer.Argument(parser=_users, metavar="FOLDER", help="A folder that dnakit export wrote.")],
+    folder: Annotated[
+        Path, typer.Argument(parser=options.users_path, metavar="FOLDER", help="A folder that dnakit export wrote.")
+    ],
 ) -> None:
     """Put an exported run into the store, after a check of its key and its files, and print where it lies."""
     from dnakit.export import import_run
@@ -231,16 +210,23 @@ def classify(
     ] = "mitohelper-2025-11",
     taxonomy: Annotated[str | None, typer.Option(help="QIIME taxonomy of such a file.")] = None,
     method: Annotated[str, typer.Option(help="search, or k-mers (no alignment).")] = "search",
-    min_confidence: Annotated[float, typer.Option(help="Name a read down to a rank that is as certain.")] = 0.8,
+    min_confidence: Annotated[
+        float, typer.Option(parser=options.number, metavar="P", help="Name a read down to a rank that is as certain.")
+    ] = 0.8,
     output: Annotated[
-        Path | None, typer.Option(parser=_new, metavar="PATH", help="A file; standard output when not given.")
+        Path | None,
+        typer.Option(parser=options.new_path, metavar="PATH", help="A file; standard output when not given."),
     ] = None,
     wide: Annotated[bool, typer.Option("--wide", help="A column for each rank.")] = False,
     report: Annotated[
         Path | None,
-        typer.Option(parser=_new, metavar="PATH", help="A page (.html) or picture (.png) of what was found."),
+        typer.Option(
+            parser=options.new_path, metavar="PATH", help="A page (.html) or picture (.png) of what was found."
+        ),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, callback=_cores, help="Processes, at most one a core.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(parser=options.processes, metavar="N", help="Processes, at most one a core.")
+    ] = 1,
 ) -> None:
     """Name the fish that each 12S read is of, with a confidence, in QIIME 2's taxonomy format.
 

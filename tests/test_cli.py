@@ -151,7 +151,9 @@ def test_a_mistake_is_one_line_and_exit_code_2(toy, dnakit, arguments, message):
         ("trian", "No such command 'trian'"),
         ("train", "Missing argument 'notebook'"),
         ("runs 98_toy --profil smoke", "No such option: --profil"),
-        ("train 98_toy --profile smoke --jobs two", "'--jobs'"),
+        ("train 98_toy --profile smoke --jobs two", "'--jobs': it has to be a whole number from 1 on, and is 'two'"),
+        ("train 98_toy --profile smoke --jobs 0", "'--jobs': it has to be a whole number from 1 on, and is '0'"),
+        ("classify x --min-confidence abc", "'--min-confidence': it has to be a number, such as 0.8, and is 'abc'"),
     ],
 )
 def test_a_mistake_in_the_command_itself_is_one_line_that_names_its_help(dnakit, arguments, message):

@@ -37,7 +37,8 @@ MAY_IMPORT = {
     "chapters/chapter": BASE | {"processes", "data", "run", "report", "notebooks", "models"},
     "chapters/pool": BASE | {"processes", "chapters/chapter"},
     "export": BASE | {"store", "run", "models"},
-    "cli": BASE | {"notebooks", "data", "store", "export"},
+    "options": BASE,
+    "cli": BASE | {"options", "notebooks", "data", "store", "export"},
 }
 LIBRARY = BASE | {"store", "run", "metrics", "data", "tokens", "models", "training", "report"}
 FROM_EARLIER = {"runs", "parameters", "starts"}  # what a chapter may use of an earlier one
