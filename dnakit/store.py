@@ -140,7 +140,7 @@ def reading(path: Path) -> Iterator[None]:
 
 def _damaged(path: Path, error: Exception) -> str:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
-    told = f"{path.name}: {reason[:100]}"
+    told = f"{path.name}: {reason[:100]}" if path.suffix else reason[:100]  # of a folder the name stands before it
     if path.is_relative_to(root() / "data" / "recorded"):
         return f"{path} is damaged ({told}): bring it back with git checkout {path.parent}"
     for shelf, depth in ((data_folder("runs"), 1), (data_folder("cache"), 2)):
