@@ -12,7 +12,7 @@ from dnakit.tokens.parameters import corpus_key
 
 
 @dataclass(frozen=True)
-class MaskedTokens(Run):
+class Predictions(Run):
     """Predictions of the masked tokens of the test genomes: Figures B.1 and B.2, and the lengths of wrong tokens."""
 
     recipe = "masked tokens 1"

@@ -1,6 +1,6 @@
 """The runs of chapter 6: trainings of larger models, what they predict and what they cost."""
 
-from dnakit.chapters.appendix_b.measurements import Boundaries, Costs, MaskedTokens
+from dnakit.chapters.appendix_b.measurements import Boundaries, Costs, Predictions
 from dnakit.chapters.appendix_b.parameters import Parameters
 from dnakit.chapters.appendix_b.trainings import Pretraining, trainings
 from dnakit.run import Run
@@ -15,6 +15,6 @@ def runs(parameters: Parameters) -> list[Run]:
     return [
         *trained,
         Boundaries(parameters, "boundaries", pretrained[0]),
-        MaskedTokens(parameters, "masked-tokens", pretrained),
+        Predictions(parameters, "masked-tokens", pretrained),
         Costs(parameters, "costs", trained),
     ]

@@ -135,7 +135,7 @@ def probe(
     return as_string(model.fit(train, labels).predict(test) == true)
 
 
-def kmer_frequencies(some: Windows) -> NDArray[np.float64]:
+def kmer_counts(some: Windows) -> NDArray[np.float64]:
     """How often each 4-mer occurs in each window."""
     numbers = kmer_numbers(sliding_window_view(some.codes, K, axis=1)).astype(np.int64)
     return np.stack([np.bincount(each, minlength=4**K) for each in numbers]).astype(float)
@@ -160,7 +160,7 @@ def measure_methods(run: Methods, folder: Path) -> Outcome:
         save_costs(table, folder / f"costs-{sampling}.csv")
         found["bits"][sampling] = bits(table)
     learned = about.train.take(about.probe)
-    right = probe(kmer_frequencies(learned), learned.context, kmer_frequencies(about.test), about.test.context)
+    right = probe(kmer_counts(learned), learned.context, kmer_counts(about.test), about.test.context)
     found |= {"probe": {"right": right}, "windows": {"train": about.train.counts(), "test": about.test.counts()}}
     record = {"parameters": {"seed": chapter.seed}, "vocab_size": len(about.tokenizer), "tokens": about.width - 2}
     return Outcome(found, run.about() | record)
