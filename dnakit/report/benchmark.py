@@ -13,7 +13,7 @@ from typing import Literal
 import pandas as pd
 from pydantic import Field, model_validator
 
-from dnakit.project import DnakitError, did_you_mean, root
+from dnakit.project import DnakitError, did_you_mean, root, sha256
 from dnakit.report.finished import FinishedRun, provenance_names
 from dnakit.report.intervals import Interval
 from dnakit.report.ledger import digits
@@ -184,7 +184,7 @@ def results(runs: RunNames, path: Path | None = None) -> list[Result]:
 def _fact(run: FinishedRun, name: str) -> object:
     """A fact of a run's record; of a file, its digest."""
     if (run.folder / name).is_file():
-        return hashlib.sha256((run.folder / name).read_bytes()).hexdigest()
+        return sha256(run.folder / name)
     return run.value(f"record.{name}")
 
 
