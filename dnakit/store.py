@@ -54,7 +54,7 @@ def get_or_make(kind: str, made_key: str, make: Callable[[Path], None]) -> Path:
     Raises
     ------
     DnakitError
-        If the store cannot be written to.
+        If the store cannot be written to, or lacks a file that `make` reads.
     """
     final = path_of(kind, made_key)
     if final.exists():
@@ -70,6 +70,8 @@ def get_or_make(kind: str, made_key: str, make: Callable[[Path], None]) -> Path:
                     make(part)
                 os.replace(part, final)
     except Exception as error:
+        if isinstance(error, FileNotFoundError) and _folder_of(Path(str(error.filename))):  # a table of another run
+            raise DnakitError(_damaged(Path(str(error.filename)), error)) from error
         if not _is_of_the_disk(error):
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
@@ -143,11 +145,17 @@ def _damaged(path: Path, error: Exception) -> str:
     told = f"{path.name}: {reason[:100]}" if path.suffix else reason[:100]  # of a folder the name stands before it
     if path.is_relative_to(root() / "data" / "recorded"):
         return f"{path} is damaged ({told}): bring it back with git checkout {path.parent}"
+    if folder := _folder_of(path):
+        return f"{folder} is damaged ({told}): delete this folder, and run the same again"
+    return f"{path} is damaged, or is not what it should be ({told})"
+
+
+def _folder_of(path: Path) -> Path | None:
+    """The folder of the store, with the key as its name, in which a file lies; None for a file elsewhere."""
     for shelf, depth in ((data_folder("runs"), 1), (data_folder("cache"), 2)):
         if path.is_relative_to(shelf):
-            folder = shelf.joinpath(*path.relative_to(shelf).parts[:depth])
-            return f"{folder} is damaged ({told}): delete this folder, and run the same again"
-    return f"{path} is damaged, or is not what it should be ({told})"
+            return shelf.joinpath(*path.relative_to(shelf).parts[:depth])
+    return None
 
 
 def refuse_damaged(folder: Path) -> None:

@@ -116,6 +116,14 @@ def test_a_damaged_run_is_one_line_that_says_what_to_do(name, share):
         store.refuse_damaged(folder)
 
 
+def test_a_table_of_another_run_that_is_gone_is_one_line():
+    other = whole_run()
+    with pytest.raises(DnakitError, match=rf"^{other} is damaged \(errors.csv: No such file or directory{ENDING}"):
+        store.get_or_make("runs", "next", lambda folder: (other / "errors.csv").read_text())
+    with pytest.raises(FileNotFoundError):
+        store.get_or_make("runs", "next", lambda folder: Path("elsewhere.csv").read_text())
+
+
 def test_an_emptied_run_is_damaged():
     store.path_of("runs", "k").mkdir(parents=True)
     with pytest.raises(DnakitError, match=rf"run.json: No such file or directory{ENDING}"):
