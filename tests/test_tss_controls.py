@@ -11,6 +11,7 @@ from dnakit.data.windows import Site, Windows, random_dna
 from dnakit.report.finished import recorded
 from dnakit.tokens import corpus as corpora
 from dnakit.tokens.tokenizer import train_tokenizer
+from dnakit.tokens.without_words import without_words
 
 K, UPSTREAM, LENGTH = 6, 1_402, 3_400  # 1,402 = 233 x 6 + 4
 
@@ -59,11 +60,24 @@ def test_halves_encoded_whole_leave_a_trace_too(windows, tokenizer):
     assert np.mean(passes.sum(1) == 1) > 0.4
     for sample, row in zip(samples, passes, strict=True):
         text = "".join(tokenizer.convert_ids_to_tokens(sample.tokens.tolist()))
-        joined = ties._library(tokenizer).encode(text).ids
+        joined = ties._library(tokenizer).encode(text, add_special_tokens=False).ids
         if joined == sample.tokens.tolist():
             assert row.sum() == min(200, len(sample.tokens)) + 1
         else:
             assert row.sum() <= 5
+
+
+def test_one_word_is_the_same_vocabulary_over_the_whole_sequence(tokenizer):
+    """Letters of any case are read, and a sequence of one word is encoded as that word is."""
+    whole = without_words(tokenizer)
+    for sequence in random_dna(20, K, 1, 5).sequences:
+        expected = tokenizer.encode_sequence(sequence).tolist()
+        assert whole.encode(sequence.decode().lower(), add_special_tokens=False).ids == expected
+    sequence = random_dna(1, 3_000, 1, 6).sequences[0]
+    found = whole.encode(sequence.decode(), add_special_tokens=False)
+    assert "".join(tokenizer.convert_ids_to_tokens(found.ids)) == sequence.decode()
+    assert any(start // K != (end - 1) // K for start, end in found.offsets), "tokens join across the borders of words"
+    assert tokenizer.word_length == K, "the tokenizer itself stays"
 
 
 def test_samples_encoded_whole_spell_the_window(windows, tokenizer):

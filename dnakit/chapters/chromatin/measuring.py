@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from tokenizers import Tokenizer
 
 from dnakit.chapters.chromatin import scores
 from dnakit.chapters.chromatin.organisms import Organism
@@ -18,6 +17,7 @@ from dnakit.data import bases, deepsea, sources
 from dnakit.run import Outcome
 from dnakit.tokens import corpus
 from dnakit.tokens.tokenizer import DnaTokenizer
+from dnakit.tokens.without_words import without_words
 
 if TYPE_CHECKING:
     from dnakit.chapters.chromatin.measurements import SimpleMethods, TokenCounts
@@ -120,10 +120,8 @@ def _windows(run: "TokenCounts") -> Iterator[tuple[str, int, list[bytes]]]:
 
 def _without_words(tokenizer: DnaTokenizer, sequences: Sequence[bytes]) -> list[int]:
     """Tokens of each sequence as one word: byte-pair encoding joins across the borders of 9-mers."""
-    library = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-    library.pre_tokenizer = None
     texts = [sequence.decode() for sequence in sequences]
-    return [len(each.ids) for each in library.encode_batch_fast(texts, add_special_tokens=False)]
+    return [len(each.ids) for each in without_words(tokenizer).encode_batch_fast(texts, add_special_tokens=False)]
 
 
 def _summary(counts: Sequence[int]) -> dict[str, float]:

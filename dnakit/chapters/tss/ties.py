@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from dnakit.chapters.tss import windows as promoters
 from dnakit.chapters.tss.evaluating import SET, rule_lengths, windows_of
 from dnakit.chapters.tss.rule import possible_boundaries
 from dnakit.chapters.tss.samples import MOST_BEFORE, Sample, ThesisSamples, word_length
-from dnakit.data import bases
 from dnakit.run import Outcome
 from dnakit.tokens import corpus
 from dnakit.tokens.tokenizer import DnaTokenizer, load_tokenizer
+from dnakit.tokens.without_words import without_words
 
 if TYPE_CHECKING:
     from dnakit.chapters.tss.controls import RuleTies
 
+_library = lru_cache(maxsize=4)(without_words)  # each sample asks for it
 Possible = Callable[[Sequence[np.ndarray]], np.ndarray]  # see `possible_boundaries`
 
 
@@ -80,7 +80,7 @@ class WholeSamples(ThesisSamples):
 
     def encode(self, sequence: bytes) -> tuple[np.ndarray, np.ndarray]:
         """Tokens of a stretch, and how many letters each of them stands for."""
-        encoding = _library(self.tokenizer).encode(_normal(sequence), add_special_tokens=False)
+        encoding = _library(self.tokenizer).encode(sequence.decode(), add_special_tokens=False)
         sizes = [end - start for start, end in encoding.offsets]
         return np.array(encoding.ids, np.int32), np.array(sizes, np.int64)
 
@@ -116,17 +116,6 @@ class WholeEncoding:
 
 
 @lru_cache(maxsize=4)
-def _library(tokenizer: DnaTokenizer) -> Tokenizer:
-    """The same byte-pair encoding without words and without the normalizer."""
-    return Tokenizer(tokenizer.backend_tokenizer.model)
-
-
-@lru_cache(maxsize=4)
 def _loaded(folder: Path) -> DnaTokenizer:
     # Its tables of encodings are shared by the runs of a process.
     return load_tokenizer(folder)
-
-
-def _normal(sequence: bytes) -> str:
-    """Upper case, and N for what is no base."""
-    return bases.letters(bases.codes(sequence)).decode()
