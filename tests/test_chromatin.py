@@ -4,6 +4,7 @@ from collections import Counter
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -69,6 +70,21 @@ def test_deepseas_files_hold_the_same_rows_as_the_peaks_they_were_made_of(simula
     inside = (found.chromosomes[1:] == found.chromosomes[:-1]) & in_train
     assert (np.diff(found.starts)[inside] == step[inside]).all()
     assert (same & (step < 1_000))[inside].all()
+
+
+def test_each_held_out_row_of_deepseas_has_a_place_of_its_own(simulated):
+    """Rows are compared by their places, and blocks are drawn by them: rows that are not neighbours share none."""
+    found = profiles.prepare(organisms.organism("simulated-deepsea"), 1_000)
+    places = pd.MultiIndex.from_arrays([found.chromosomes, found.starts])
+    assert not places.has_duplicates
+    blocks = scores.blocks_of(found.chromosomes, found.starts)
+    for part in ("valid", "test"):
+        rows = np.flatnonzero(found.chromosomes == part)
+        step = np.diff(simulated.starts[rows])
+        beside = step < 1_000
+        assert (np.diff(found.starts[rows])[beside] == step[beside]).all()
+        assert (np.diff(blocks[rows])[~beside] != 0).all()
+        assert 0 < beside.mean() < 1
 
 
 def test_the_first_rows_of_the_training_file_are_taken(store):
@@ -151,7 +167,7 @@ def test_a_resample_counts_every_row_of_a_block_as_often_as_the_block():
     assert times.shape == (7, 5)
     assert (times.sum(1) == 5).all()
     found = scores.resampled_areas(truth, values, blocks, times)
-    for resample, (auroc, auprc) in zip(times[:, blocks], found.T, strict=True):
+    for resample, (auroc, auprc) in zip(times[:, blocks].astype(int), found.T, strict=True):
         repeated = np.repeat(truth, resample), np.repeat(values, resample)
         assert auroc == pytest.approx(roc_auc_score(*repeated))
         assert auprc == pytest.approx(average_precision_score(*repeated))

@@ -4,7 +4,7 @@
 column      type
 ==========  ===========  =============================================================================================
 chromosome  string       of DeepSEA's archive: the part, and in ``train`` a number that rises where neighbours end
-start       int64        first base of the bin; of DeepSEA's archive counted from the first row of its neighbourhood
+start       int64        first base of the bin; of DeepSEA's archive, which lacks it, neighbours alone are placed right
 sequence    string       the window around the bin, letters ACGTN
 labels      int8s        one for each feature: 1, 0, or -1 where it is unlabelled
 ==========  ===========  =============================================================================================
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 RECIPE = "chromatin profiles 1"  # raise it when the same parameters come to mean other rows
 SHELF = "profiles"  # of the store
 BATCH = 1_000  # rows written at once
+APART = 200_000  # bp from one neighbourhood of DeepSEA's held-out parts to the next: no block holds rows of two
 NOTES = "notes.json"  # there where something was changed
 
 
@@ -135,7 +136,8 @@ class Profiles:
 def profiles_key(organism: Organism, window: int, rows: int) -> str:
     """The key of an organism's rows."""
     inputs = {"data": organism.digests(), "kind": organism.kind, "window": window, "rows": rows}
-    return store.key(RECIPE, inputs)
+    held_out = {} if organism.genomes else {"held_out": "each row at a place of its own"}
+    return store.key(RECIPE, inputs | held_out)
 
 
 def prepare(organism: Organism, window: int, rows: int = 0) -> Profiles:
@@ -209,7 +211,7 @@ def _of_deepsea(organism: Organism, window: int, rows: int) -> tuple[list[Featur
                 before = found.codes[:1] if last is None else last
                 shifts = deepsea.shifts(np.concatenate([before, found.codes]))
                 blocks = block + np.cumsum(shifts == 0)
-                starts = _within(shifts, start)
+                starts = _within(shifts, start) if part == "train" else _one_after_another(shifts, start)
                 named = [f"train-{number}" for number in blocks] if part == "train" else [part] * len(blocks)
                 yield Batch(named, starts, [bases.letters(each) for each in found.codes], found.labels)
                 last, block, start = found.codes[-1:], int(blocks[-1]), int(starts[-1])
@@ -224,6 +226,11 @@ def _within(shifts: np.ndarray, start: int) -> np.ndarray:
     offset = np.zeros(len(shifts), np.int64)
     offset[begins] = np.diff(run[begins], prepend=0)
     return run - np.cumsum(offset)
+
+
+def _one_after_another(shifts: np.ndarray, start: int) -> np.ndarray:
+    """Positions from distances, `APART` where a distance is 0: each row has a place of its own."""
+    return start + np.cumsum(np.where(shifts == 0, APART, shifts))
 
 
 def _write(folder: Path, features: int, batches: Iterator[Batch]) -> np.ndarray:

@@ -132,10 +132,14 @@ def blocks_of(chromosomes: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 
 def drawn(blocks: np.ndarray, seed: int, resamples: int) -> np.ndarray:
-    """How often each block counts in each of so many resamples, fewer of a large test set; (resamples, blocks)."""
+    """How often each block counts in each of so many resamples, fewer of a large test set; (resamples, blocks).
+
+    The array lies in memory as the products of `resampled_areas` read it.
+    """
     count = int(blocks.max()) + 1
     resamples = int(np.clip(DRAWN // len(blocks), FEWEST_RESAMPLES, resamples))
-    return np.random.default_rng([seed, 1]).multinomial(count, np.full(count, 1 / count), resamples)
+    times = np.random.default_rng([seed, 1]).multinomial(count, np.full(count, 1 / count), resamples)
+    return np.asfortranarray(times, dtype=float)
 
 
 def areas(labels: np.ndarray, scores: np.ndarray, blocks: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -158,7 +162,7 @@ def resampled_areas(truth: np.ndarray, scores: np.ndarray, blocks: np.ndarray, t
     groups, number = _ranked(truth, scores)
     shape = number, times.shape[1]
     positive, negative = (
-        (csr_matrix((np.ones(chosen.sum()), (groups[chosen], blocks[chosen])), shape=shape) @ times.T.astype(float))
+        (csr_matrix((np.ones(chosen.sum()), (groups[chosen], blocks[chosen])), shape=shape) @ times.T)
         for chosen in (truth, ~truth)
     )  # (groups, resamples)
     right, wrong = np.cumsum(positive, axis=0), np.cumsum(negative, axis=0)
