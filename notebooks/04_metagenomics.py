@@ -123,8 +123,9 @@ show(
 
 # %% tags=["remove-input"]
 prose(
-    "These encoders are not the ones in the tables of chapter 2, which have the keys {mitochondria} and {hg38}. They are the same "
-    "recipes on the same genomes with the same seed, trained again on the machines that this table names.",
+    "The encoders of two rows of chapter 2 are not the ones in its tables, which have the keys {mitochondria} and {hg38}. They are "
+    "the same recipes on the same genomes with the same seed, trained again on the machines that this table names. "
+    "`committed-full-size` is the encoder that lies in `models/full-size`.",
     mitochondria=fish.of_chapter_2()["longformer-9-mer-mlm"],
     hg38=fish.of_chapter_2()["longformer-9-mer-mlm-nuclear"],
 )

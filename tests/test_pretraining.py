@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from dnakit import metrics, store, training
-from dnakit.chapters.chapter import chapter_of
+from dnakit.chapters.chapter import chapter_of, open_chapter
 from dnakit.chapters.pretraining import budgets, figures, pretrain, results, starts
 from dnakit.chapters.pretraining.parameters import NINE_MER
 from dnakit.chapters.pretraining.trainings import PretrainingRun
-from dnakit.notebooks.parameters import PROFILES
+from dnakit.notebooks.parameters import PROFILES, settings
 from dnakit.project import DnakitError
 from dnakit.report.finished import Finished, recorded
 from dnakit.tokens import samples
@@ -51,7 +51,8 @@ def test_the_key_follows_what_matters():
     alone = {"tokenizations": ["9-mer"], "genomes": chosen.genomes[1:2], "vocab_sizes": chosen.vocab_sizes[1:2]}
     alone |= {"models": [NINE_MER], "budgets": [], "budget_models": [], "budget_genomes": []}
     alone |= {"budget_epochs": [], "budget_initial_weights": []}
-    assert key() == key(profile="another", nuclear_pieces=99, **alone)
+    renamed = settings(NOTEBOOK, "smoke", alone | {"nuclear_pieces": 99}) | {"profile": "another"}
+    assert key() == open_chapter(NOTEBOOK, renamed).runs[NINE_MER].key
     keys = [key(), key(seed=2), key(epochs=9), key(mlm_loss="masked"), key(masking="dynamic"), key(learning_rate=2e-3)]
     keys += [key(genomes=[30] * 4), key(vocab_sizes=[100] * 4), key(held_out_genomes=5), key(hidden_size=32)]
     keys += [run.key for name, run in smoke().runs.items() if name != NINE_MER]

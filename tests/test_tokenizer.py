@@ -293,7 +293,7 @@ def test_forked_processes_encode_and_who_does_not_encode_compiles_nothing(tokeni
 
 
 def test_an_empty_folder_is_one_clear_error(tmp_path):
-    with pytest.raises(DnakitError, match="tokenizer.json: No such file"):
+    with pytest.raises(DnakitError, match=r"tokenizer\.json: No such file"):
         load_tokenizer(tmp_path)
 
 
