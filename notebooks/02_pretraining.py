@@ -238,8 +238,8 @@ show(
 # counted on the same masks. *Copying + segmentation* is a predictor that copies what it is shown, and knows of the masked
 # tokens only the visible token boundaries (see *Bits per base of held-out genomes*); it is measured on the set near. One
 # visible token in 59 is a random one, and copying names it wrong. So in its perplexity the predictor believes a visible token
-# with 98.3%. *Told* is its perplexity if it knew which ones are random, and predicted these as if they were masked: less
-# than that nobody needs who sees no base. A random token often does not fit into its word, so a model can find some of them.
+# with 98.3%. In brackets (*told*) is its perplexity if it knew which ones are random, and predicted these as if they were
+# masked: nobody who sees no base needs less. A random token often does not fit into its word, so a model can find some of them.
 # What the models learned of the masked tokens themselves stands below, in *What the numbers mean*. Of these rows those with sentence order have a global
 # `<cls>`, and the others have no global token: they differ in two things. The grid below has pairs that differ in the task alone.
 
@@ -255,7 +255,7 @@ show(
     thesis=results.published(),
     on=results.ROW,
     formats={"accuracy": ".4f", "SOP_accuracy": ".4f", "perplexity": ",.3f"}
-    | {"copying": ".4f", "copying + segmentation": ".4f", "its perplexity": ".3f", "told": ".3f"},
+    | {"copying": ".4f", "copying + segmentation": ".4f"},
 )
 
 # %% [markdown]

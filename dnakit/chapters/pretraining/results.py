@@ -4,6 +4,7 @@ Every function reads the folders of finished runs, recorded ones and those of th
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,7 @@ SCORES = {
     }.items()
 }
 LOSSES = ("loss (nats)", "e^loss", "2^loss")
-COPYING = {"copying + segmentation": "accuracy", "its perplexity": "perplexity", "told": "perplexity_told"}
+COPYING, PERPLEXITIES = "copying + segmentation", "its perplexity (told)"
 SIZES = {
     "vocabulary": "record.vocab_size",
     "genomes": "record.genomes.train",
@@ -134,16 +135,24 @@ def table_5_1(done: Finished) -> pd.DataFrame:
     latter are measured on the set near.
     """
     table = _by_row(done, SCORES)
-    alone = pd.DataFrame([_copying_and_segmentation(done, run) for run in rows(done).values()], columns=[*COPYING])
+    alone = pd.DataFrame(
+        [_copying_and_segmentation(done, run) for run in rows(done).values()], columns=[COPYING, PERPLEXITIES]
+    )
     alone.index = pd.MultiIndex.from_tuples([row_of(run) for run in rows(done).values()], names=ROW)
     kept = ["accuracy", "SOP_accuracy", "perplexity", "copying"]
     return table[kept].join(alone) if len(table) else table[kept]
 
 
-def _copying_and_segmentation(done: Finished, run: FinishedRun) -> dict[str, float]:
+def _copying_and_segmentation(done: Finished, run: FinishedRun) -> dict[str, Any]:
     parts = parts_of(run.name)
     name = f"{SEGMENTATION}{parts['tokenization']}{parts['nuclear'] or ''}"
-    return {column: done[name].metrics["near"][path] for column, path in COPYING.items()} if name in done else {}
+    if name not in done:
+        return {}
+    alone = done[name].metrics["near"]
+    return {
+        COPYING: alone["accuracy"],
+        PERPLEXITIES: f"{alone['perplexity']:.2f} ({alone['perplexity_told']:.2f})",
+    }
 
 
 def meanings(done: Finished) -> pd.DataFrame:
