@@ -250,3 +250,11 @@ def test_a_model_of_another_vocabulary_is_trained_and_compared():
     bases = table["words", vocabularies.BASES].astype(float)
     assert bases.is_monotonic_increasing
     assert set(table.index.get_level_values("samples")) == {GRID["grid_samples"]}
+
+
+def test_a_pair_that_was_computed_in_two_precisions_says_so():
+    """The seed on a GPU in bf16 is compared with one on a processor; the other seed is not mixed."""
+    done = recorded("02_pretraining")
+    row = grid_results.verdicts(done).loc["a global <cls> helps masked language modelling"]
+    assert row["seeds"] == "2"
+    assert row["at this size"] == "does not hold, seed 1: bf16 against fp32"

@@ -216,9 +216,10 @@ def _pair(
 
 
 def _mixed(one: Mapping[int, FinishedRun], other: Mapping[int, FinishedRun], seeds: Sequence[int]) -> str:
-    """That a pair was computed in two precisions, where it was: it then differs in more than what is compared."""
-    pairs = [[runs[seed].value("record.computed_in") for runs in (one, other)] for seed in seeds]
-    return next((f", {first} against {second}" for first, second in pairs if first != second), "")
+    """Which pairs were computed in two precisions, where some were: they then differ in more than what is compared."""
+    pairs = {seed: [runs[seed].value("record.computed_in") for runs in (one, other)] for seed in seeds}
+    mixed = {seed: f"{first} against {second}" for seed, (first, second) in pairs.items() if first != second}
+    return "".join(f", {f'seed {seed}: ' if len(seeds) > 1 else ''}{found}" for seed, found in mixed.items())
 
 
 def _row_of(
