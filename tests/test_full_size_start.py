@@ -11,7 +11,6 @@ from dnakit.chapters.pretraining import committed
 from dnakit.models.encoders import Longformer
 from dnakit.project import DnakitError, root
 from dnakit.report import finished
-from dnakit.report.finished import Finished
 
 SPECIES = 7
 
@@ -61,23 +60,6 @@ def test_other_weights_have_another_key(tmp_path, monkeypatch):
     (tmp_path / "config.json").unlink()
     with pytest.raises(DnakitError, match=r"config\.json is not there: get it back with git checkout"):
         _ = type(run.start)(run.parameters, "again").key
-
-
-def test_encoders_are_compared_with_the_untrained_one(tmp_path):
-    folders = {}
-    for kind, seed, loss in (
-        ("untrained", 1, 2.0),
-        ("full-size", 1, 1.5),
-        ("untrained", 2, 1.0),
-        ("full-size", 2, 0.7),
-    ):
-        folder = folders[f"encoder-{kind}-seed-{seed}"] = tmp_path / f"{kind}{seed}"
-        folder.mkdir()
-        (folder / "history.csv").write_text(f"epoch,validation_loss,validation_top1\n1,9,0.5\n2,0.5,0.75\n3,{loss},1\n")
-        (folder / "run.json").write_text('{"samples": {"validation": 7}}')
-    table = starts.table(starts.ENCODERS, Finished("recorded", "laptop", folders))
-    assert table["loss, end, minus untrained"].iloc[1].startswith("-0.400 [-1.671, +0.871]")
-    assert table["top-1, end, minus untrained"].isna().tolist() == [True, False]
 
 
 def test_the_recorded_encoder_is_ahead_for_one_epoch_and_not_at_the_end():

@@ -12,7 +12,6 @@ from dnakit.chapters.pretraining.trainings import GLOBAL_CLS
 from dnakit.models import build
 from dnakit.project import DnakitError
 from dnakit.report import finished
-from dnakit.report.finished import Finished
 from dnakit.tokens.vocabulary import CLS, MASK, SEP
 
 SIZES = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16}
@@ -66,28 +65,6 @@ def test_a_profile_without_the_twin_is_one_line():
     ]
     with pytest.raises(DnakitError, match="does not train global-cls with profile smoke: set its 'global_cls'"):
         run.needs()
-
-
-def test_kinds_are_compared_seed_by_seed(tmp_path):
-    folders = {}
-    for kind, seed, loss in (
-        ("copied", 1, 2.0),
-        ("random", 1, 2.5),
-        ("copied", 2, 1.0),
-        ("random", 2, 1.3),
-        ("copied", 3, 9),
-    ):
-        folder = folders[f"global-attention-{kind}-seed-{seed}"] = tmp_path / f"{kind}{seed}"
-        folder.mkdir()
-        (folder / "history.csv").write_text(f"epoch,validation_loss,validation_top1\n1,9,0.5\n2,0.5,0.75\n3,{loss},1\n")
-        (folder / "run.json").write_text('{"samples": {"validation": 7}}')
-    table = starts.table(starts.PROJECTIONS, Finished("recorded", "laptop", folders))
-    assert table.seeds.tolist() == ["3", "2", starts.NOT_RUN]
-    assert table["samples"].tolist()[:2] == ["7", "7"]
-    assert table["loss, end"].tolist()[:2] == [4.0, 1.9]
-    assert table["loss, end, minus copied"].iloc[1].startswith("+0.400 [-0.871, +1.671]")
-    assert table["top-1, second epoch"].tolist()[:2] == [0.75, 0.75]
-    assert table["top-1, end, minus copied"].iloc[1].startswith("+0.000")
 
 
 def test_copies_are_ahead_by_about_one_epoch_and_not_at_the_end():

@@ -21,6 +21,7 @@ from dnakit.run import Outcome
 from dnakit.tokens.samples import framed
 from dnakit.tokens.tokenizer import DnaTokenizer
 from dnakit.tokens.vocabulary import PAD, SAMPLE_LENGTH
+from dnakit.tokens.without_words import without_words
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -103,33 +104,22 @@ def encode(samples: Copies, tokenizer: DnaTokenizer, words: str) -> list[np.ndar
             for gene, phase in zip(samples.sequences, (phases[label] for label in samples.labels), strict=True)
         ]
     if words == "whole":
-        return without_words(tokenizer).encode_sequences(samples.sequences)
+        return DnaTokenizer(tokenizer_object=without_words(tokenizer)).encode_sequences(samples.sequences)
     if words == "small vocabulary":
         return first_merges(tokenizer, SMALL_VOCABULARY).encode_sequences(samples.sequences)
     return tokenizer.encode_sequences(samples.sequences)
-
-
-def without_words(tokenizer: DnaTokenizer) -> DnaTokenizer:
-    """The same vocabulary, applied to a sequence that is not cut into words."""
-    return _changed(tokenizer, {"pre_tokenizer": None})
 
 
 def first_merges(tokenizer: DnaTokenizer, size: int) -> DnaTokenizer:
     """The tokenizer as it was when it had learned `size` tokens: merges are learned one after the other."""
     import json
 
-    model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
-    vocabulary = {token: number for token, number in model["vocab"].items() if number < size}
-    merges = [pair for pair in model["merges"] if "".join(pair) in vocabulary]
-    return _changed(tokenizer, {"model": model | {"vocab": vocabulary, "merges": merges}})
-
-
-def _changed(tokenizer: DnaTokenizer, parts: dict[str, Any]) -> DnaTokenizer:
-    import json
-
     from tokenizers import Tokenizer
 
-    whole = json.loads(tokenizer.backend_tokenizer.to_str()) | parts
+    whole = json.loads(tokenizer.backend_tokenizer.to_str())
+    model = whole["model"]
+    model["vocab"] = {token: number for token, number in model["vocab"].items() if number < size}
+    model["merges"] = [pair for pair in model["merges"] if "".join(pair) in model["vocab"]]
     return DnaTokenizer(tokenizer_object=Tokenizer.from_str(json.dumps(whole)))
 
 

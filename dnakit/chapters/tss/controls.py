@@ -81,8 +81,7 @@ class Neighbours(Run):
 
     def inputs(self) -> Mapping[str, Any]:
         """What decides the two splits."""
-        chosen = {"seed", "upstream", "downstream", "split", "fair_split"}
-        return self.parameters.model_dump(include=chosen) | {"data": organism(self.parameters.organism).digests()}
+        return self.parameters.splits() | {"data": organism(self.parameters.organism).digests()}
 
     def compute(self, folder: Path) -> Outcome:
         """Count them: see `dnakit.chapters.tss.neighbours`."""
@@ -119,9 +118,8 @@ class PretrainedPromoters(Run):
 
     def inputs(self) -> Mapping[str, Any]:
         """What decides the two splits, and the corpus."""
-        chosen = {"seed", "upstream", "downstream", "split", "fair_split"}
         data = {"data": self.organism.digests(), "corpus": corpus_key(self.start.corpus)}
-        return self.parameters.model_dump(include=chosen) | data
+        return self.parameters.splits() | data
 
     def compute(self, folder: Path) -> Outcome:
         """Count them: see `dnakit.chapters.tss.overlap`."""

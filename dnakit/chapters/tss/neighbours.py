@@ -12,7 +12,6 @@ import numpy as np
 from dnakit.chapters.tss import windows as promoters
 from dnakit.chapters.tss.organisms import organism
 from dnakit.chapters.tss.parameters import Parameters
-from dnakit.chapters.tss.starts import read_sites
 from dnakit.data.windows import Site, Windows
 from dnakit.project import DnakitError
 from dnakit.run import Outcome
@@ -27,15 +26,13 @@ def count(parameters: Parameters) -> Outcome:
     """
     known = organism(parameters.organism)
     windows = promoters.load(known, parameters.upstream, parameters.downstream)
-    place = {site.name: site for site in read_sites(known.paths()[1])}
-    sites = [place[name] for name in windows.names]
+    sites = promoters.sites_of(windows, known.paths()[1])
     metrics = {}
     for task, how in (("thesis", parameters.split), ("fair", parameters.fair_split)):
         apart = distances(sites, promoters.split(windows, how, parameters.seed))
         within = {f"within_{near}": int(np.sum(apart <= near)) for near in NEAR}
         metrics[task] = {"test_promoters": len(apart), **within}
-    chosen = parameters.model_dump(include={"seed", "upstream", "downstream", "split", "fair_split"})
-    return Outcome(metrics, known.record() | {"parameters": chosen, "promoters": len(windows)})
+    return Outcome(metrics, known.record() | {"parameters": parameters.splits(), "promoters": len(windows)})
 
 
 def without_neighbours(windows: Windows, bed: Path, parts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -55,9 +52,8 @@ def without_neighbours(windows: Windows, bed: Path, parts: Mapping[str, np.ndarr
     DnakitError
         If that leaves none to train or to validate on.
     """
-    place = {site.name: site for site in read_sites(bed)}
-    chromosomes = np.array([place[name].chromosome for name in windows.names])
-    positions = np.array([place[name].position for name in windows.names])
+    sites = promoters.sites_of(windows, bed)
+    chromosomes, positions = (np.array(each) for each in zip(*(site[:2] for site in sites), strict=True))
     tested = parts["test"]
     gaps = np.abs(positions[:, None] - positions[tested][None])
     near = ((gaps <= NEAR[-1]) & (chromosomes[:, None] == chromosomes[tested][None])).any(1)

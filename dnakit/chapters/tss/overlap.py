@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dnakit.chapters.tss import windows as promoters
-from dnakit.chapters.tss.starts import read_sites
 from dnakit.data import sources
 from dnakit.data.formats import read_fasta
 from dnakit.data.windows import Site
@@ -25,8 +24,7 @@ def count(run: "PretrainedPromoters") -> Outcome:
     """
     chapter, known = run.parameters, run.organism
     windows = promoters.load(known, chapter.upstream, chapter.downstream)
-    place = {site.name: site for site in read_sites(known.paths()[1])}
-    sites = [place[name] for name in windows.names]
+    sites = promoters.sites_of(windows, known.paths()[1])
     shared = shared_chromosomes(run)
     pieces = [(name, start) for name, start in pieces_of(run) if name in shared]
     chromosomes = {name for name, _ in pieces}
@@ -39,9 +37,8 @@ def count(run: "PretrainedPromoters") -> Outcome:
         }
         for task, how in (("thesis", chapter.split), ("fair", chapter.fair_split))
     }
-    chosen = chapter.model_dump(include={"seed", "upstream", "downstream", "split", "fair_split"})
     pretraining = {"pieces": len(pieces), "bases_of_a_piece": run.start.corpus.piece, "corpus": run.inputs()["corpus"]}
-    return Outcome(metrics, known.record() | {"parameters": chosen, "pretraining": pretraining})
+    return Outcome(metrics, known.record() | {"parameters": chapter.splits(), "pretraining": pretraining})
 
 
 def pieces_of(run: "PretrainedPromoters") -> list[tuple[str, int]]:

@@ -1,7 +1,7 @@
 """The parameters of chapter 3: whose promoters, which trainings, and what they are evaluated on."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -61,6 +61,10 @@ class Parameters(TrainingChapterParameters):
                 )
             named[name] = each
         return self
+
+    def splits(self) -> dict[str, Any]:
+        """What decides the windows of promoters and their two splits, the thesis's and that of the fair task."""
+        return self.model_dump(include={"seed", "upstream", "downstream", "split", "fair_split"})
 
     def sets(self) -> dict[str, tuple[str, str]]:
         """The sets of windows that all models are evaluated on: the organism of each, and its kind (`KINDS`)."""

@@ -14,7 +14,7 @@ from dnakit.chapters.tss.organisms import Organism
 from dnakit.chapters.tss.starts import read_sites
 from dnakit.data import windows as genome_windows
 from dnakit.data.formats import Record, read_fasta
-from dnakit.data.windows import Windows
+from dnakit.data.windows import Site, Windows
 from dnakit.project import DnakitError
 from dnakit.tokens import corpus as corpora
 
@@ -51,6 +51,12 @@ def cut(genomes: Iterable[Path], bed: Path, upstream: int = UPSTREAM, downstream
     if not len(windows):
         raise DnakitError(f"{bed}: no promoter has {upstream} bases before its TSS and {downstream} from it on")
     return windows
+
+
+def sites_of(windows: Windows, bed: Path) -> list[Site]:
+    """The start site of each window that was cut at a row of this file."""
+    place = {site.name: site for site in read_sites(bed)}
+    return [place[name] for name in windows.names]
 
 
 # ---- files of promoters
