@@ -158,7 +158,8 @@ def card(run: Run, folder: Path, notebook: str, profile: str) -> str:
         *(f"* {limit}" for limit in _limits(record)),
         "",
         "## Data\n",
-        f"{record.get('source', 'see the record')} ({'simulated' if record.get('simulated') else 'real'} data).\n",
+        f"Drawn from {record.get('source', 'what the record names')} "
+        f"({'simulated' if record.get('simulated') else 'real'} data). The table says how many were used.\n",
         *(f"* sha256 `{digest}`" for digest in str(record.get("source_sha256", "")).split()),
         "",
         _table(counts, "number"),
@@ -166,7 +167,7 @@ def card(run: Run, folder: Path, notebook: str, profile: str) -> str:
         _table(settings, "value"),
         "## Metrics\n",
         _meanings(metrics),
-        _table(metrics, "value"),
+        _table({name: value if isinstance(value, int) else f"{value:.4f}" for name, value in metrics.items()}, "value"),
         "## Where it comes from\n",
         _table(made, "value"),
         "## Licence\n",

@@ -13,7 +13,7 @@ from dnakit.project import DnakitError
 
 
 def perplexity(nats: float) -> float:
-    """Perplexity of a crossentropy in nats, ``e**nats`` (A.4, with the logarithm that frameworks use).
+    """Perplexity of a crossentropy in nats: ``e**nats``, which is 2 to the same crossentropy in bits (A.4).
 
     Parameters
     ----------
@@ -31,9 +31,10 @@ def perplexity(nats: float) -> float:
 
 
 def perplexity_base2(nats: float) -> float:
-    """``2**nats``: what equation A.4 gives, as printed, if the crossentropy put into it was in nats.
+    """``2**nats``: what equation A.4 gives for a crossentropy in nats, which is no perplexity.
 
-    The thesis does not say which logarithm it used. If it was the natural one, this is the number its tables show.
+    The text of A.1 speaks of bits, so that its perplexity is `perplexity`. Frameworks compute nats: if the thesis's
+    program put these into A.4, its tables show this number.
     """
     with np.errstate(over="ignore"):
         return float(np.exp2(nats))

@@ -106,7 +106,9 @@ print(*tokenizer.convert_ids_to_tokens(ids.tolist()))
 # ## The vocabularies
 #
 # The thesis asks for 5,000 tokens from 6-mers and for 30,000 from the other words. It argues that BPE does nothing to
-# 6-mers: there are only 4,096 of them, so each becomes a token.
+# 6-mers: there are only 4,096 of them, so each becomes a token. The vocabulary of 6-mers below has more entries than that. BPE
+# builds each 6-mer from shorter pieces, and these stay in the vocabulary. Five special tokens, such as `<mask>`, are in each
+# vocabulary too.
 
 # %% tags=["remove-input"]
 show(
@@ -138,10 +140,19 @@ show(
 # ## Bases in 256 tokens
 #
 # A sample is `<cls>`, 254 tokens and `<sep>`. The thesis finds 250 to 260 tokens in the 12S gene, which has about 1,000
-# bases, when it uses 9-mers. That is some 3.9 bases per token, and the tokens that it prints in its Figures B.1 and B.2 have
-# 3.28. The tokens of this book are longer, as the tables show, although its tokenizers are trained as the thesis says. So
-# accuracies and perplexities per token do not compare with the thesis's as they stand; chapter 2 shows how much that decides.
-# The thesis also says that an input of 6-mers holds a shorter sequence than one of 9-mers or 12-mers, *even after BPE*.
+# bases, when it uses 9-mers. That is some 3.9 bases per token. It also says that an input of 6-mers holds a shorter sequence than
+# one of 9-mers or 12-mers, *even after BPE*.
+
+# %% tags=["remove-input"]
+printed = thesis_table("wrong_tokens")["true"].str.len()
+prose(
+    "The {count} true tokens that the thesis prints in its Figures B.1 and B.2 have {bases} bases, {mean:.2f} per token. The tokens "
+    "of this book are longer, as the tables show, although its tokenizers are trained as the thesis says. So accuracies and "
+    "perplexities per token do not compare with the thesis's as they stand; chapter 2 shows how much that decides.",
+    count=len(printed),
+    bases=printed.sum(),
+    mean=printed.mean(),
+)
 
 # %% tags=["remove-input"]
 show(
@@ -158,8 +169,8 @@ shorter = spans["6-mer"] < min(spans["9-mer"], spans["12-mer"])
 prose(
     "In real genomes the median full input spans **{six:,.0f}** bases in 6-mers, **{nine:,.0f}** in 9-mers, "
     "**{twelve:,.0f}** in 12-mers and **{bb:,.0f}** in BigBird-style words. The claim that 6-mers hold the shortest input "
-    "**{verdict}**: nearly every 6-mer is one token of six bases, while a 9-mer is split into {tokens:.2f} tokens of "
-    "{bases:.2f} bases on average.",
+    "**{verdict}**: nearly every 6-mer is one token of six bases, and a 9-mer is split into {tokens:.2f} tokens of {bases:.2f} "
+    "bases on average.",
     six=spans["6-mer"],
     nine=spans["9-mer"],
     twelve=spans["12-mer"],
@@ -211,20 +222,24 @@ show(
 # ## What to take away
 
 # %% tags=["remove-input"]
-remain = results.shifts(recorded)["tokens that remain"]
+remain, passes = results.shifts(recorded)["tokens that remain"], results.passes(recorded)
 prose(
-    "* In real genomes nearly every 6-mer is one token ({six:.4f} tokens per word): BPE does nothing there, as the thesis "
-    "says. Of the 9-mers {nine:.0%} are one token, of the 12-mers {twelve:.0%}. The others are split into pieces. The length "
-    "of the pieces depends on the vocabulary and on the genomes it was learned from, not on k alone.\n"
+    "* In real genomes {whole[6-mer]:.2%} of the 6-mers are one token: BPE does nothing there, as the thesis says. Of the 9-mers "
+    "{whole[9-mer]:.0%} are one token, of the 12-mers {whole[12-mer]:.0%}. The others are split into pieces. The length of the "
+    "pieces depends on the vocabulary and on the genomes it was learned from, not on k alone.\n"
+    "* The median of the bases that a full input of 254 tokens spans is {spans[6-mer]:,.0f} in 6-mers, {spans[9-mer]:,.0f} in 9-mers, "
+    "{spans[12-mer]:,.0f} in 12-mers and {spans[BB]:,.0f} in BigBird-style words.\n"
+    "* Cutting each genome {passes[BB]:.0f} times makes {longer[BB]:.1f} times as many samples per genome as 6-mers do, and each "
+    "epoch as much longer. Memory is no limit.\n"
     "* Perplexities of different tokenizations cannot be compared: a long token is harder to predict than a short one. The "
     "next chapter therefore also shows the accuracy on masked tokens.\n"
-    "* The frame is the weak point of k-mers: after one missing base {kept:.1%} of the 9-mer tokens remain, and {free:.1%} "
-    "of the tokens without words.",
-    six=learned["tokens per word"]["6-mer"],
-    nine=learned["words of one token"]["9-mer"],
-    twelve=learned["words of one token"]["12-mer"],
-    kept=remain["9-mer"],
-    free=remain["BB"],
+    "* The frame is the weak point of k-mers: after one missing base {remain[9-mer]:.1%} of the 9-mer tokens remain, and "
+    "{remain[BB]:.1%} of the tokens without words.",
+    whole=learned["words of one token"],
+    spans=spans,
+    passes=passes["passes"],
+    longer=passes["samples, times the first row"],
+    remain=remain,
 )
 
 # %% [markdown]

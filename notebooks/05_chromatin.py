@@ -28,6 +28,7 @@ from dnakit.chapters.chapter import open_chapter
 from dnakit.chapters.chromatin import control_results, feature_results, results, takeaways, training_results
 from dnakit.report import finished
 from dnakit.report.display import prose, show
+from dnakit.report.thesis import thesis_table
 
 # %% [markdown]
 # ## Parameters
@@ -90,10 +91,14 @@ looked_into = recorded.only(lambda run: "motifs" in run.metrics)
 # %% [markdown]
 # ## Neighbours
 #
-# The inputs of two adjacent bins share 800 of their 1,000 bases, and their labels are alike. The thesis splits rows at
-# random. So nearly every test row has a neighbour in training. Three splits show what that does: **random** as the thesis;
-# **random, 1 kb apart**, with the same test rows, and no training row within 1 kb of one; and **by chromosome**, where whole
-# chromosomes are held out.
+# The inputs of two adjacent bins share 800 of their 1,000 bases, and their labels are alike. When rows are split at random,
+# nearly every test row has a neighbour in training. Three splits show what that does: **random**; **random, 1 kb apart**, with
+# the same test rows, and no training row within 1 kb of one; and **by chromosome**, where whole chromosomes are held out.
+#
+# The thesis does not say how it split these rows, only that 81% of them are for training, 9% for validation and 10% for the
+# test. We read: at random, as it says of its genomes (4.2.1) and of its fishes (4.2.3). If it took three contiguous blocks of
+# rows, only the rows at the edges of the blocks had neighbours in another part, and what this section finds says little of its
+# scores.
 
 # %% tags=["remove-input"]
 show(
@@ -115,10 +120,12 @@ show(
 #
 # AUROC is the chance that a positive bin scores above a negative one: 0.5 by guessing. AUPRC is the area under the
 # precision-recall curve: by guessing the share of positives. Both are means over the features of a kind that have at least
-# ten positives in the test rows. The 95% intervals come from drawing blocks of 100 kb of the test rows anew, 200 times.
-# Each end has a standard error from the drawing, about a tenth of the distance between end and middle. Rows drawn anew have
-# a higher AUPRC than the rows themselves. So its intervals, here and below, lie too high: the value stands near their lower
-# end.
+# ten positives in the test rows.
+#
+# The 95% intervals come from 200 *resamples*: blocks of 100 kb of the test rows are drawn with replacement. Because there are
+# only 200, each end of an interval has a standard error of about a tenth of its distance from the middle. A resample has a
+# higher AUPRC than the test rows, on average. So the intervals of AUPRC, here and below, are shifted upwards: most values stand
+# below the middle of their interval, some near its lower end.
 
 # %% tags=["remove-input"]
 show(
@@ -146,7 +153,8 @@ prose(
     "transcription factors and **{histone:.3f}** for histone marks, without a look at the sequence. 6-mers reach "
     "{dnase_6:.3f}, {tf_6:.3f} and {histone_6:.3f}; with whole chromosomes held out {dnase_far:.3f}, {tf_far:.3f} and "
     "{histone_far:.3f}, where gapped 7-mers reach {dnase_gap:.3f}, {tf_gap:.3f} and {histone_gap:.3f}, and GC content alone has "
-    "{dnase_gc:.3f}, {tf_gc:.3f} and {histone_gc:.3f}. The thesis's Table 5.4 has random splits alone.",
+    "{dnase_gc:.3f}, {tf_gc:.3f} and {histone_gc:.3f}. Table 5.4 of the thesis has one split, which we read as "
+    "random.",
     **results.by_kind(scores, "random", "nearest bins"),
     **results.by_kind(scores, "random", "6-mers", "_6"),
     **results.by_kind(scores, "by chromosome", "6-mers", "_far"),
@@ -163,9 +171,11 @@ prose(takeaways.best_simple(recorded))
 # %% [markdown]
 # ## What is "AUC all"?
 #
-# Table 5.4 of the thesis has AUCs of .84 to .93 for the three kinds and an "AUC all" of .61 to .72. No mean of the former
-# is so low, and the thesis does not define it. One reading: every label of every feature is one list, and predictions are cut
-# at 0.5. Then the area under the curve is (recall + specificity) / 2. It measures the threshold and not the ranking.
+# Table 5.4 of the thesis has AUCs of .84 to .93 for the three kinds and an "AUC all" of .61 to .72. The thesis does not define
+# it. Its Appendix A.3 speaks of "averaging the AUC for each of the variables" in multi-label tasks. By that, AUC all would be
+# the mean of the AUCs of all profiles. It cannot be: a mean over all profiles lies between the means of the three kinds, not
+# below all of them. One other reading: every label of every feature is one list, and predictions are cut at 0.5. Then the area
+# under the curve is (recall + specificity) / 2. It measures the threshold and not the ranking.
 
 # %% tags=["remove-input"]
 prose(takeaways.auc_all())
@@ -201,24 +211,30 @@ show(
 # %% tags=["remove-input"]
 best = recorded or here
 counted = results.of_words(results.tokens(best), bases=1_000)
+printed = thesis_table("wrong_tokens")["true"].str.len()
 prose(
     "With this book's tokenizers the 1,000 bp of an input are **{fewest:,.0f} to {most:,.0f} tokens** of {data}: {fits:.1%} "
     "of the windows fit into 256 tokens. What an input of 512 or 1,024 tokens adds is padding. This book's models mask "
     "padding, so that more of it changes no prediction (a test holds that). The thesis's tokens are shorter: 250 to 260 in a "
-    "12S gene are some 3.9 bases each (chapter 1), and those that it prints have 3.3 (chapter 2), which makes about 305 tokens of an "
-    "input. So 256 tokens may cut its windows, and 512 and 1,024 are the same input. Where Table 5.4 gains from 512 to 1,024 "
-    "tokens, for DNase .8833 to .8918, it is no effect of context; a gain from 256 to 512 may be one.",
+    "12S gene are some 3.9 bases each (chapter 1). The {printed} true tokens that it prints in Figures B.1 and B.2 have {letters} "
+    "bases, {each:.2f} each, which makes about {tokens:.0f} tokens of an input. So 256 tokens may cut its windows, and 512 and "
+    "1,024 are the same input. Where Table 5.4 gains from 512 to 1,024 tokens, for DNase .8833 to .8918, it is no effect of "
+    "context; a gain from 256 to 512 may be one.",
     fewest=counted["fewest"].min(),
     most=counted["most"].max(),
     fits=counted["fit 256"].mean(),
     data=" and ".join(counted.index.unique("sequences")),
+    printed=len(printed),
+    letters=printed.sum(),
+    each=printed.mean(),
+    tokens=1_000 / printed.mean(),
 )
 
 # %% [markdown]
 # ## Table 5.4: the thesis's five trainings
 #
 # Three initializations at 256 tokens, and weights that are not pretrained (the thesis: *untrained*) at 256, 512 and 1,024
-# tokens, with the thesis's random split. Those weights are chapter 2's initial weights (*informed* ones in the laptop profile),
+# tokens, with a random split. Those weights are chapter 2's initial weights (*informed* ones in the laptop profile),
 # where the thesis's are random. `<cls>` attends globally; where the encoder was pretrained without global attention,
 # its global projections start as copies of the local ones. Positives weigh 8 in the loss. Each training sees the same number
 # of samples, which is far less than the thesis's on a laptop. A dash stands where a row is not trained yet.
@@ -253,8 +269,8 @@ show(
     training_results.figure_5_15,
     first_seed,
     drawn,
-    "Mean AUROC of the validation rows by epoch, first seed; diamonds are the thesis's final values. An area is computed from "
-    "a histogram of the logits.",
+    "Mean AUROC of the validation rows by epoch, first seed. An area is computed from a histogram of the logits. Diamonds, at "
+    "the right edge, are the thesis's values of Table 5.4: of its test rows, not of validation rows.",
     number="5.15",
 )
 
@@ -275,9 +291,10 @@ show(
 # %% [markdown]
 # The next table has the differences themselves. Two trainings are compared on the same test rows. The 95% interval covers
 # two sources of chance: other test rows (blocks of 100 kb are drawn anew, the same for both trainings) and, where there are
-# several seeds, other seeds. Where it holds zero, the difference is not decided. With one seed each it says nothing of others.
-# These intervals come from more resamples than those of single methods, because they decide. An end has a standard error
-# from the drawing of about 3% of the distance between end and middle. One that lies nearer to zero decides nothing either.
+# several seeds, other seeds. Where it holds zero, the difference is open. With one seed each it says nothing of others.
+# These intervals come from more resamples than those of single methods, because it matters whether they hold zero. The standard
+# error of an end is about 3% of its distance from the middle. Where an end lies nearer to zero than that, the difference is open,
+# too.
 
 # %% tags=["remove-input"]
 if "comparisons" in recorded or real:
@@ -311,7 +328,7 @@ show(
 # %% [markdown]
 # With whole chromosomes held out GC content is the least that a network should reach, and gapped 7-mers have the highest means
 # of the simple methods. The next table has the differences on the same test rows. The 95% interval is that of other test rows.
-# Where it holds zero, the two are not told apart.
+# Where it holds zero, the difference is open.
 
 # %% tags=["remove-input"]
 if control_results.OVER_SIMPLE in recorded or real:

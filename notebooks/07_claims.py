@@ -15,7 +15,7 @@
 # %% [markdown]
 # # 7 The claims
 #
-# Every number that the thesis (Lorello 2021) prints in its tables and its text, and every sentence of it that states a
+# Every number of a result that the thesis (Lorello 2021) prints in its tables and its text, and every sentence of it that states a
 # finding, is a claim here. Beside each claim stands what the thesis says, what this book measured, on what data and at what
 # size, and a verdict.
 #
@@ -71,16 +71,20 @@ main
 # ## How a verdict is made
 #
 # Nobody types a verdict. For each claim, the file `data/verdicts.csv` holds what the claim predicts of a number, and where
-# that number is recorded. The verdict follows by these rules, in this order:
+# that number is recorded.
+#
+# The control comes first. A *control* is a number of a method that lacks what the claim is about: training, context, or
+# biology. Where the control gives what the claim predicts, the claim **stands, but means something else**. That holds however
+# small our own training was, unless the number of a training contradicts the claim. Else the first of these rules that fits
+# decides:
 #
 # | verdict | when |
 # |---|---|
-# | **no number decides it** | The claim is an explanation or a judgement, or a value that the thesis quotes. |
+# | **no number decides it** | The claim is an explanation or a judgement, a value that the thesis quotes, or a number that it does not define. |
 # | **no data here** | The data or the machine that it needs are not here. |
 # | **not run yet** | The run that decides it is written, and not recorded on real data; or the experiment is not written yet. The row names it. |
-# | **not decided at this size** | The training saw less than half of the samples that the thesis's training saw; or the 95% interval of the number covers both answers. |
+# | **not decided at this size** | The training, or the pretraining before it, saw less than half of the samples that the thesis's saw; or the 95% interval of the number covers both answers. |
 # | **does not stand** | The interval contradicts the prediction. |
-# | **stands, but means something else** | A control gives what the claim predicts. The control lacks what the claim is about: training, context, or biology. |
 # | **stands** | The interval agrees with the prediction. |
 #
 # A claim with several tests stands where all of them hold. It does not stand where one of them fails. Where a number has no
@@ -97,8 +101,11 @@ main
 # A number that *decides nothing* stands in small print at the end of its row. It was measured under other conditions than the
 # thesis's, for example from other initial weights, or it is another measure of the same thing.
 #
-# How many samples the thesis's training saw is its number of genomes or records, in our tokens, times its epochs. It states 50
-# epochs for its baseline; other pretrainings are taken to have as many.
+# How many samples the thesis's training saw is its number of genomes or records, in our tokens, times its epochs. It does not
+# state all of them. It states 50 epochs for its baseline; the other pretrainings on mitochondria are taken to have as many,
+# those on hg38 the 20 that it states for Longalbert. It states ten epochs for start sites and chromatin profiles, and none for
+# 12S genes, which are taken to have ten. It prints neither its number of promoters, taken as the 29,598 human ones of the
+# database, nor its number of fishes ("more than 3000"), taken as 3,100.
 #
 # What an interval counts, stands beside it: `n` is the number of promoters, species or samples. Intervals over repeats are
 # Student's. No interval knows more seeds than were run.
@@ -138,7 +145,7 @@ numbers = {
 verdicts = (
     "Of **{claims}** claims, **{stand}** stand, **{otherwise}** stand but mean something else, and **{fall}** do not stand. "
     "**{small}** are not decided: the trainings here are too small, or the interval covers both answers. **{missing}** wait for runs or data. {judged} are "
-    "judgements or quoted values."
+    "explanations, judgements, quoted values, or numbers that the thesis does not define."
 )
 glue("summary", prose(f"**What stands, what does not.** {verdicts}", **numbers))
 prose(verdicts, **numbers)

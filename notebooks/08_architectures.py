@@ -32,6 +32,7 @@ from dnakit.chapters.architectures import results
 from dnakit.chapters.chapter import open_chapter
 from dnakit.models.build import build, describe
 from dnakit.report.display import figure, prose, table
+from dnakit.report.thesis import thesis_table
 
 # %% [markdown]
 # ## Parameters
@@ -95,16 +96,18 @@ print("largest difference of a logit below 1e-5:", bool(difference < 1e-5))
 # Each measurement is made beside a peer, the code it is compared with, in the same process and in turns. The ratio is the
 # time of the peer divided by our time. The peer of a training step is the plain (*stock*) transformers library with the
 # same weights, batch, dropout, precision and fused Adam.
+#
+# *Products at full rate* is the part of our step that its matrix products would take at the rate at which this machine
+# computes one large product. No other code for the rest of the step could save more than what is left.
 
 # %% tags=["remove-input"]
 table(
     results.table(measured),
     "Time in milliseconds: tokenization (9-mer words, one thread) per million bases against the tokenizers library, with "
     "reads of 170 bases and genomes of 16,600; a training step of 16 × 256 tokens and the inference of one sequence against "
-    "stock transformers in the same precision. All tokens: the loss of the thesis. Selected tokens: the loss of BERT. Products "
-    "at full rate: the part of our step that its matrix products would take at this machine's rate for one large product. The peer "
-    "of ELMo is our Longformer. Allocator: malloc as it is, or told to keep its memory, which saves stock transformers most "
-    "of its page faults.",
+    "stock transformers in the same precision. All tokens: the loss of the thesis. Selected tokens: the loss of BERT. The peer "
+    "of ELMo is our Longformer. Allocator: how the program gets memory; default: it gives memory back and asks the system again, "
+    "which costs time (page faults); kept: it keeps what it has.",
     provenance=machine,
     formats={"ours_ms": ",.1f", "peer_ms": ",.1f", "ratio": ".1f", results.FULL_RATE: ".0%"},
 )
@@ -131,22 +134,22 @@ table(
 table(
     results.goals(measured),
     "The goals of this project, and what was measured: ratios to the peer, and in the last row the cost of a token in inputs of 4,096 "
-    "over that in inputs of 256. A step is one with the loss of the selected tokens. With the default malloc the time of stock "
+    "over that in inputs of 256. A step is one with the loss of the selected tokens. With the default allocator the time of stock "
     "transformers depends on the cost of a page fault at the moment, and so does the ratio. Nothing was measured on a GPU yet.",
     provenance=machine,
-    formats={"goal": ".1f", "default malloc": ".2f", "kept malloc": ".2f"},
+    formats={"goal": ".1f", "default allocator": ".2f", "kept allocator": ".2f"},
 )
 
 # %% [markdown]
 # Where does the time of a step go? The profiler sorts its operations by kind. *Matrix products* are those of the layers and
 # of the decoder. *Loss* is the softmax over the vocabulary. *Attention* is the products and the softmax within windows. The
-# profile is made in a process of its own, with the default malloc. What a page fault costs differs from one process to the next,
-# so its sums are not the times of the table above.
+# profile is made in a process of its own, with the default allocator. What a page fault costs differs from one process to the
+# next, so its sums are not the times of the table above.
 
 # %% tags=["remove-input"]
 figure(
     results.draw_by_kind(measured),
-    "Time of a training step by kind of operation with the default malloc, mean of two steps, stock transformers and ours. The "
+    "Time of a training step by kind of operation with the default allocator, mean of two steps, stock transformers and ours. The "
     "shorter a bar is beside its matrix products, the less is left to gain. Kinds below 3% of the longest bar are drawn as other.",
     provenance=machine,
 )
@@ -154,10 +157,17 @@ figure(
 # %% tags=["remove-input"]
 table(
     results.profiled(measured),
-    "The same in milliseconds per step, with the sum, and the share of the sum that the matrix products took. This share counts the "
-    "products as they ran; the one in the tables above has them at full rate.",
+    "The same in milliseconds per step, with the sum, and the share of the sum that the matrix products took.",
     provenance=machine,
     formats=dict.fromkeys([*results.by_kind(measured).index, "sum"], ",.0f") | {"products_measured": ".0%"},
+)
+
+# %% tags=["remove-input"]
+products = results.of_products(measured)
+prose(
+    "This share counts the products as they ran: {measured_fp32} of our steps in fp32, {measured_bf16} in bf16. The one in the tables "
+    "above has them at full rate.",
+    **products,
 )
 
 # %% tags=["remove-input"]
@@ -177,14 +187,45 @@ table(
 )
 
 # %% [markdown]
+# ## What the thesis states of its trainings
+#
+# The thesis profiles of this book take what stands in the table below. The thesis does not state:
+#
+# * the batch sizes, and whether a rate changes in training;
+# * the feed-forward layer of the Longformer, and the dropout of the encoders: here they are the library's defaults;
+# * the learning rates of sections 4.2.2 to 4.2.4, and the epochs of section 4.2.3;
+# * the epochs of each pretraining: Appendix B.2 gives 50 for the baseline, and Table 5.1 gives 20 for the Longalbert on hg38;
+# * which tokens have global attention;
+# * over which tokens the loss of pretraining is: we read "all", because section 5.1 says that for 85% of the tokens the task is
+#   to copy them;
+# * whether the masks of the small models are drawn once: we read "once", because Appendix B.2 says that the large Longformer,
+#   other than the baseline, has new ones in each epoch.
+
+# %% tags=["remove-input"]
+table(
+    thesis_table("hyperparameters").set_index(["section", "subject"]),
+    "What the thesis states, by its sections. Where it gives no value, there is no row.",
+    provenance="the thesis, typed",
+)
+
+# %% [markdown]
 # ## What to take away
 
 # %% tags=["remove-input"]
+cost = results.goals(measured)
 prose(
     "* The models of this book are the published ones: a checkpoint of one opens in the other.\n"
-    "* Without page faults (kept malloc), the matrix products at full rate would take {full_rate_fp32} of our step in fp32: no other "
-    "code for the rest could save more than what is left. In bf16 they would take {full_rate_bf16}. The profile counts the products "
-    "as they ran, with the default malloc: {measured_fp32} in fp32 and {measured_bf16} in bf16.\n"
+    "* With the loss over the selected tokens, a training step in fp32 is {step[default allocator]:.1f} times as fast as that of "
+    "stock transformers, which computes all tokens, and {step[kept allocator]:.1f} times where both keep their memory.\n"
+    "* Whole genomes are tokenized {genomes[default allocator]:.0f} times as fast as by the library, and single reads "
+    "{reads[default allocator]:.0f} times.\n"
+    "* In inputs of 4,096 tokens a token costs {length[default allocator]:.2f} times as much as in inputs of 256.\n"
+    "* Where the program keeps its memory, the matrix products at full rate would take {full_rate_fp32} of our step in fp32 and "
+    "{full_rate_bf16} in bf16. Only the rest can still become faster.\n"
     "* `make bench` measures your machine and writes `benchmarks/results.json`. This page shows what stands there.",
-    **results.of_products(measured),
+    step=cost.loc["step, fp32"],
+    genomes=cost.loc["tokenization, genomes, one by one"],
+    reads=cost.loc["tokenization, reads, one by one"],
+    length=cost.loc["cost per token, 4,096 over 256"],
+    **products,
 )

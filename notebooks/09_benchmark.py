@@ -93,7 +93,8 @@ lowest = {}
 for result in sorted(drawn, key=lambda each: drawn[each].value):
     lowest.setdefault(result.kind, result)
 prose(
-    "On the same genomes of masked bases, {model} minus {simple}: **{apart:+.3f}** bits per base, with the 95% interval.",
+    "Masked bases, the best model against the best simple method, on the same genomes. Model: *{model}*. Simple method: "
+    "*{simple}*. Model minus simple: **{apart:+.3f}** bits per base (95% interval; fewer is better).",
     model=lowest["model"].method,
     simple=lowest["simple"].method,
     apart=drawn[lowest["model"]].minus(drawn[lowest["simple"]]).interval,
@@ -118,6 +119,17 @@ for task in tasks:
 # %% [markdown]
 # Bits per base of masked tokens have a fault: the visible tokens around a masked token tell its length. So a model compares
 # with *segmentation alone* of its own tokens, which knows nothing else (chapter 2).
+#
+# ## What to take away
+#
+# On each task, the best recorded value is that of:
+
+# %% tags=["remove-input"]
+prose(benchmark.best_in_words(tasks, results))
+
+# %% [markdown]
+# That a value is the best does not decide that its method is better: the intervals say how far apart two methods are. The models
+# were trained on little, and more training can change the order.
 #
 # ## Add a line
 #

@@ -59,7 +59,7 @@ evaluated = 20  # held-out windows of each context
 probed = 30  # windows of each context that the probe learns from
 vocab_size = 300  # tokens, in both experiments
 hidden_size = 64  # of all models; thesis: 256
-intermediate_size = 64  # thesis: 3,072
+intermediate_size = 64  # of the feed-forward layers; the thesis does not state it, the library's is 3,072
 seeds = [1]  # of the trainings
 epochs = 1  # over the reads; a window is seen once
 batch_size = 16
@@ -180,10 +180,10 @@ show(
 
 # %% tags=["remove-input"]
 prose(
-    "* **Quality.** {simple} {model}\n"
+    "* **Quality.** {simple} {model} The comparisons are not corrected for their number.\n"
     "* **Balance.** {balance}\n"
     "* **Replaced tokens.** {replaced}\n"
-    "* All of this is small. A difference that is not seen here may exist at the thesis's size.",
+    "* All trainings here are small. A difference that is not seen here may exist at the thesis's size.",
     simple=sentences.said_of_methods(recorded),
     model=sentences.said_of_models(recorded),
     balance=sentences.said_of_balance(recorded),

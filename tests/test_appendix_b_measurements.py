@@ -8,16 +8,17 @@ import pytest
 import torch
 from torch import nn
 
-from dnakit.chapters.appendix_b import alignment, costs, examples, lengths, paired, predictions, results
+from dnakit.chapters.appendix_b import alignment, costs, examples, lengths, paired, predictions, printed, results
 from dnakit.chapters.appendix_b.predictions import MaskedTokens
 from dnakit.chapters.chapter import chapter_of
 from dnakit.models.build import build
 from dnakit.models.operations import operations
 from dnakit.report.finished import Finished, recorded
 from dnakit.report.style import png
+from dnakit.report.thesis import thesis_table
 from dnakit.tokens.corpus import prepare
 from dnakit.tokens.vocabulary import CLS, MASK, SEP, SPECIAL_TOKENS
-from dnakit.tokens.word_frames import given_away
+from dnakit.tokens.word_frames import given_away, word_frames
 
 # A vocabulary of five special tokens, then tokens of 1, 2, 2, 3 and 4 bases.
 LENGTHS = np.array([0, 0, 0, 0, 0, 1, 2, 2, 3, 4])
@@ -185,6 +186,38 @@ def test_the_wrong_piece_has_fewest_right_and_the_average_piece_the_usual_share(
     usual = (predicted == tokens.true)[tokens.changed].mean()
     assert share["B.1"] == 0
     assert share["B.2"] == pytest.approx(usual, abs=0.15)
+
+
+# ---- what the thesis prints
+
+
+def test_the_three_rows_of_a_printed_figure_stand_place_by_place():
+    """A token that is visible is predicted as it is, and no true token crosses the border of a word of nine bases."""
+    found = printed.tokens()
+    assert found.groupby("figure")["place"].apply(list).to_dict() == {"B.1": [*range(1, 21)], "B.2": [*range(1, 22)]}
+    visible = found.query("kind == 'visible'")
+    assert visible["predicted"].equals(visible["true"])
+    assert found[["true", "predicted"]].stack().str.fullmatch("[ACGT]{1,9}").all()
+    for _, figure in found.groupby("figure"):
+        bases = figure["true"].str.len().to_numpy(int)
+        sizes = np.concatenate([np.zeros(len(SPECIAL_TOKENS), int), bases])
+        offsets, _ = word_frames(len(SPECIAL_TOKENS) + np.arange(len(bases)), sizes, 9)
+        assert (offsets + bases <= 9).all()
+
+
+def test_what_is_said_of_the_printed_tokens_is_what_a_reader_counts():
+    counted = {"masked": 8, "right": 3, "random": 3, "behind_random": 0, "wrong": 8, "alike": 5, "tokens": 41}
+    assert printed.counts() == counted | {"bases": pytest.approx(136 / 41)}
+    said = printed.changed_tokens()["prediction"]
+    assert said["B.1"].tolist() == [*["wrong, same length"] * 3, "wrong, other length", "wrong, same length", "right"]
+
+
+@pytest.mark.parametrize("number", ["5.4", "B.4"])
+def test_auc_all_as_the_thesis_prints_it_is_no_mean_over_all_labels(number):
+    """Such a mean lies between the least and the greatest mean of the three kinds."""
+    table = thesis_table(number).dropna(subset=["AUC_all"])
+    assert len(table) >= 3
+    assert (table["AUC_all"] < table[["AUC_DNase", "AUC_TF", "AUC_histone"]].min(axis=1)).all()
 
 
 # ---- with nothing recorded

@@ -21,9 +21,9 @@ def test_a_line_that_anyone_adds_stands_in_the_table_by_its_value(tmp_path):
     path.write_text(HEADER + "12s-known,mine,model,,,0.75,0.7,0.8,a paper\n12s-known,worse,simple,,,0.5,,,a page\n")
     task = next(task for task in benchmark.tasks() if task.id == "12s-known")
     table = benchmark.result_table(task, [*benchmark.results(RUNS), *benchmark.results(RUNS, path)])
-    assert table.loc["mine", "right names"] == "0.750"
+    assert table.loc["mine", task.metric] == "0.750"
     assert table.loc["mine", "95% interval"] == "0.700 to 0.800"
-    values = [float(value) for value in table["right names"] if value != benchmark.NOT_RECORDED]
+    values = [float(value) for value in table[task.metric] if value != benchmark.NOT_RECORDED]
     assert values == sorted(values, reverse=True)
     assert table.index[-1] == "worse"
 
@@ -40,6 +40,20 @@ def test_the_overview_has_the_best_of_each_kind(tmp_path):
     title = {task.id: task.title for task in tasks}
     assert changed == {(title["12s-known"], "model"), (title["masked-bases"], "simple")}
     assert after.loc[title["12s-known"], "model"] == "0.999"
+
+
+def test_the_take_away_names_the_kind_that_is_best_of_each_task(tmp_path):
+    path = tmp_path / "benchmark.csv"
+    lines = ["12s-known,better,model,,,0.999,,,a paper", "12s-new-species,worse,program,,,0.1,,,a page"]
+    path.write_text(HEADER + "\n".join(lines) + "\n")
+    tasks = [task for task in benchmark.tasks() if task.id.startswith("12s")]
+    known, amplicon, new_species = (task.title for task in tasks)
+    named = benchmark.best_in_words(tasks, benchmark.results(RUNS, path)).splitlines()
+    assert named == [
+        f"* **a program**: {new_species}.",
+        f"* **a model**: {known}.",
+        f"* **{benchmark.NOT_RECORDED}**: {amplicon}.",
+    ]
 
 
 def test_no_recorded_method_is_surely_above_the_ceiling():

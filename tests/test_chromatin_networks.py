@@ -405,7 +405,7 @@ def test_lengths_are_means_over_seeds_and_differences_are_said_as_they_are(tmp_p
     done = Finished("recorded", "laptop", {"comparisons": tmp_path})
     expected = "512 tokens minus 256 (split: random; 3 seeds each) TF +0.010 [-0.100, +0.200]"
     assert takeaways.seeds(done, takeaways.PADDED) == expected
-    assert takeaways.undecided(done, takeaways.PADDED) == (1, 1)
+    assert takeaways.still_open(done, takeaways.PADDED) == (1, 1)
 
 
 # ---- mutagenesis
@@ -727,8 +727,9 @@ def test_wider_windows_are_told_by_both_measures():
     rises = sum(each["auroc_interval"][0] > 0 for each in kinds)
     falls = sum(each["auprc_interval"][1] < 0 for each in kinds)
     text = takeaways.context(done)
-    assert f"of {len(kinds)} differences by kind AUROC rises in {rises} and falls in 0" in text
-    assert f"AUPRC rises in 0 and falls in {falls}" in text
+    assert f"Of {len(kinds)} differences" in text
+    assert f"mean AUROC is higher with the wider window in {rises} and lower in 0" in text
+    assert f"mean AUPRC is higher in 0 and lower in {falls}" in text
     assert "10 of DNase" in text
 
 
@@ -740,6 +741,43 @@ def test_the_split_without_neighbours_is_told_with_its_training_rows():
     histone = done["simple-apart"].metrics["methods"]["nearest bins"]["kinds"]["histone"]
     assert f"{histone['auroc_mean']:.3f}" in text
     assert histone["auroc_interval"][0] > 0.6, "far from chance"
+
+
+def test_the_networks_stand_one_by_one_below_the_highest_mean_and_beside_what_is_above_them():
+    done = finished.recorded("05_chromatin")
+    lines = takeaways.takeaways(done).splitlines()
+    first = next(n for n, line in enumerate(lines) if "no network has the highest mean" in line)
+    most = done["gapped-chromosomes"].metrics["methods"][BEST]["kinds"]
+    for name in (*takeaways.NETWORK_NAMES, *takeaways.LONGFORMERS):
+        run = done[name]
+        kinds = [run.metrics["test"]["kinds"][kind]["auroc_mean"] for kind in ("DNase", "TF", "histone")]
+        assert f"    * {control_results.network(run)}: " + " / ".join(f"{each:.3f}" for each in kinds) in lines[first:]
+        assert all(each < most[kind]["auroc_mean"] for each, kind in zip(kinds, most, strict=True))
+        assert f"{run.samples_seen:,} samples each" in lines[first]
+    below = next(line for line in lines if line.startswith("    * Below GC content"))
+    over = control_results.compared_with_simple(done)
+    lower = [
+        name for name, others in over.items() if name != BEST and others["GC content"]["TF"]["auroc_interval"][1] < 0
+    ]
+    assert lower
+    for name in over.keys() - {BEST}:
+        assert (control_results.network(done[name]) in below) == (name in lower)
+
+
+def test_the_longformer_s_own_difference_without_neighbours_is_told():
+    done = finished.recorded("05_chromatin")
+    pair = done["comparisons"].metrics["pairs"]["without-neighbours"]
+    position = takeaways.takeaways(done).splitlines()[0]
+    assert takeaways.by_kind(pair["kinds"], "auroc") in position
+    without = done.only(lambda run: run.name != "comparisons")
+    assert "Longformer" not in takeaways.takeaways(without).splitlines()[0]
+
+
+def test_a_motif_is_told_with_what_is_possible_and_what_chance_gives():
+    done = finished.recorded("05_chromatin")
+    found = done["motifs-gapped"].metrics["motifs"]["CTCF"]
+    told = f"CTCF {found['top']:.0%} (possible {found['with_motif']:.0%}, shuffled {found['shuffled']['top']:.0%})"
+    assert told in takeaways.takeaways(done)
 
 
 def test_encoders_that_are_not_chapter_2s_recorded_runs_are_named():

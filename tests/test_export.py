@@ -113,7 +113,7 @@ def test_the_card_is_one_that_the_hub_reads(exported):
     run, folder = exported
     card = ModelCard.load(folder / "README.md")
     assert (card.data.license, card.data.pipeline_tag, card.data.library_name) == ("mit", "fill-mask", "transformers")
-    for said in (run.key, "ab" * 32, "| test.loss | 2.25 |", "| epochs | 3 |", "| samples, train | 8 |", "simulated"):
+    for said in (run.key, "ab" * 32, "| test.loss | 2.2500 |", "| epochs | 3 |", "| samples, train | 8 |", "simulated"):
         assert said in card.text
     assert "AutoModelForMaskedLM.from_pretrained" in card.text
 

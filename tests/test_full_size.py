@@ -75,20 +75,18 @@ def test_the_weights_in_the_repository_are_those_of_the_recorded_row():
     assert json.loads((WEIGHTS / "run" / "metrics.json").read_text()) == row.metrics
 
 
-CERTAIN = (
-    "## How certain that is\n"  # after the card of an export: intervals, which the record of the run does not hold
-)
+INTERVALS = "## Intervals of the metrics\n"  # after the card of an export: the record of the run does not hold them
 
 
 @pytest.mark.skipif("DNAKIT_MIRROR" not in os.environ, reason="needs the real genomes: DNAKIT_MIRROR is not set")
 def test_the_card_is_that_of_an_export():
     row = chapter_of(NOTEBOOK, "laptop", {"precision": "bf16"}).runs[FULL_SIZE]
-    written = (WEIGHTS / "README.md").read_text().partition(CERTAIN)[0]
+    written = (WEIGHTS / "README.md").read_text().partition(INTERVALS)[0]
     assert written.rstrip() == card(row, WEIGHTS, NOTEBOOK, "laptop").rstrip()
 
 
 def test_the_card_has_the_recorded_intervals():
-    intervals = (WEIGHTS / "README.md").read_text().partition(CERTAIN)[2]
+    intervals = (WEIGHTS / "README.md").read_text().partition(INTERVALS)[2]
     done = recorded(NOTEBOOK)
     measured = done[f"{MODEL_MEASURED}{FULL_SIZE}"]
     for part in ("near", "far"):

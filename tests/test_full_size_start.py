@@ -1,4 +1,4 @@
-"""Fine-tunings from the encoder of the repository, and from the same encoder untrained."""
+"""Fine-tunings from the encoder of the repository, and from the same encoder not pretrained."""
 
 import pytest
 import torch
@@ -67,6 +67,6 @@ def test_the_recorded_encoder_is_ahead_for_one_epoch_and_not_at_the_end():
     table = starts.table(starts.ENCODERS, finished.recorded("04_metagenomics"))
     untrained, trained = (table.loc[kind] for kind in starts.ENCODERS.kinds.values())
     assert trained["top-1, first epoch"] > 0.9 > 0.1 > untrained["top-1, first epoch"]
-    assert "[-" in trained["top-1, second epoch, minus untrained"]
+    assert "[-" in trained["top-1, second epoch, minus not pretrained"]
     assert trained["top-1, end"] == untrained["top-1, end"]
-    assert trained["loss, end, minus untrained"].startswith("+")
+    assert trained["loss, end, minus not pretrained"].startswith("+")

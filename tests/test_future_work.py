@@ -162,9 +162,22 @@ def test_seeds_that_differ_widen_an_interval_and_one_seed_decides_nothing():
     assert both[1:] == of_seeds([-0.004, -0.0088])
     assert both.low < windows.low < windows.high < 0 < both.high
     assert results.with_seeds(windows, [-0.0064, -0.0064]) == windows
-    assert sentences._decided(windows, 1, "above", "below") == sentences.NOT_DECIDED
+    assert sentences._decided(windows, 1, "above", "below") == "open"
     assert sentences._decided(windows, 2, "above", "below") == "below"
-    assert sentences._decided(both, 2, "above", "below") == sentences.NOT_DECIDED
+    assert sentences._decided(both, 2, "above", "below") == "open"
+
+
+def test_gains_by_quality_are_said_by_what_their_intervals_decide():
+    done = finished.recorded("10_future_work")
+    text = sentences.said_of_methods(done)
+    helped, harmed = text.partition("Qualities harm:")[::2]
+    compared = [(method, less) for method in results.with_quality() for less in results.all_lowered(done)]
+    for method, less in compared:
+        named = f"{method} ({results.errors_of(done, less)})"
+        gain = results.gain_of(done, method, less)
+        assert (named in helped, named in harmed) == (gain.low > 0, gain.high < 0), named
+    zero = sum(results.gain_of(done, *each).open for each in compared)
+    assert f"In {zero} of {len(compared)} comparisons the interval holds zero." in text
 
 
 def test_the_gain_of_balancing_counts_seeds_and_is_less_beyond_token_frequencies():

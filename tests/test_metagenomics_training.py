@@ -156,6 +156,14 @@ def test_a_difference_reads_the_same_from_either_side():
     assert there[1] <= there[0] <= there[2]
 
 
+def test_the_shares_of_right_names_are_those_of_the_trainings():
+    recorded = finished.recorded("04_metagenomics")
+    right = model_results.named_right(recorded)
+    for start, title in model_results.MODELS.items():
+        assert right[title].startswith(f"{recorded[start].value('metrics.test.top1'):.1%} [")
+    assert right["nearest consensus"].startswith(f"{recorded['copies-consensus'].value('metrics.test.top1'):.1%} [")
+
+
 def test_the_readme_says_what_the_trainings_reached():
     recorded, readme = finished.recorded("04_metagenomics"), (project.root() / "README.md").read_text(encoding="utf-8")
     accuracy = recorded["pretraining-effect"].frame("accuracies.csv").set_index("method")

@@ -329,7 +329,7 @@ def test_provenance_is_one_short_line_with_the_rest_behind_a_fold(tmp_path):
     shown = table(accuracies(done), "Accuracies.", provenance=done)
     line, fold = shown.html.split("</summary>")
     assert line.endswith(done.provenance)
-    for fact in ("sha256 0123", "commit abc", "a processor", "cpu", "key-of-a", "key-of-b", "9 genomes"):
+    for fact in ("sha256 0123", "<dd>abc</dd>", "a processor", "cpu", "key-of-a", "key-of-b", "9 genomes"):
         assert fact in fold
         assert fact not in shown.text
 

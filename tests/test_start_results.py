@@ -22,13 +22,13 @@ def test_kinds_are_compared_seed_by_seed(tmp_path):
     assert table.seeds.tolist() == ["3", "2", starts.NOT_RUN]
     assert table["samples"].tolist()[:2] == ["7", "7"]
     assert table["loss, end"].tolist()[:2] == [4.0, 1.9]
-    assert table["loss, end, minus copied"].iloc[1].startswith("+0.400 [-0.871, +1.671]")
+    assert table["loss, end, minus copied from the local ones"].iloc[1].startswith("+0.400 [-0.871, +1.671]")
     assert table["top-1, second epoch"].tolist()[:2] == [0.75, 0.75]
-    assert table["top-1, end, minus copied"].iloc[1].startswith("+0.000")
+    assert table["top-1, end, minus copied from the local ones"].iloc[1].startswith("+0.000")
 
 
-def test_encoders_are_compared_with_the_untrained_one(tmp_path):
+def test_encoders_are_compared_with_the_one_that_is_not_pretrained(tmp_path):
     losses = {("untrained", 1): 2.0, ("full-size", 1): 1.5, ("untrained", 2): 1.0, ("full-size", 2): 0.7}
     table = starts.table(starts.ENCODERS, finished(tmp_path, "encoder-", losses))
-    assert table["loss, end, minus untrained"].iloc[1].startswith("-0.400 [-1.671, +0.871]")
-    assert table["top-1, end, minus untrained"].isna().tolist() == [True, False]
+    assert table["loss, end, minus not pretrained"].iloc[1].startswith("-0.400 [-1.671, +0.871]")
+    assert table["top-1, end, minus not pretrained"].isna().tolist() == [True, False]

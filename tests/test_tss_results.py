@@ -92,14 +92,16 @@ def test_a_score_on_300_samples_counts_no_more_than_300_windows():
     for _, row in trained.iterrows():
         assert row["95% interval"] == str(wilson(row["test accuracy"], row["test windows"]))
     model = results.table_5_2(done).loc["H. sapiens"]
-    assert (model.accuracy, model["same model, fair"]) == ("0.793 of 55 [0.67, 0.88]", "0.027 of 300 [0.01, 0.05]")
+    assert (model.accuracy, model["same model, fair"]) == ("0.793 [0.67, 0.88], n = 55", "0.027 [0.01, 0.05], n = 300")
 
 
 def test_a_comparison_is_open_where_its_interval_holds_zero():
     table = control_results.differences(results.the_nine(recorded("03_tss")))
     for _, row in table.iterrows():
-        low, high = map(float, row["95% interval"].split(" to "))
-        assert low <= row.difference <= high
+        found = minus((row["first"], 55), (row.second, 55))
+        assert row.difference == found.points
+        low, high = found.low, found.high
+        assert low <= found.value <= high
         assert row.verdict == ("open" if low <= 0 <= high else "higher" if low > 0 else "lower")
     assert table.verdict["nuclear or mitochondria, dropout 0.1"] == "open"
     assert (table.verdict[table.index.str.contains("dropout 0 or 0.2")] == "open").all()
@@ -110,7 +112,7 @@ def test_k_mers_are_ahead_of_the_transformer_in_yeast_and_not_told_apart_in_huma
     table = results.fair(recorded("03_tss"))
     assert table.verdict.xs(KMERS, level="method").to_dict() == {"H. sapiens": "open", "S. cerevisiae": "higher"}
     over = minus((61 / 300, 300), (13 / 300, 300))
-    assert table.loc[("S. cerevisiae", KMERS), results.OVER_PRETRAINED] == f"{over:+.3f}"
+    assert table.loc[("S. cerevisiae", KMERS), results.OVER_PRETRAINED] == over.points
 
 
 def test_what_is_said_beside_the_control_follows_from_its_table():
@@ -143,7 +145,7 @@ def test_the_trainings_that_separate_may_have_several_seeds(seeds, tmp_path):
     row = table.loc[control_results.ALONE]
     assert row.seeds == seeds == len(row["accuracy of each seed"].split(", "))
     assert row.accuracy == pytest.approx(221 / 300 + 0.05 * (seeds - 1))
-    assert row["minus promoters"] == f"{minus((row.accuracy, 55), (238 / 300, 55)):+.3f}"
+    assert row["minus promoters"] == minus((row.accuracy, 55), (238 / 300, 55)).points
     assert table.seeds["promoters"] == 1
 
 
@@ -293,9 +295,9 @@ def test_no_table_shows_a_model_promoters_it_was_trained_on(smoke):
     assert rows["fair, other"]["Simulated B"] == with_interval(other.metrics["test"]["accuracy"], other)
     simple = smoke["baselines"].metrics["test"]["k-mers"]
     assert results.errors(smoke)["k-mers"]["Simulated A"] == simple["median_error_bp"]
-    assert rows.accuracy["Simulated C"].startswith(
-        f"{smoke['on-simulated-c'].metrics['thesis']['promoters']['accuracy']:.3f} of 8 ["
-    )
+    unseen = smoke["on-simulated-c"].metrics["thesis"]["promoters"]["accuracy"]
+    assert rows.accuracy["Simulated C"] == results.with_interval(unseen, 8)
+    assert rows.accuracy["Simulated C"].endswith(", n = 8")
 
 
 def with_interval(accuracy, trained):

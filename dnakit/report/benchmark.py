@@ -25,6 +25,7 @@ Around = Mapping[str, Interval]  # by the address of a number
 NONE: Around = {}
 NOT_RECORDED = "not recorded yet"
 KINDS = ("ceiling", "simple", "program", "model")  # in the order of a table where nothing is measured
+METHODS = {"simple": "a simple method", "program": "a program", "model": "a model"}
 DIGEST = 12  # hexadecimal digits of a split's name
 
 
@@ -227,6 +228,16 @@ def overview(chosen: Sequence[Task], among: Sequence[Result], around: Around = N
         row = {"task": task.title, "tested on": task.tested_on, "metric": f"{task.metric} ({task.better} is better)"}
         rows.append(row | {kind: best.get(kind, MISSING) for kind in KINDS})
     return pd.DataFrame(rows).set_index("task")
+
+
+def best_in_words(chosen: Sequence[Task], among: Sequence[Result]) -> str:
+    """Which kind of method has the best recorded value of each task; a ceiling is no method."""
+    titles: dict[str, list[str]] = {}
+    for task in chosen:
+        kinds = [result.kind for result, found in _ordered(task, among) if found and result.kind in METHODS]
+        titles.setdefault(kinds[0] if kinds else NOT_RECORDED, []).append(task.title)
+    words = METHODS | {NOT_RECORDED: NOT_RECORDED}
+    return "\n".join(f"* **{words[kind]}**: {'; '.join(titles[kind])}." for kind in words if kind in titles)
 
 
 def _ordered(task: Task, among: Sequence[Result]) -> list[tuple[Result, Measured | None]]:

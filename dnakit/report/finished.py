@@ -123,12 +123,13 @@ class Finished(Mapping[str, FinishedRun]):
         return " · ".join(part for part in parts if part)
 
     def facts(self) -> dict[str, str]:
-        """The rest of it, by name: data with digests, commits of the code, devices, and the key of each run."""
+        """The rest of it, by name: data with digests, commits of the code, torch, devices, and the key of each run."""
         records = [run.record for run in self.values()]
         code = [record["environment"] for record in records if "environment" in record]
         found = {
             "data": _counted(f"{record['source']} (sha256 {_digests(record)})" for record in records),
-            "code": _counted(f"commit {each['commit']}, torch {each['torch']}" for each in code),
+            "commit": _counted(each["commit"] for each in code),
+            "torch": _counted(each["torch"] for each in code),
             "machine": _counted(each["processor"] for each in code),
             "device": _counted(_device(record) for record in records),
             "runs": ", ".join(f"{run.name} {run.record['key']}{_trained_on(run.record)}" for run in self.values()),

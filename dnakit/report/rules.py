@@ -1,7 +1,9 @@
 """How a claim is decided: what it predicts of a recorded number, and whether the number agrees.
 
 ``data/verdicts.csv`` holds a test a line; a claim may have several, and stands where all of them hold. No verdict is
-typed: it follows from the numbers by these rules, in this order.
+typed: it follows from the numbers. A control lacks what the claim is about, such as training, context or biology. Where
+it gives what the claim predicts, and the claim's own number does not contradict that, the claim ``stands, but means
+something else``. Else these rules decide, in this order.
 
 1. A claim that no number decides, or that needs data which are not here, says so.
 2. A number whose run is not recorded: ``not run yet``, with the names of the runs.
@@ -11,8 +13,6 @@ typed: it follows from the numbers by these rules, in this order.
    covers both (``not decided at this size``). Without an interval the number itself decides; it equals a value from
    which it differs by less than 1% of that value (`CLOSE`). The thesis prints no intervals: its own numbers are taken
    to be as uncertain as their last digit.
-5. A control lacks what the claim is about, such as training, context or biology. Where it gives what the claim predicts
-   and the number does not contradict it, the claim ``stands, but means something else``.
 
 A line may also hold a number that ``decides nothing``: of other conditions than the thesis's, or another measure. It
 stands beside the verdict of its claim.

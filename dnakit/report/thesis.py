@@ -13,8 +13,7 @@ def thesis_table(number: str) -> pd.DataFrame:
     Parameters
     ----------
     number : str
-        "5.1" to "5.4", "B.1" to "B.4"; or the name of another file of ``data/thesis``: "dataset_sizes",
-        "hyperparameters", "claims".
+        "5.1" to "5.4", "B.1" to "B.4"; or the name of another file of ``data/thesis``, such as "claims".
 
     Raises
     ------

@@ -1,9 +1,9 @@
 """How often a wrong token has the right length, beside chance and beside what the visible boundaries give away.
 
-The thesis sees in Figure B.1 that replaced tokens mostly have the length of the true ones, and takes it as learning.
-Two things make a length easy. Few lengths are common: a *shuffled* prediction, the same wrong tokens at other places,
-has the right length by chance. And where a masked token is the only one of its nine-base word that is masked, the
-visible tokens of the word leave no other length.
+The thesis sees in Figure B.1 that replaced tokens mostly have the length of the true ones. We read this as a sign of
+learning. Two things make a length easy. Few lengths are common: a *shuffled* prediction, the same wrong tokens at other
+places, has the right length by chance. And where a masked token is the only one of its nine-base word that is masked,
+the visible tokens of the word leave no other length.
 """
 
 from collections.abc import Sequence

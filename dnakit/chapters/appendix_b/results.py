@@ -17,7 +17,7 @@ from dnakit.report.thesis import thesis_table
 
 NAMES = {  # of the models, as the thesis has them, and of two rows that it lacks
     "longformer": "Longformer (baseline)",
-    "longformer-longer": "Longformer, as long as the large one",
+    "longformer-longer": "Longformer, trained as long as the large one",
     "elmo": "ELMo",
     "large-longformer": "Large Longformer",
     "large-longformer-deep": "Large Longformer (deep head)",
@@ -48,7 +48,10 @@ EARLIER = {  # of each baseline: the run of an earlier chapter with its recipe a
     "chromatin": ("05_chromatin", "mitochondria-256", "kinds.DNase.auroc_mean"),
 }
 COLORS = dict(zip(NAMES.values(), ("#0072B2", "#56B4E9", "#009E73", "#D55E00", "#AA4499"), strict=True))
-THESIS_SAMPLES = {"mlm": 5_570_800, "tss": 239_740}  # that the large Longformer saw in the thesis
+THESIS_SAMPLES = {  # that the large Longformer saw in the thesis, which prints neither
+    "mlm": 5_570_800,  # if its 2,430 genomes have as many tokens as with our tokenizer
+    "tss": 239_740,  # if its promoters are the 29,598 human ones of EPD
+}
 METHODS = {
     "mlm-large-longformer": NAMES["large-longformer"],
     "mlm-longformer-longer": NAMES["longformer-longer"],

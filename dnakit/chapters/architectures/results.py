@@ -166,7 +166,7 @@ def of_reads(results: Mapping[str, Any]) -> dict[str, float]:
 
 
 def goals(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
-    """What the project set out to reach on a CPU, and what was measured with either setting of ``malloc``.
+    """What the project set out to reach on a CPU, and what was measured with either setting of the allocator.
 
     Ratios, how many times faster than the peer with the same setting, where higher is better. The last row is a cost,
     where lower is.
@@ -177,7 +177,7 @@ def goals(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
         steps = against_fp32(results, device, allocator).ratio
         others = [*shapes.values(), results["devices"][device]["length"]["growth"]["ours"]]
         *tokenization, length = others if allocator == "default" else [math.nan] * len(others)
-        columns[f"{allocator} malloc"] = [
+        columns[f"{allocator} allocator"] = [
             *tokenization,
             steps["selected tokens, fp32"],
             steps.get("selected tokens, bf16", math.nan),  # not every processor has it

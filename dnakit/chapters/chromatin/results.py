@@ -157,7 +157,7 @@ def _with_intervals(data: pd.DataFrame, color: str, label: str, **_: Any) -> Non
 def flattened(done: Finished) -> pd.DataFrame:
     """Readings of the thesis's "AUC all": the area of thresholded answers, of flattened probabilities, and the mean.
 
-    With the thesis's split, at random.
+    With the random split.
     """
     rows = []
     for run in in_order(_simple(done).only(lambda run: run.record["split"] == "random")):

@@ -1,7 +1,7 @@
 """Which rows are for training, validation and testing: three ways, which differ in how near the test rows lie.
 
-The inputs of adjacent bins share 800 of 1,000 bases. The thesis splits rows at random (4.2.4), so that a neighbour of
-nearly every test row is in training.
+The inputs of adjacent bins share 800 of 1,000 bases. With a random split a neighbour of nearly every test row is in
+training. The thesis (4.2.4) does not say how it split; we read: at random.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import pandas as pd
 from dnakit.chapters.chromatin.parameters import APART, CHROMOSOMES
 from dnakit.project import DnakitError
 
-TEST, VALIDATION = 0.1, 0.09  # shares of the rows, thesis 4.2.2
+TEST, VALIDATION = 0.1, 0.09  # shares of the rows, thesis 4.2.4
 FAR = 1 << 40  # bp between two chromosomes in `positions`
 NEAR = 1_000  # bp; `APART` leaves out training bins whose start lies so near to that of a test bin
 

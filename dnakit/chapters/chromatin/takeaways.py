@@ -17,13 +17,18 @@ GAPPED, NETWORK_NAMES = "gapped-chromosomes", ("cnn-chromosomes", "danq-chromoso
 LONGFORMERS = ("nuclear-256-chromosomes", "none-256-chromosomes")
 PADDED = ("tokens-512", "tokens-1024")
 PRETRAINED = ("pretraining-nuclear", "pretraining-mitochondria", "pretraining-nuclear-chromosomes")
-WIDER, WEIGHT = "bases-", "weight-1"
+WIDER, WEIGHT, WITHOUT_NEIGHBOURS = "bases-", "weight-1", "without-neighbours"
 
 
 def takeaways(done: Finished) -> str:
     """The sentences as a list in Markdown."""
     found = [_position(done), _clean(done), _length(done), _context(done), _pretraining(done), _motifs(done)]
     return "\n".join(f"* {each}" for each in found if each)
+
+
+def _nested(lead: str, points: Iterable[str]) -> str:
+    """A sentence, and below it a list inside the list of `takeaways`."""
+    return "\n".join([lead, *(f"    * {each}" for each in points)])
 
 
 # ---- differences in words
@@ -60,7 +65,7 @@ def by_kind(kinds: Mapping[str, Any], measure: str) -> str:
     return ", ".join(f"{kind} {signed(kinds[kind], measure)}" for kind in KINDS if kind in kinds)
 
 
-def undecided(done: Finished, names: Iterable[str]) -> tuple[int, int]:
+def still_open(done: Finished, names: Iterable[str]) -> tuple[int, int]:
     """Of these differences by kind: how many intervals of AUROC hold zero, and how many there are."""
     found = [difference(each, "auroc") for _, pair in _pairs(done, names) for each in pair["kinds"].values()]
     return sum(each.open for each in found), len(found)
@@ -77,7 +82,7 @@ def best_simple(done: Finished) -> str:
     found = (f"minus that of {method} is {by_kind(kinds, 'auroc')}" for method, kinds in compared.items())
     return (
         f"Are {BEST} above the others that read the sequence? With whole chromosomes held out, on the same test rows, "
-        f"their mean AUROC {'; '.join(found)}. Where an interval holds zero, the two are not told apart."
+        f"their mean AUROC {'; '.join(found)}. Where an interval holds zero, the difference is open."
     )
 
 
@@ -135,18 +140,19 @@ def context(done: Finished) -> str:
     counts = ", ".join(f"{kinds[kind]['features']} of {kind}" for kind in KINDS if kind in kinds)
     return (
         "Windows of 2,000 bases and more stand in the table of differences, on the same test rows and one seed each. "
-        f"There {_measures(done)} The means are over {counts}."
+        f"{_measures(done)} The means are over {counts}."
     )
 
 
 def _measures(done: Finished) -> str:
-    """In how many comparisons of wider windows each measure rises or falls, by its interval."""
+    """In how many comparisons each measure is higher or lower with the wider window, by its interval."""
     found = [each for _, pair in _pairs(done, wider(done)) for each in pair["kinds"].values()]
     decided = {m: [difference(each, m).verdict for each in found] for m in ("auroc", "auprc")}
     rises, falls = ({m: each.count(word) for m, each in decided.items()} for word in ("higher", "lower"))
     return (
-        f"of {len(found)} differences by kind AUROC rises in {rises['auroc']} and falls in {falls['auroc']}, AUPRC "
-        f"rises in {rises['auprc']} and falls in {falls['auprc']}, with intervals that do not hold zero."
+        f"Of {len(found)} differences (each width and kind of feature), mean AUROC is higher with the wider window in "
+        f"{rises['auroc']} and lower in {falls['auroc']}; mean AUPRC is higher in {rises['auprc']} and lower in "
+        f"{falls['auprc']}. In the others the interval holds zero."
     )
 
 
@@ -166,11 +172,23 @@ def _position(done: Finished) -> str:
     near = _of(results.by_kind(scores, "random", "nearest bins"))
     first, then = (_of(results.by_kind(scores, split, BEST)) for split in ("random", "by chromosome"))
     return (
-        "**The thesis's random split measures position as well as sequence.** Labels copied from the nearest training "
-        f"bins have a mean AUROC of {near} there (DNase / TF / histone), and know nothing of a held-out chromosome. "
+        "**A random split measures position as well as sequence.** Labels copied from the nearest training bins have a "
+        f"mean AUROC of {near} there (DNase / TF / histone), and know nothing of a held-out chromosome. "
         f"{BEST.capitalize()} have {first} there and {then} with whole chromosomes held out. These are other test "
         "rows, other training rows and partly other features, so that the difference has no interval. Scores under a "
-        "random split, the thesis's among them, do not tell what a model reads from a sequence."
+        "random split do not tell what a model reads from a sequence. The thesis's are such scores, if it split at "
+        f"random.{_longformer_apart(done)}"
+    )
+
+
+def _longformer_apart(done: Finished) -> str:
+    """What the Longformer loses without neighbours in training; empty before it is compared."""
+    found = seeds(done, [WITHOUT_NEIGHBOURS])
+    return (
+        f" The Longformer itself, in mean AUROC: {found}. Where an interval holds zero, it is open whether neighbours "
+        "helped it."
+        if found
+        else ""
     )
 
 
@@ -178,26 +196,34 @@ def _clean(done: Finished) -> str:
     runs = [done[name] for name in (*NETWORK_NAMES, *LONGFORMERS) if name in done]
     if GAPPED not in done or not runs:
         return ""
-    others = "; ".join(f"{network(run)} {_of(_kinds(run.metrics['test']))}" for run in runs)
     gc = results.by_kind(results.simple_methods(done), "by chromosome", GC)
-    return (
-        f"**With whole chromosomes held out the highest means are no network's.** {BEST.capitalize()} have a mean "
-        f"AUROC of {_of(_kinds(done[GAPPED].metrics['methods'][BEST]))}, and GC content alone {_of(gc)}. The networks, "
-        f"one seed each: {others}. {_below(done, GC)}{_below(done, BEST)}They saw {runs[0].samples_seen:,} "
-        "samples, as many as a laptop's time allows; the published ones saw millions. This says what they are worth at "
-        "this budget, and nothing of their limit."
+    return _nested(
+        "**With whole chromosomes held out, no network has the highest mean.** Mean AUROC (DNase / TF / histone), one "
+        f"seed of each network, {runs[0].samples_seen:,} samples each:",
+        [
+            f"{BEST}: {_of(_kinds(done[GAPPED].metrics['methods'][BEST]))}",
+            f"{GC}: {_of(gc)}",
+            *(f"{network(run)}: {_of(_kinds(run.metrics['test']))}" for run in runs),
+            *_below(done, GC),
+            *_below(done, BEST),
+            "The published networks saw millions of samples. These numbers hold for this budget, and say nothing of "
+            "more training.",
+        ],
     )
 
 
-def _below(done: Finished, method: str) -> str:
-    """Which networks lie below a simple method, with an interval below zero; empty before it is measured."""
-    found = {
-        name: [kind for kind in KINDS if kind in methods[method] and _lower(methods[method][kind])]
-        for name, methods in compared_with_simple(done).items()
-        if name != BEST
-    }
-    below = "; ".join(f"{network(done[name])} for {', '.join(kinds)}" for name, kinds in found.items() if kinds)
-    return f"Below {method}, with a 95% interval of the difference of AUROC below zero: {below}. " if below else ""
+def _below(done: Finished, method: str) -> list[str]:
+    """Which networks lie below a simple method, with an interval below zero: a sentence for each set of kinds."""
+    networks: dict[str, list[str]] = {}
+    for name, methods in compared_with_simple(done).items():
+        if name != BEST:
+            kinds = [kind for kind in KINDS if kind in methods[method] and _lower(methods[method][kind])]
+            networks.setdefault(", ".join(kinds), []).append(network(done[name]))
+    return [
+        f"Below {method} in {kinds} (95% interval of the difference below zero): {'; '.join(names)}."
+        for kinds, names in networks.items()
+        if kinds
+    ]
 
 
 def _lower(found: Mapping[str, Any]) -> bool:
@@ -208,7 +234,7 @@ def _length(done: Finished) -> str:
     tokens = done.get("tokens")
     if tokens is None:
         return ""
-    held, count = undecided(done, PADDED)
+    held, count = still_open(done, PADDED)
     return (
         "**With this book's tokenizers the thesis's comparison of lengths compares nothing.** No window of 1,000 bp, "
         f"cut into words of nine bases, has more than {tokens.metrics['most']} tokens, so that 256, 512 and 1,024 "
@@ -223,13 +249,13 @@ def _context(done: Finished) -> str:
         return ""
     return (
         "**Whether real context helps depends on the measure.** Windows of 2,000 bases and more minus 1,000, whole "
-        f"chromosomes held out, one seed each: {_measures(done)}"
+        f"chromosomes held out, one seed each. {_measures(done)}"
     )
 
 
 def _pretraining(done: Finished) -> str:
-    found = seeds(done, PRETRAINED)
-    return f"**Pretraining**, differences of mean AUROC with 95% intervals: {found}." if found else ""
+    found = [_difference(name, pair, "auroc") for name, pair in _pairs(done, PRETRAINED)]
+    return _nested("**Pretraining**, differences of mean AUROC with 95% intervals:", found) if found else ""
 
 
 def _motifs(done: Finished) -> str:
@@ -237,16 +263,17 @@ def _motifs(done: Finished) -> str:
     found = {motif: each for run in runs for motif, each in run.metrics["motifs"].items()}
     texts = [_share(motif, found[motif]) for motif in MOTIFS if motif in found]
     return (
-        f"**Where {BEST} look.** The share of windows whose most important ten bases hold the factor's motif, of the "
-        "share that has it anywhere, and in brackets the former where the bases of the same windows are shuffled: "
-        f"{', '.join(texts)}."
+        f"**Where {BEST} look.** Share of windows whose ten most important bases hold the factor's motif. *Possible*: "
+        "share of windows that have the motif at all. *Shuffled*: the first share, with the bases of the windows in "
+        f"random order. {'; '.join(texts)}."
         if texts
         else ""
     )
 
 
 def _share(motif: str, found: Mapping[str, Any]) -> str:
-    return f"{motif} {found['top']:.0%} of {found['with_motif']:.0%} ({found['shuffled']['top']:.0%})"
+    shuffled = found["shuffled"]["top"]
+    return f"{motif} {found['top']:.0%} (possible {found['with_motif']:.0%}, shuffled {shuffled:.0%})"
 
 
 def _kinds(found: Mapping[str, Any]) -> dict[str, float]:

@@ -148,7 +148,7 @@ def figure_5_14(done: Finished) -> sns.FacetGrid | None:
 
 
 def figure_5_15(done: Finished) -> sns.FacetGrid | None:
-    """Mean AUROC of the validation rows by epoch, a panel for each kind, with the thesis's final values."""
+    """Mean AUROC of the validation rows by epoch, a panel for each kind, with the thesis's test values."""
     found = _histories(done)
     if found.empty:
         return None

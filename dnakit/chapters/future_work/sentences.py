@@ -9,14 +9,14 @@ from dnakit.chapters.future_work.parameters import CONTEXTS
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.intervals import Estimate
 
-NOT_DECIDED = "not decided"
+OPEN = "open"
 
 
 def said_of_methods(done: Finished) -> str:
     """What qualities gain without a network, at each error rate."""
     if read_runs.METHODS_RUN not in done:
         return "The simple methods are not run."
-    return f"Without a network: {_said_of_gains(done, results.with_quality())}"
+    return f"*Without a network.* {_said_of_gains(done, results.with_quality())}"
 
 
 def said_of_models(done: Finished) -> str:
@@ -29,7 +29,7 @@ def said_of_models(done: Finished) -> str:
     if not uses:
         return "The Longformers are not run."
     seeds = min(len(results.of_use(done, use)) for use in (*uses, "ignored"))
-    return f"In the Longformer ({_seeds(seeds)}): {_said_of_gains(done, uses)}"
+    return f"*Longformer* ({_seeds(seeds)}). {_said_of_gains(done, uses)}"
 
 
 def _seeds(count: int) -> str:
@@ -38,23 +38,24 @@ def _seeds(count: int) -> str:
 
 
 def _decided(found: Estimate, seeds: int, above: str, below: str) -> str:
-    """In words where an interval lies; one seed decides nothing."""
-    return {"higher": above, "lower": below}.get(found.verdict, NOT_DECIDED) if seeds > 1 else NOT_DECIDED
+    """In words where an interval lies; with one seed a difference is open."""
+    return {"higher": above, "lower": below}.get(found.verdict, OPEN) if seeds > 1 else OPEN
 
 
 def _said_of_gains(done: Finished, methods: Iterable[str]) -> str:
     """What qualities gain over ignoring them where the interval leaves zero out, and how often it holds zero."""
     compared = [(method, less) for less in results.all_lowered(done) for method in methods]
     gains = {each: gain for each in compared if (gain := results.gain_of(done, *each))}
-    seen = [
-        f"{'better' if gain.low > 0 else 'worse'} at {results.errors_of(done, less)}: {method}, "
-        f"{results.points(gain):+.2f} points"
-        for (method, less), gain in gains.items()
-        if not gain.open
-    ]
-    text = f"qualities make it {'; '.join(seen)}; " if seen else ""
-    rest = f"the interval holds zero in {len(gains) - len(seen)} of {len(gains)} comparisons"
-    return f"{text}{rest}, which are not corrected for their number."
+    said = ""
+    for verdict, effect in (("higher", "help"), ("lower", "harm")):
+        seen = [
+            f"{method} ({results.errors_of(done, less)}), {results.points(gain):+.2f} points"
+            for (method, less), gain in gains.items()
+            if gain.verdict == verdict
+        ]
+        said += f"Qualities {effect}: {'; '.join(seen)}. " if seen else ""
+    zero = sum(gain.open for gain in gains.values())
+    return f"{said}In {zero} of {len(gains)} comparisons the interval holds zero."
 
 
 def said_of_balance(done: Finished) -> str:

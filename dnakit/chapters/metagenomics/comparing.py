@@ -42,8 +42,6 @@ def on_copies(run: OfCopies, folder: Path) -> dict[str, Any]:
     """Top-1 and top-5 accuracy on the test copies, and reads per CPU second."""
     parameters, method = run.parameters, run.method
     samples = copies.copies(parameters, parameters.seed, run.share)
-    if method == "ceiling":
-        return {"test": copies.ceiling(samples), "species": len(samples.genes)}
     if method in PROGRAMS and programs.version(method) == NOT_INSTALLED:
         return skipped(method)
     train, labels = samples.part("train")

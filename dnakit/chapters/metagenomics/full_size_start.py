@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PREFIX = "encoder-"
 UNTRAINED, FULL_SIZE = "untrained", "full-size"
-KINDS = {UNTRAINED: "informed, not trained", FULL_SIZE: "pretrained at full size"}
+KINDS = {UNTRAINED: "not pretrained", FULL_SIZE: "pretrained at full size"}
 
 
 def trainings(parameters: Parameters) -> list[Run]:
@@ -40,7 +40,7 @@ class FromFullSize(Training):
 
     @cached_property
     def start(self) -> Run:  # type: ignore[override]  # `initial_model` alone reads more of it, and is replaced too
-        """The encoder of the repository, which lends the untrained one its tokenizer and its dropout."""
+        """The encoder of the repository, which lends the one that is not pretrained its tokenizer and dropout."""
         return full_size_start(self.parameters)
 
     @property

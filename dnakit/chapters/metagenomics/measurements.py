@@ -14,13 +14,7 @@ from dnakit.chapters.pretraining.starts import start_of
 from dnakit.run import Outcome, Run
 from dnakit.tokens.parameters import CorpusParameters, corpus_key
 
-OF_COPIES = (
-    "ceiling",
-    "consensus",
-    "naive-bayes",
-    "logistic-regression",
-    "search",
-)  # methods on the thesis's task, besides programs
+OF_COPIES = ("consensus", "naive-bayes", "logistic-regression", "search")  # on the thesis's task, besides programs
 FAIR = ("search", "cosine", "naive-bayes")  # on the fair tasks
 SEARCH = 2  # version of `dnakit.chapters.metagenomics.search`: raised when it finds other records
 _COPIED = {"accessions", "species", "copies", "lowest_rate", "highest_rate", "seed"}  # parameters of the samples
@@ -81,11 +75,31 @@ class OfCopies(Measurement):
         return settings | version_of(self.method)
 
     def compute(self, folder: Path) -> Outcome:
+        """See `measured`."""
+        settings = {"method": self.method, "task": "thesis", "share": self.share}
+        return Outcome(self.measured(folder), self.record(settings))
+
+    def measured(self, folder: Path) -> dict[str, Any]:
         """Rank the species for the test samples: see `dnakit.chapters.metagenomics.comparing`."""
         from dnakit.chapters.metagenomics.comparing import on_copies
 
-        settings = {"method": self.method, "task": "thesis", "share": self.share}
-        return Outcome(on_copies(self, folder), self.record(settings))
+        return on_copies(self, folder)
+
+
+@dataclass(frozen=True)
+class CopiesCeiling(OfCopies):
+    """What no method can pass on the thesis's task, and whether the task asks for species that are not in training."""
+
+    recipe = "12S copies, ceiling 1"
+
+    method: str = "ceiling"
+
+    def measured(self, folder: Path) -> dict[str, Any]:
+        """See `dnakit.chapters.metagenomics.copies.ceiling`."""
+        from dnakit.chapters.metagenomics.copies import ceiling, copies
+
+        samples = copies(self.parameters, self.parameters.seed, self.share)
+        return {"test": ceiling(samples), "species": len(samples.genes)}
 
 
 @dataclass(frozen=True)
@@ -331,12 +345,13 @@ def in_words(share: float) -> str:
 def measurements(parameters: Parameters) -> list[Run]:
     """All of them."""
     programs, share = tuple(parameters.programs), parameters.part
+    parts = {"copies": 1.0} | ({"trained-species": share} if share < 1 else {})
+    of_copies: list[Run] = []
+    for name, part in parts.items():
+        of_copies.append(CopiesCeiling(parameters, f"{name}-ceiling", share=part))
+        of_copies += [OfCopies(parameters, f"{name}-{method}", method, part) for method in OF_COPIES + programs]
     return [
-        *(OfCopies(parameters, f"copies-{method}", method) for method in OF_COPIES + programs),
-        *(
-            OfCopies(parameters, f"trained-species-{method}", method, share)
-            for method in (OF_COPIES + programs if share < 1 else ())
-        ),
+        *of_copies,
         PretrainedSpecies(parameters, "pretrained-species"),
         *(OfFairTasks(parameters, f"fair-{method}") for method in FAIR + programs),
         FairCeiling(parameters, "ceiling-fair"),

@@ -10,6 +10,7 @@ from dnakit.chapters.metagenomics.tasks import WITHIN_ORDER
 from dnakit.report import by_species
 from dnakit.report.finished import Finished
 from dnakit.report.intervals import Estimate
+from dnakit.report.thesis import thesis_table
 
 EFFECT, OTHERS, PRETRAINED = "pretraining-effect", "other-records", "pretrained-species"  # names of the runs
 NAMES = {"consensus": "nearest consensus"} | MODELS
@@ -29,14 +30,32 @@ def effects(done: Finished) -> pd.DataFrame:
 def points(done: Finished, one: str, other: str) -> str:
     """How much more often one names the species than another: percentage points, with the 95% interval."""
     table = effects(done)
-    values = dict(zip(table.index, 100 * table.to_numpy(float), strict=True))
-    found, low, high = values[one, other] if (one, other) in values else -values[other, one][[0, 2, 1]]
-    return f"{found:+.2f} points [{low:+.2f}, {high:+.2f}]"
+    values = dict(zip(table.index, table.to_numpy(float), strict=True))
+    return in_points(*(values[one, other] if (one, other) in values else -values[other, one][[0, 2, 1]]))
+
+
+def in_points(apart: float, low: float, high: float) -> str:
+    """A difference of two shares in percentage points, with its 95% interval."""
+    return f"{100 * apart:+.2f} points [{100 * low:+.2f}, {100 * high:+.2f}]"
 
 
 def percent(row: pd.Series) -> str:
     """A share with its 95% interval, such as ``92.9% [92.0, 93.8]``."""
     return f"{row['share']:.1%} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+
+
+def named_right(done: Finished) -> dict[str, str]:
+    """Of the test copies the share that each model, and the consensus, names right."""
+    rows = done[EFFECT].frame("accuracies.csv").set_index("method")
+    return {NAMES[str(name)]: percent(row) for name, row in rows.iterrows()}
+
+
+def published_errors() -> pd.DataFrame:
+    """Figures 5.11 to 5.13 as the thesis prints them; `dnakit.chapters.metagenomics.results.examples` are ours."""
+    table = thesis_table("wrong_names")
+    shared = table["rank"] + " (" + table["group"] + ")"
+    named = table.assign(**{"lowest shared rank": shared}).set_index("pretraining")
+    return named[["figure", "query", "true", "predicted", "lowest shared rank"]]
 
 
 def within_order(done: Finished) -> dict[str, str]:
@@ -91,7 +110,7 @@ def other_records(done: Finished) -> pd.DataFrame:
         return pd.DataFrame()
     data = done[OTHERS].frame("accuracies.csv")
     titles = METHODS | {name: f"Longformer, {title}" for name, title in MODELS.items()}
-    text = [f"{row.share:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in data.itertuples()]
+    text = [percent(row) for _, row in data.iterrows()]
     named = data.assign(method=data["method"].map(titles), form=data["form"].map(FORMS), text=text)
     table = named.pivot(index="method", columns="form", values="text")
     table = table.loc[list(dict.fromkeys(named["method"])), list(dict.fromkeys(named["form"]))]
@@ -111,5 +130,5 @@ def said_of_pretrained_species(done: Finished) -> str:
     return (
         f"The pretraining on mitochondria has read the genomes of {found['species']} of the {metrics['species']:,} "
         f"species, in {found['with_this_gene']} of them the very gene of this task. Without these species mitochondria "
-        f"minus untrained is {gain.points}."
+        f"minus not pretrained is {gain.points}."
     )

@@ -24,7 +24,7 @@ MODELS = {
     "nuclear": "Hg38",
 }  # initializations, as Table 5.3 has them
 METHODS = {
-    "ceiling": "no method could do better",
+    "ceiling": "ceiling: no method can do better",
     "consensus": "nearest consensus, 8-mer cosine",
     "cosine": "nearest record, 8-mer cosine",
     "naive-bayes": "naive Bayes, 8-mers",
@@ -177,10 +177,11 @@ def _over_seeds(values: pd.Series, name: str) -> dict[str, Any]:
     found = values.dropna().tolist()
     if not found:
         return {"seeds": 0}
+    mean: dict[str, Any] = {"seeds": len(found), "top-1": sum(found) / len(found)}
+    if len(found) == 1:
+        return mean
     low, high = of_seeds(found)
-    high = min(high, 1.0) if name in MODELS.values() else high
-    interval = f"{low:.4f} to {high:.4f}" if len(found) > 1 else None
-    return {"seeds": len(found), "top-1": sum(found) / len(found), "95% interval": interval}
+    return mean | {"from": low, "to": min(high, 1.0) if name in MODELS.values() else high}
 
 
 # ---- methods
@@ -290,7 +291,7 @@ def comparisons(done: Finished) -> pd.DataFrame:
 
 
 def beyond_zero(done: Finished) -> pd.DataFrame:
-    """Those whose interval leaves zero out: of many comparisons some do so by chance."""
+    """Those whose interval does not hold zero: of many comparisons some do so by chance."""
     table = comparisons(done)
     return table[(table["from"] > 0) | (table["to"] < 0)] if len(table) else table
 

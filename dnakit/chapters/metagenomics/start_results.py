@@ -47,7 +47,7 @@ def table(starts: Starts, done: Finished) -> pd.DataFrame:
         for name in MEASURES:
             common = sorted(set(own) & set(measured[reference])) if kind != reference else []
             apart = [own[seed][name] - measured[reference][seed][name] for seed in common]
-            cells[f"{name}, minus {reference}"] = _interval(apart) if apart else None
+            cells[f"{name}, minus {starts.kinds[reference]}"] = _interval(apart) if apart else None
         rows.append({starts.what: starts.kinds[kind]} | cells)
     return pd.DataFrame(rows).set_index(starts.what)
 

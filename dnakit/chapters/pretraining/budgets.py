@@ -20,7 +20,7 @@ from dnakit.chapters.pretraining.grid import PREFIX as GRID
 from dnakit.chapters.pretraining.measurements import AS_SEEN, HELD_OUT_GENOMES, LOOKUPS, MODEL_MEASURED, SIMPLE
 from dnakit.chapters.pretraining.parameters import NINE_MER
 from dnakit.chapters.pretraining.recipes import PREFIX, RECIPES
-from dnakit.chapters.pretraining.results import COUNTED
+from dnakit.chapters.pretraining.results import COUNTED, lookup_in_words
 from dnakit.chapters.pretraining.trainings import GLOBAL_CLS
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.tables import MISSING
@@ -29,8 +29,8 @@ from dnakit.tokens.parameters import HELD_OUT
 AS_ROW = "the row of Table 5.1"
 PART, NEAR = "far", "near"
 MASKED, BITS = "masked tokens right", "bits per base"  # columns of `table`, panels of the figures
-LOOKUP, LOOKED_UP = "12 bp looked up", "12 bp, as seen"
-OVER_LOOKUP, OVER_COUNTED = "minus looked up", "minus counts"
+LOOKUP, LOOKED_UP = "lookup", "12 bp, as seen"  # a column, and the name in runs of `LOOKUPS`
+OVER_LOOKUP, OVER_COUNTED = "minus lookup", "minus counts"
 MORE_GENOMES = ("120-genomes", "360-genomes", "1000-genomes", "all-genomes")  # of about equally many samples
 METHODS = {  # simple methods in each panel, worst to best
     MASKED: ["commonest", "neighbours, as seen", LOOKED_UP],
@@ -112,7 +112,8 @@ def _over_methods(
 ) -> tuple[gains.Resampled, gains.Resampled]:
     """Masked tokens right minus those of the lookup, and bits per base minus those of `as_seen`."""
     lookups, as_seen = (_learned_from(done, start, genomes) for start in METHOD_RUNS[1:])
-    right = gains.named_right(done, measured, part).minus(gains.looked_up(done, lookups, part)[f"lookup: {LOOKED_UP}"])
+    looked_up = gains.looked_up(done, lookups, part)[lookup_in_words(LOOKED_UP)]
+    right = gains.named_right(done, measured, part).minus(looked_up)
     return right, gains.resampled(done, measured, part).minus(gains.resampled(done, as_seen, part))
 
 
@@ -144,8 +145,8 @@ def methods(done: Finished) -> pd.DataFrame:
     )
     rows: dict[str, dict[tuple[str, str], str]] = {}
     for part in HELD_OUT:
-        looked_up = gains.looked_up(done, lookups, part)[f"lookup: {LOOKED_UP}"].interval
-        rows.setdefault(LOOKED_UP, {})[part, MASKED] = f"{looked_up:.1%}"
+        name = lookup_in_words(LOOKED_UP)
+        rows.setdefault(name, {})[part, MASKED] = f"{gains.looked_up(done, lookups, part)[name].interval:.1%}"
         order_2 = simple.metrics[part]["bits_per_base"]["order 2"]
         rows.setdefault("order 2", {})[part, BITS] = f"{order_2:.3f}"
         counted = {method: gains.of_method(done, simple, method, part) for method in gains.BY_GENOME}
@@ -259,7 +260,7 @@ def by_samples(done: Finished) -> sns.FacetGrid:
         axes.xaxis.set_major_formatter("{x:,.0f}")
         for method, shade in zip(METHODS[panel], SHADES, strict=True):
             axes.axhline(levels[method], color=shade, linewidth=1, linestyle=(0, (1, 1.5)))
-            _note(axes, method, (axes.get_xlim()[1], levels[method]), shade)
+            _note(axes, method.replace(", as seen", " as seen"), (axes.get_xlim()[1], levels[method]), shade)
     sns.move_legend(grid, "upper center", bbox_to_anchor=(0.45, 0.02), ncol=3)
     return grid
 

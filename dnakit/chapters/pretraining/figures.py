@@ -122,7 +122,7 @@ def relatives(done: Finished) -> sns.FacetGrid:
         markers={"near": "o", "far": "X"},
         s=32,
         linewidth=0,
-        height=2.9,
+        height=2.6,
         aspect=1.7,
     )
     grid.set_axis_labels(f"share of a genome's 31-mers found in the {count:,} training genomes", "bits per base")

@@ -26,6 +26,7 @@ from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.intervals import Estimate
 from dnakit.tokens.parameters import HELD_OUT
 
+RANDOM_KNOWN = "perplexity (random tokens known)"
 BITS, ALONE, GAINED, BETTER = "bits per base", "segmentation alone", "gained", "better"
 BY_GENOME = ("mixed orders", "two-sided")  # simple methods whose bits per base are kept for each genome
 PAIRS = {  # budgets that are compared: in words, and by name
@@ -161,7 +162,7 @@ def needs_fewer(difference: Estimate) -> str:
 def vocabularies(done: Finished) -> pd.DataFrame:
     """Segmentation alone with 9-mer vocabularies of several sizes, as scores over all tokens."""
     names = {"bases_per_token": "bases per token", "masked_accuracy": "masked tokens right"}
-    names |= {"accuracy": "accuracy", "perplexity": "perplexity", "perplexity_told": "perplexity, told"}
+    names |= {"accuracy": "accuracy", "perplexity": "perplexity", "perplexity_told": RANDOM_KNOWN}
     rows = {
         run.record["vocab_size"]: {
             (part, name): run.metrics[part][key] for part in HELD_OUT for key, name in names.items()
@@ -203,7 +204,7 @@ def looked_up(done: Finished, run: FinishedRun, part: str) -> dict[str, Resample
     """The same of each lookup of a run of `LOOKUPS`, on the same masks."""
     counts, groups = sums_of(run, "lookups.csv", part), drawn_together(done, run.record["language"], part)
     shares = {name: intervals.ratio(counts, groups, name, "masked") for name in run.metrics[part]}
-    return {f"lookup: {name}": Resampled(*share) for name, share in shares.items()}
+    return {results.lookup_in_words(name): Resampled(*share) for name, share in shares.items()}
 
 
 def _alone(done: Finished, run: FinishedRun, part: str) -> Resampled:

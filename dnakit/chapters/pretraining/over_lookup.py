@@ -50,13 +50,15 @@ class OverLookup(Measurement):
         """By held-out set ``difference`` and ``difference_interval``; families, or else genomes, are drawn anew."""
         from dnakit.chapters.pretraining.budgets import LOOKED_UP
         from dnakit.chapters.pretraining.gains import looked_up, named_right
+        from dnakit.chapters.pretraining.results import lookup_in_words
         from dnakit.report.finished import Finished
 
         done = Finished("this run", "", {run.name: run.folder() for run in self.needs()})
         found = {}
         for part in HELD_OUT:
             named = named_right(done, done[self.model.name], part)
-            value, *ends = named.minus(looked_up(done, done[self.lookups.name], part)[f"lookup: {LOOKED_UP}"]).interval
+            lookup = looked_up(done, done[self.lookups.name], part)[lookup_in_words(LOOKED_UP)]
+            value, *ends = named.minus(lookup).interval
             found[part] = {"difference": value, "difference_interval": ends}
         return found
 

@@ -43,14 +43,14 @@ def not_run(done: Finished) -> str:
 
 
 def by_the_thesis(done: Finished) -> str:
-    """What the thesis's own recipe reached over all tokens, as a sentence; empty before it is finished."""
+    """What the recipe `thesis` reached over all tokens, as a sentence; empty before it is finished."""
     runs = finished(done).get("thesis")
     if not runs:
         return ""
     run = next(iter(runs.values()))
     scores, bits = run.metrics["validation"], _measured(done, "thesis")
     return (
-        f"By the thesis's recipe a model has, after {run.samples_seen:,} samples, an accuracy of "
+        f"By the recipe `thesis` a model has, after {run.samples_seen:,} samples, an accuracy of "
         f"{scores['accuracy']:.4f} over all tokens of the validation genomes, and copying has "
         f"{scores['copy_accuracy']:.4f} on the same masks. For the masked tokens of new families it needs "
         f"{_shown(bits, '.3f')} bits per base, where guessing a base costs 2. "

@@ -46,7 +46,7 @@ SCORES = {
     }.items()
 }
 LOSSES = ("loss (nats)", "e^loss", "2^loss")
-COPYING, PERPLEXITIES = "copying + segmentation", "its perplexity (told)"
+COPYING, PERPLEXITIES = "copying + segmentation", "its perplexity (random tokens known)"
 SIZES = {
     "vocabulary": "record.vocab_size",
     "genomes": "record.genomes.train",
@@ -55,7 +55,7 @@ SIZES = {
     "minutes": "record.seconds",
 }
 MAPS = {MAP: "trained", f"{MAP}-{FULL_SIZE}": "full size"}  # what the trained model of each is called
-COUNTED = "counts, as seen"  # what a run of AS_SEEN is called
+COUNTED = "counts as seen"  # what a run of AS_SEEN is called
 CONTEXT = ("order 2", "order 8", "order 12", "best order", "mixed orders", "two-sided")
 XZ = (ALONE, AFTER)
 
@@ -131,8 +131,8 @@ def table_5_1(done: Finished) -> pd.DataFrame:
     """Accuracy, sentence-order accuracy and perplexity of each row, as measured over all tokens.
 
     Beside them the accuracy of copying the input, on the same masks, and accuracy and perplexities of a predictor that
-    copies and knows of the masked tokens what `segmentation` knows, as it is and told which tokens are random. The
-    latter are measured on the set near.
+    copies and knows of the masked tokens what `segmentation` knows, as it is and if it knew which tokens are random.
+    The latter are measured on the set near.
     """
     table = _by_row(done, SCORES)
     alone = pd.DataFrame(
@@ -262,11 +262,16 @@ def masked(done: Finished) -> pd.DataFrame:
         if run.name.startswith(LOOKUPS):
             for name in run.metrics["near"]:
                 scores = {part: run.metrics[part][name] for part in HELD_OUT}
-                found[f"lookup: {name}"] = _first_and_five(scores, "top1", "top5")
+                found[lookup_in_words(name)] = _first_and_five(scores, "top1", "top5")
         elif run.name.startswith(MODEL_MEASURED):
             found[model_in_words(run)] = _first_and_five(run.metrics, "masked_accuracy", "masked_top5")
     columns = [column for part in HELD_OUT for column in (part, f"{part}, top 5")]
     return pd.DataFrame.from_dict(found, orient="index", columns=columns).rename_axis("method")
+
+
+def lookup_in_words(name: str) -> str:
+    """A lookup's name in tables, such as ``lookup: 12 bp as seen``; the name in its run has a comma."""
+    return f"lookup: {name.replace(', as seen', ' as seen')}"
 
 
 def _first_and_five(scores: Mapping[str, Mapping[str, float]], first: str, five: str) -> dict[str, float]:

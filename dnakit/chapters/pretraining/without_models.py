@@ -66,7 +66,7 @@ class AsSeen(Measurement):
     @property
     def title(self) -> str:
         """What is measured, in words."""
-        return f"what a model sees, counted in {self.corpus.amount}, held-out genomes of {self.language}"
+        return f"counts as seen, {self.corpus.amount}, held-out genomes of {self.language}"
 
     def measure(self, corpus: "Corpus", folder: Path) -> dict[str, Any]:
         """Write ``bits.csv`` by genome; the metrics are bits per base."""

@@ -65,7 +65,7 @@ def separated(done: Finished) -> pd.DataFrame:
     for name, row in table.items():
         over = minus(_share(row), _share(table["promoters"]))
         own = name == "promoters"
-        row |= {OVER: MISSING if own else f"{over:+.3f}", "verdict": MISSING if own else over.verdict}
+        row |= {OVER: MISSING if own else over.points, "verdict": MISSING if own else over.verdict}
     return pd.DataFrame.from_dict(table, orient="index").rename_axis("trained on")
 
 
@@ -129,7 +129,7 @@ def _compared(one: list[pd.DataFrame], other: list[pd.DataFrame]) -> dict[str, A
         "promoters": len(one[0]),
         "accuracy of the first": first.right / first.samples,
         "of the second": second.right / second.samples,
-        "first minus second": f"{found:+.3f}",
+        "first minus second": found.points,
         "verdict": found.verdict,
     }
 
@@ -147,7 +147,7 @@ def paired_in_words(done: Finished) -> str:
 
 
 def neighbours(done: Finished) -> dict[str, int | float | Interval]:
-    """Test promoters of the thesis's split, and how many of them have a training promoter within 1 and 5 kb."""
+    """Test promoters of the thesis's protocol, and how many of them have a training promoter within 1 and 5 kb."""
     found = done["neighbours"].metrics["thesis"]
     tested, near = found["test_promoters"], found["within_1000"]
     return {
@@ -185,8 +185,7 @@ def differences(done: Finished) -> pd.DataFrame:
                 "comparison": title,
                 "first": tested(one)[0],
                 "second": tested(other)[0],
-                "difference": found.value,
-                INTERVAL: str(Interval(found.low, found.high)),
+                "difference": found.points,
                 "verdict": found.verdict,
             }
         )

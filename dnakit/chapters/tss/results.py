@@ -35,7 +35,7 @@ FAIR_METHODS = {  # of the fair task: simple methods, then Longformer by initial
     "position": CONSTANT,
     "motifs": "motifs",
     "k-mers": "k-mers, logistic regression",
-    "none": "Longformer, no pretraining",
+    "none": "Longformer, not pretrained",
     "nuclear": PRETRAINED,
 }
 ERRORS = {  # columns of `errors` by name in an evaluation
@@ -242,7 +242,7 @@ def _over_pretrained(table: pd.DataFrame) -> pd.DataFrame:
     over = [minus(share, shares[species, PRETRAINED]) for (species, _), share in shares.items()]
     of_others = table.index.get_level_values("method") != PRETRAINED
     place = list(table.columns).index(INTERVAL) + 1
-    cells = {OVER_PRETRAINED: [f"{each:+.3f}" for each in over], "verdict": [each.verdict for each in over]}
+    cells = {OVER_PRETRAINED: [each.points for each in over], "verdict": [each.verdict for each in over]}
     for column, name in enumerate(cells):
         table.insert(place + column, name, np.where(of_others, cells[name], MISSING))
     return table
@@ -287,9 +287,9 @@ def table_5_2(done: Finished) -> pd.DataFrame:
 
 
 def with_interval(share: float, count: int) -> str:
-    """A share of so many different windows with its 95% interval, such as ``0.793 of 55 [0.67, 0.88]``."""
+    """A share of so many different windows with its 95% interval, such as ``0.793 [0.67, 0.88], n = 55``."""
     low, high = wilson(share, count)
-    return f"{share:.3f} of {count:,} [{low:.2f}, {high:.2f}]"
+    return f"{share:.3f} [{low:.2f}, {high:.2f}], n = {count:,}"
 
 
 def exact(done: Finished, run: FinishedRun, method: str, task: str = "thesis") -> tuple[float, int]:

@@ -111,9 +111,9 @@ def same_frame(windows: Windows, upstream: int, k: int) -> Windows:
 def split(windows: Windows, how: Literal["random", "chromosome"], seed: int) -> dict[str, np.ndarray]:
     """Rows of the train, validation and test windows: 81/9/10.
 
-    Drawn at random (thesis 4.2.2), or by chromosome: test is the one whose share is nearest to 10%, validation that of
-    the others nearest to 9%. By chromosome no test window overlaps a training window; at random many do, for promoters
-    often lie within a few hundred bases of each other.
+    Drawn at random, or by chromosome: test is the one whose share is nearest to 10%, validation that of the others
+    nearest to 9%. Thesis 4.2.2 gives these shares, and does not say how it split. By chromosome no test window overlaps
+    a training window; at random many do, for promoters often lie within a few hundred bases of each other.
 
     Raises
     ------
