@@ -29,9 +29,9 @@
 # adds to that. On the masked tokens alone, small models on small budgets stay far behind a *lookup*: a method that takes the
 # token that stood most often between the same twelve bases on either side in the training genomes. The distance becomes smaller
 # with longer training. More genomes alone do not make it smaller. After as many genomes and epochs as the thesis's, a model names
-# more of the masked tokens of new families than the lookup does. In bits per base it is not told apart there from *counts as
-# seen*: how often each base stood in training between the same bases that the model sees. Of genomes with relatives in training
-# it is behind both.
+# more of the masked tokens of new families than the lookup does. In bits per base the difference to *counts as seen* is open there.
+# These say how often each base stood in training between the same bases that the model sees. Of genomes with relatives in
+# training it is behind both.
 
 # %% tags=["remove-cell"]
 from pathlib import Path
@@ -443,7 +443,7 @@ prose(
     "The set near has {size_near} genomes, the set far {size_far} of {families} families. On families that no training saw, {few} of {all} mitochondrial rows need fewer bits than segmentation alone: {names}. "
     "{more} rows need more: they have not yet reached a predictor that sees no base. "
     "Of the {nuclear_all} nuclear rows {nuclear_few} need fewer and {nuclear_more} need more. For {open} mitochondrial and "
-    "{nuclear_open} nuclear rows the interval covers zero, so that this is open.",
+    "{nuclear_open} nuclear rows the interval holds zero, so that this is open.",
     **gains.held_out(best, "mitochondria"),
     few=len(gained["fewer"]),
     all=sum(map(len, gained.values())),
@@ -566,7 +566,7 @@ prose(
 )
 
 # %% [markdown]
-# Do more genomes help by themselves, more epochs, and informed weights? Where the interval of a difference covers zero, that is
+# Do more genomes help by themselves, more epochs, and informed weights? Where the interval of a difference holds zero, that is
 # *open*.
 
 # %% tags=["remove-input"]
@@ -622,7 +622,7 @@ show(
 #
 # All recipes see the same samples once, in fp32, and are scored on the set far. The loss and the share of masked tokens are on
 # the masks of the training. Bits per base are on the masks that all models share, with 95% intervals over families. A
-# difference is that of two recipes on the same masks. Where its interval covers zero, it is open. It says what other families
+# difference is that of two recipes on the same masks. Where its interval holds zero, it is open. It says what other families
 # would change; with one seed it does not say what another seed would.
 
 # %% tags=["remove-input"]
@@ -673,7 +673,7 @@ show(
 
 # %% [markdown]
 # Claims of section 5.1 compare these models. Each is read as a prediction about a difference, and the interval of the
-# difference decides, on the set far where there are two sets. Where it covers zero the claim is *open*. Models of different
+# difference decides, on the set far where there are two sets. Where it holds zero the claim is *open*. Models of different
 # words are compared in two measures, because neither is fair alone. Plain bits per base contain what the segmentation gives
 # away, most in large vocabularies. What is gained over segmentation leaves most to gain where the segmentation gives least
 # away, in small ones. Where the two do not give the same verdict, the claim *depends on the measure*.
@@ -783,7 +783,7 @@ prose(
     "{grid[Longformer, 12-mer, MLM]:+.3f} for 12-mers. By plain bits per base, of which fewer are better, 9-mers are the "
     "first of the k-mers. 9-mers minus 6-mers are {plain[9-mers are better than 6-mers]}, 9-mers minus 12-mers {plain[9-mers are better than 12-mers]}. "
     "BigBird-style words minus 9-mers are {plain[BigBird-style words are better than 9-mers]}, which is open where the interval "
-    "covers zero.\n"
+    "holds zero.\n"
     "* **Accuracies near 0.88 are mostly copying, and perplexities near 1.8 mostly the vocabulary.** Copying alone has an accuracy of "
     "{copy:.3f}. Of what copying leaves open, the thesis's 9-mer row (0.8875) names {nine.skill:.0%} right, and its best row, "
     "BigBird-style words, {bigbird.skill:.0%}. On the set near the perplexity of segmentation alone is {small[perplexity]:.4f} with "

@@ -110,7 +110,7 @@ for task in tasks:
     display(
         table(
             benchmark.result_table(task, results, around),
-            f"{task.title}: {task.question} {task.metric}, {task.better} is better. Tested on {task.tested_on}. "
+            f"{task.title}: {task.question} {task.metric[0].upper()}{task.metric[1:]}, {task.better} is better. Tested on {task.tested_on}. "
             f"Split {task.split_name}.",
             provenance="recorded results, or a line of data/benchmark.csv",
         )

@@ -34,7 +34,7 @@ class Estimate(NamedTuple):
 
     @property
     def open(self) -> bool:
-        """Whether the interval covers zero: of a difference, that it is not decided."""
+        """Whether the interval covers zero: the data do not decide a difference."""
         return self.low <= 0 <= self.high
 
     @property

@@ -50,6 +50,7 @@ CLAIMS = (
     Claim("with sentence order less is gained, BB", "longformer-BB-mlm+sop", "longformer-BB-mlm", -1),
     Claim("BigBird-style words are better than 9-mers", "longformer-BB-mlm", NINE_MER, 1),
     Claim("Longalbert is worse than Longformer, 9-mers", "longalbert-9-mer-mlm", NINE_MER, -1),
+    Claim("Longalbert is worse than Longformer, 12-mers", "longalbert-12-mer-mlm", "longformer-12-mer-mlm", -1),
 )
 
 
