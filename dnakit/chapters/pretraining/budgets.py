@@ -20,7 +20,7 @@ from dnakit.chapters.pretraining.grid import PREFIX as GRID
 from dnakit.chapters.pretraining.measurements import AS_SEEN, HELD_OUT_GENOMES, LOOKUPS, MODEL_MEASURED, SIMPLE
 from dnakit.chapters.pretraining.parameters import NINE_MER
 from dnakit.chapters.pretraining.recipes import PREFIX, RECIPES
-from dnakit.chapters.pretraining.results import COUNTED, lookup_in_words
+from dnakit.chapters.pretraining.results import COUNTED, lookup_in_words, without_comma
 from dnakit.chapters.pretraining.trainings import GLOBAL_CLS
 from dnakit.report.finished import Finished, FinishedRun
 from dnakit.report.tables import MISSING
@@ -260,7 +260,7 @@ def by_samples(done: Finished) -> sns.FacetGrid:
         axes.xaxis.set_major_formatter("{x:,.0f}")
         for method, shade in zip(METHODS[panel], SHADES, strict=True):
             axes.axhline(levels[method], color=shade, linewidth=1, linestyle=(0, (1, 1.5)))
-            _note(axes, method.replace(", as seen", " as seen"), (axes.get_xlim()[1], levels[method]), shade)
+            _note(axes, without_comma(method), (axes.get_xlim()[1], levels[method]), shade)
     sns.move_legend(grid, "upper center", bbox_to_anchor=(0.45, 0.02), ncol=3)
     return grid
 

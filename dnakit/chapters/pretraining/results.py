@@ -270,8 +270,13 @@ def masked(done: Finished) -> pd.DataFrame:
 
 
 def lookup_in_words(name: str) -> str:
-    """A lookup's name in tables, such as ``lookup: 12 bp as seen``; the name in its run has a comma."""
-    return f"lookup: {name.replace(', as seen', ' as seen')}"
+    """A lookup's name in tables, such as ``lookup: 12 bp as seen``."""
+    return f"lookup: {without_comma(name)}"
+
+
+def without_comma(name: str) -> str:
+    """A method's name in words, such as ``12 bp as seen``; in its run it has a comma."""
+    return name.replace(", as seen", " as seen")
 
 
 def _first_and_five(scores: Mapping[str, Mapping[str, float]], first: str, five: str) -> dict[str, float]:
