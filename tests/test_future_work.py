@@ -1,5 +1,7 @@
 """Chapter 10 from end to end: equal costs, numbers that agree with each other, and prose where nothing is run."""
 
+import zipfile
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -8,6 +10,8 @@ import pytest
 from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.future_work import context_measures, context_runs, read_runs, results, sentences
 from dnakit.chapters.future_work.parameters import CONTEXTS
+from dnakit.chapters.future_work.reads import task
+from dnakit.data import sources
 from dnakit.project import DnakitError
 from dnakit.report import finished
 from dnakit.report.finished import Finished
@@ -61,6 +65,16 @@ def test_more_species_or_chromosomes_than_there_are_are_refused(chapter, tmp_pat
         run = chapter_of(NOTEBOOK, "smoke", SMALL | changed).runs[name]
         with pytest.raises(DnakitError, match=message):
             run.compute(tmp_path)
+
+
+def test_records_that_the_taxonomy_does_not_know_are_told(tmp_path, capsys):
+    with zipfile.ZipFile(sources.fetch("simulated-barcodes-taxonomy")) as artifact:
+        [table] = (name for name in artifact.namelist() if name.endswith("taxonomy.tsv"))
+        lines = artifact.read(table).splitlines(keepends=True)
+    shorter = tmp_path / "taxonomy.tsv"
+    shorter.write_bytes(b"".join(lines[:-1]))
+    task(chapter_of(NOTEBOOK, "smoke", SMALL | {"taxa": str(shorter)}).parameters)
+    assert f"1 of {len(lines) - 1} records" in capsys.readouterr().err
 
 
 @pytest.mark.slow

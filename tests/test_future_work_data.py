@@ -169,8 +169,9 @@ def test_qualities_are_read_from_a_file_whatever_its_name(tmp_path, pack):
     ("content", "message"),
     [
         (gzip.compress(FASTQ)[:-20], "truncated or damaged"),
-        (FASTQ[:-20], "not FASTQ: .* line 200"),
-        (b"no reads\n", "not FASTQ"),
+        (FASTQ[:-20], "truncated: it ends in the middle of read 50; get it again"),
+        (FASTQ.replace(b"I" * 152, b"I" * 151 + b" ", 1), "read 1 has a quality that is none of the letters"),
+        (b"no reads\n", "not FASTA or FASTQ: it begins with neither > nor @"),
     ],
 )
 def test_a_damaged_file_of_reads_is_one_line(tmp_path, content, message):

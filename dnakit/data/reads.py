@@ -62,14 +62,35 @@ def read_reads(source: str | Path) -> Iterator[Read]:
         nucleotides (a protein, an alignment).
     """
     where = called(source)
+    for number, record in enumerate(_records(source, where), start=1):
+        yield _read(record, f"{where}: read {number}")
+
+
+def read_qualities(source: str | Path) -> Iterator[str]:
+    """The qualities of the reads of a FASTQ file, as letters; none of a FASTA file, which has no qualities.
+
+    Raises
+    ------
+    DnakitError
+        As `read_reads` does, and on a quality that is no letter of FASTQ. Names and bases are not looked at.
+    """
+    where = called(source)
+    for number, record in enumerate(_records(source, where), start=1):
+        if record.qualities:
+            yield _qualities(record, f"{where}: read {number}")
+
+
+def _records(source: str | Path, where: str) -> Iterator[Any]:
+    """The records as dnaio reads them."""
     with _refusing(where):
         stream = _opened(source, where)
         if not stream.peek(1):
             return
-        number = 0
-        for number, record in enumerate(_whole(stream, where), start=1):
-            yield _read(record, f"{where}: read {number}")
-        if not number:  # lines that begin with # are comments of FASTA, and of other formats
+        any_record = False
+        for record in _whole(stream, where):
+            any_record = True
+            yield record
+        if not any_record:  # lines that begin with # are comments of FASTA, and of other formats
             raise DnakitError(f"{where}: not FASTA or FASTQ: it holds comments alone")
 
 
@@ -109,12 +130,15 @@ def _read(record: Any, where: str) -> Read:
     words = record.name.split(None, 1)
     if not words:
         raise DnakitError(f"{where} has no name: give each read a name after > or @")
-    letters, qualities = record.sequence, record.qualities
-    if qualities:
-        if not (qualities.isascii() and qualities.isprintable()) or " " in qualities:
-            raise DnakitError(f"{where} has a quality that is none of the letters ! to ~")
-        letters = letters[: trimmed_length(qualities)]
+    letters = record.sequence[: trimmed_length(_qualities(record, where))] if record.qualities else record.sequence
     return Read(_text(words[0]), nucleotides(_text(letters), where))
+
+
+def _qualities(record: Any, where: str) -> str:
+    qualities: str = record.qualities
+    if not (qualities.isascii() and qualities.isprintable()) or " " in qualities:
+        raise DnakitError(f"{where} has a quality that is none of the letters ! to ~")
+    return qualities
 
 
 def _opened(source: str | Path, where: str) -> io.BufferedReader:

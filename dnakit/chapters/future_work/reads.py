@@ -5,6 +5,7 @@ error with the probability that the quality states. So the qualities have the re
 on average; those of a real sequencer may be wrong, which nothing here can tell.
 """
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,7 @@ from numpy.typing import NDArray
 from dnakit.chapters.future_work.parameters import Parameters
 from dnakit.data import barcodes, sources
 from dnakit.data.bases import codes
-from dnakit.data.files import open_bytes, refusing
-from dnakit.data.reads import PHRED, between_primers
+from dnakit.data.reads import PHRED, between_primers, read_qualities
 from dnakit.project import DnakitError
 
 BEFORE = 27  # cycles of a real read before the amplicon: six random bases and the forward primer
@@ -105,6 +105,8 @@ def task(parameters: Parameters) -> Task:
 def _species(parameters: Parameters) -> tuple[list[str], NDArray[np.uint8]]:
     """Names and first bases of the amplicons of those species that are hardest to tell apart."""
     table = barcodes.read(sources.fetch(parameters.records), sources.fetch(parameters.taxa))
+    if left_out := table.attrs.get("left_out"):
+        print(f"dnakit: {left_out}", file=sys.stderr)
     table = table[table["species"] != ""].sort_values("name").drop_duplicates("species")
     amplicons = table["sequence"].map(lambda sequence: (between_primers(sequence) or b"")[:LONGEST])
     whole = np.array([len(each) >= SHORTEST and not each.strip(b"ACGT") for each in amplicons], bool)
@@ -138,13 +140,7 @@ def _strings(path: Path) -> NDArray[np.int64]:
     DnakitError
         If it is damaged, truncated or no file of reads.
     """
-    import dnaio
-
-    try:
-        with refusing(path), open_bytes(path) as stream, dnaio.open(stream) as records:
-            found = [record.qualities[BEFORE : BEFORE + LONGEST] for record in records if record.qualities]
-    except (dnaio.FileFormatError, dnaio.UnknownFileFormat) as error:
-        raise DnakitError(f"{path}: not FASTQ: {' '.join(str(error).split())[:160]}") from error
+    found = [letters[BEFORE : BEFORE + LONGEST] for letters in read_qualities(path)]
     long = [np.frombuffer(each.encode(), np.uint8) for each in found if len(each) == LONGEST]
     return np.stack(long).astype(np.int64) - PHRED if long else np.empty((0, LONGEST), np.int64)
 
