@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from dnakit.project import DnakitError
 
+SELECTED, UNCHANGED = 0.15, 0.1  # shares of the thesis's masking: of all tokens, and of the selected ones
+
 
 def perplexity(nats: float) -> float:
     """Perplexity of a crossentropy in nats: ``e**nats``, which is 2 to the same crossentropy in bits (A.4).
@@ -138,20 +140,13 @@ def auprc(labels: ArrayLike, scores: ArrayLike) -> float:
     return float(average_precision_score(positive, scores)) if positive.any() else math.nan
 
 
-def copy_baseline(mlm_probability: float = 0.15, kept: float = 0.1) -> float:
+def copy_baseline() -> float:
     """MLM accuracy over *all* tokens of a model that only copies its input: 0.865 with the thesis's masking (4.2.1).
 
     Unselected tokens are right, and so are the selected ones that stay as they are. The thesis's baseline of 0.85
     (Table 5.1) forgets the latter.
-
-    Parameters
-    ----------
-    mlm_probability : float
-        Share of the tokens selected for prediction.
-    kept : float
-        Share of the selected tokens left unchanged.
     """
-    return 1 - mlm_probability * (1 - kept)
+    return 1 - SELECTED * (1 - UNCHANGED)
 
 
 def skill(accuracy: float, copying: float | None = None) -> float:

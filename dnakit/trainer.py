@@ -215,7 +215,8 @@ class Share(Sampler[list[int]]):
     """A process's share of each batch: every n-th sample from its own number on.
 
     The last batch of an epoch may have fewer samples than there are processes. A process without one takes the first
-    again: with one sample left, the mean of the gradients is that of a single process.
+    again: with one sample left, the mean of the gradients is that of a single process. The loss and the accuracy of
+    training count that sample each time.
     """
 
     def __init__(self, batches: BatchSampler) -> None:

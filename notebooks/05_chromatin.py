@@ -20,8 +20,8 @@
 # 2015](https://doi.org/10.1038/nmeth.3547)) made this a benchmark: 1,000 bp of DNA in, 919 yes-or-no profiles out. The thesis
 # fine-tunes its Longformer on it.
 #
-# **The question of this chapter:** do the thesis's scores stand when no neighbour of a test bin is in training? Do longer
-# inputs help, and pretraining? How far is a small transformer from simple methods and from convolutional networks?
+# **The question of this chapter:** do scores such as the thesis's stand when no neighbour of a test bin is in training? Do
+# longer inputs help, and pretraining? How far is a small transformer from simple methods and from convolutional networks?
 
 # %% tags=["remove-cell"]
 from dnakit.chapters.chapter import open_chapter
@@ -234,7 +234,7 @@ prose(
 # ## Table 5.4: the thesis's five trainings
 #
 # Three initializations at 256 tokens, and weights that are not pretrained (the thesis: *untrained*) at 256, 512 and 1,024
-# tokens, with a random split. Those weights are chapter 2's initial weights (*informed* ones in the laptop profile),
+# tokens, here with a random split. Those weights are chapter 2's initial weights (*informed* ones in the laptop profile),
 # where the thesis's are random. `<cls>` attends globally; where the encoder was pretrained without global attention,
 # its global projections start as copies of the local ones. Positives weigh 8 in the loss. Each training sees the same number
 # of samples, which is far less than the thesis's on a laptop. A dash stands where a row is not trained yet.

@@ -95,8 +95,24 @@ prose(
 # head.
 #
 # The large Longformer is pretrained with **dynamic masking**: other tokens are masked in each epoch. In the smoke and the
-# thesis profile the small one sees the same masks in all epochs, in the laptop profile other ones. The laptop profile keeps
-# ELMo's learning rates; a Longformer that learns with 1e-5 or 1e-4 learns little in so few steps, and gets 1e-4 and 3e-4.
+# thesis profile the small one sees the same masks in all epochs, in the laptop profile other ones.
+#
+# The models differ in their **learning rates**, too. The thesis has 1e-3 for ELMo. The large Longformer has 1e-4 in pretraining
+# and for chromatin, and 1e-5 for the two other tasks. Of the small one it states 1e-4 in pretraining, and no rate of the tasks.
+# The laptop profile keeps ELMo's rate. A Longformer learns little in so few steps with rates as low as these, and gets higher
+# ones. Only the large one on chromatin keeps its rate.
+
+# %% tags=["remove-input"]
+prose(
+    "Learning rates and epochs of the recorded trainings. Masked tokens: {mlm}. Start sites: {tss}. 12S species: {genes}. "
+    "Chromatin: {chromatin}. So a difference between two rows is one between two trainings, not between two models alone."
+    if results.trainings(recorded)
+    else "Rates and epochs of this run stand in the cell of parameters.",
+    mlm=results.schedules(recorded, "mlm"),
+    tss=results.schedules(recorded, "tss"),
+    genes=results.schedules(recorded, "12s"),
+    chromatin=results.schedules(recorded, "chromatin"),
+)
 
 # %% tags=["remove-input"]
 prose(
@@ -435,7 +451,9 @@ else:
     behind = paired.behind(paired.differences(recorded))
     reached = (
         "Start sites and profiles are not compared pairwise, so that no lead of the large Longformer is decided there. On 12S "
-        f"genes, on the same copies, in each of these pairs the first model is behind: {behind or 'none'}."
+        f"genes, on the same copies, in each of these pairs the first model is behind: {behind or 'none'}. Learning rates "
+        f"and epochs there: {results.schedules(recorded, '12s')} (thesis: the large one with the deep head 1e-5, 30 epochs). So a pair "
+        "compares two trainings, not two models alone."
     )
 if large in found.index and longer in found.index:
     size = prose(

@@ -75,8 +75,8 @@ main
 #
 # The control comes first. A *control* is a number of a method that lacks what the claim is about: training, context, or
 # biology. Where the control gives what the claim predicts, the claim **stands, but means something else**. That holds however
-# small our own training was, unless the number of a training contradicts the claim. Else the first of these rules that fits
-# decides:
+# small our own training was, unless the number of a training that is large enough contradicts the claim. Else the first of
+# these rules that fits decides:
 #
 # | verdict | when |
 # |---|---|

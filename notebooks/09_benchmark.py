@@ -17,8 +17,8 @@
 #
 # *Thesis section 6.2.* The thesis ends with a wish: "the preparation of solid and meaningful benchmark tasks for
 # bioinformatics". Chapters 2 to 5 found what made its own tasks too simple: relatives in training and test; at the start site
-# a word that is cut short, which gives the place away (the *seam*, chapter 3); copies of one sequence on both sides; bins that
-# overlap. This page collects the tasks without these leaks.
+# a word that is cut short, which gives the place away (the *seam*, chapter 3); copies of one sequence on both sides; and, if the
+# thesis split its chromatin rows at random, bins that overlap. This page collects the tasks without these leaks.
 #
 # **The question of this chapter:** how well do simple methods, programs of the field and models do on tasks that cannot be
 # solved by a leak?
@@ -63,6 +63,12 @@ around = {result.measure: Interval(*each.interval[1:]) for result, each in drawn
 # which of them it is from. The ceiling of the 12S tasks knows all records, those that are held out too, and gives such a read
 # the commonest name. For the other tasks no ceiling is known. Nobody knows how much of a base, of a start site or of a
 # chromatin profile the sequence decides, so that the best score may be out of reach.
+#
+# Bits per base of masked tokens have a fault: the visible tokens around a masked token tell its length, so that different words
+# do not compare (chapter 2). So the task of masked bases has 9-mers alone. Even there a tokenizer is learned from the training
+# genomes: rows of equally many genomes have the same masks, others have not. A model compares with *segmentation alone* of as
+# many genomes, which knows where the visible tokens begin and end, and nothing else. The Markov models have no masks: they predict
+# every base from those before it.
 
 # %% tags=["remove-input"]
 table(
@@ -93,7 +99,7 @@ lowest = {}
 for result in sorted(drawn, key=lambda each: drawn[each].value):
     lowest.setdefault(result.kind, result)
 prose(
-    "Masked bases, the best model against the best simple method, on the same genomes. Model: *{model}*. Simple method: "
+    "Masked bases of 9-mers, the best model against the best simple method, on the same genomes. Model: *{model}*. Simple method: "
     "*{simple}*. Model minus simple: **{apart:+.3f}** bits per base (95% interval; fewer is better).",
     model=lowest["model"].method,
     simple=lowest["simple"].method,
@@ -103,7 +109,8 @@ prose(
 # %% [markdown]
 # The best value stands first. An interval counts families of test genomes, promoters, species, or blocks of 100 kb of bins. It
 # knows nothing of other seeds. It is empty where answers are not kept one by one. In masked bases a row says how many genomes
-# its method learned from, and for how many epochs; all have the same test genomes.
+# its method learned from, and for how many epochs. All have the same test genomes; the same masks have only rows of equally many
+# genomes.
 
 # %% tags=["remove-input"]
 for task in tasks:
@@ -117,9 +124,6 @@ for task in tasks:
     )
 
 # %% [markdown]
-# Bits per base of masked tokens have a fault: the visible tokens around a masked token tell its length. So a model compares
-# with *segmentation alone* of its own tokens, which knows nothing else (chapter 2).
-#
 # ## What to take away
 #
 # On each task, the best recorded value is that of:

@@ -129,7 +129,7 @@ show(
 #
 # Both pretrainings draw the same number of windows. *Natural* draws each window alike, *balanced* each context alike. The
 # loss is that of the selected tokens, as in the best recipes of chapter 2. The frequencies of tokens are a control: a model
-# that knows only these gains by balancing too, where its frequencies then fit better.
+# that knows only these gains by balancing where its frequencies then fit better.
 
 # %% tags=["remove-input"]
 show(

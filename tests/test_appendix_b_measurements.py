@@ -1,6 +1,7 @@
 """Lengths of wrong tokens against a hand count, costs against formulas, and the figures of examples."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -146,16 +147,17 @@ def test_marks_say_right_wrong_and_whether_the_length_is_right(shown_piece):
 
 def test_tokens_of_one_place_begin_in_one_column(shown_piece):
     long = pd.concat([shown_piece] * 5, ignore_index=True)
-    assert len(alignment.lines(long)) > 1
-    for block, rows in zip(alignment.lines(long), alignment.as_text(long).split("\n\n"), strict=True):
-        query, true, predicted, marks = (line[10:] for line in rows.split("\n"))
-        for _, token in block.iterrows():
-            at = token["at"]
-            assert query[at:].startswith(token["shown"])
-            assert true[at:].startswith(token["true"])
-            assert predicted[at:].startswith(token["predicted"])
-            assert marks[at:].startswith(token["mark"])
-            assert at + max(len(token["shown"]), len(token["true"])) <= alignment.COLUMNS + 1
+    blocks = alignment.lines(long)
+    assert len(blocks) > 1
+    drawn = {(*text.get_position(), text.get_text()) for text in alignment.draw(long).axes[0].texts}
+    for number, block in enumerate(blocks):
+        columns = ["shown", "true", "predicted", "mark"]
+        ends = block["at"] + block[columns].map(len).max(axis=1)
+        assert (ends.to_numpy()[:-1] < block["at"].to_numpy()[1:]).all(), "no token reaches into the next"
+        assert ends.max() <= alignment.COLUMNS + 1
+        for row, column in enumerate(columns):
+            here = block if column != "mark" else block[block["kind"] != "visible"]
+            assert {(at, -5 * number - row, text) for at, text in zip(here["at"], here[column], strict=True)} <= drawn
 
 
 def test_the_figure_shows_every_token_and_every_mark_in_black_and_white_too(shown_piece):
@@ -311,3 +313,16 @@ def test_each_quality_has_the_name_of_its_measure():
     table = results.costs(recorded("06_appendix_b"))
     for task, title in results.TASKS.items():
         assert set(table.loc[title, "measure"]) == {results.MEASURES[task]}
+
+
+def test_each_model_of_a_task_is_told_with_its_rate_and_its_epochs():
+    done = recorded("06_appendix_b")
+    told = results.schedules(done, "12s").split("; ")
+    models = results.of_task(done, "12s")
+    assert len(told) == len(models) == 4
+    for text, (model, run) in zip(told, models.items(), strict=True):
+        rate, epochs = re.fullmatch(rf"{re.escape(model)} (\d+e-\d+), (\d+) epochs", text).groups()
+        settings = run.record["parameters"]
+        assert (float(rate), int(epochs)) == (settings["learning_rate"], settings["epochs"])
+        assert results.costs(done).loc[(results.TASKS["12s"], model), "learning rate"] == rate
+    assert results.schedules(Finished("recorded", "", {}), "12s") == ""

@@ -48,7 +48,7 @@ def test_a_taxon_is_read_in_both_forms_and_written_back():
     sintax = TAXON.replace("__", ":").replace(";", ",").replace("Salmo salar", "Salmo_salar")
     assert ranks_of(sintax) == ranks
     assert taxon_of(ranks) == TAXON
-    assert taxon_of(ranks, "order") == TAXON.split(";f__")[0]
+    assert taxon_of({rank: ranks[rank] for rank in RANKS[:4]}) == TAXON.split(";f__")[0]
     assert ranks_of(TAXON.replace("s__Salmo salar", "s__salar"))["species"] == "Salmo salar"
     assert ranks_of("d__Eukaryota; p__Chordata; c__; o__") == dict.fromkeys(RANKS, "") | {
         "domain": "Eukaryota",

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import tracemalloc
 from dataclasses import replace
 from functools import partial
@@ -762,6 +763,42 @@ def test_the_networks_stand_one_by_one_below_the_highest_mean_and_beside_what_is
     assert lower
     for name in over.keys() - {BEST}:
         assert (control_results.network(done[name]) in below) == (name in lower)
+
+
+def made_up(done, name, folder, change):
+    """The same finished runs with other metrics of one."""
+    metrics = json.loads((done[name].folder / "metrics.json").read_text())
+    change(metrics)
+    shutil.copytree(done[name].folder, folder / name)
+    (folder / name / "metrics.json").write_text(json.dumps(metrics))
+    return Finished(done.label, done.profile, done.folders | {name: folder / name})
+
+
+def test_a_network_with_the_highest_mean_is_named(tmp_path):
+    done = finished.recorded("05_chromatin")
+    better = made_up(
+        done, "danq-chromosomes", tmp_path, lambda found: found["test"]["kinds"]["TF"].update(auroc_mean=0.9)
+    )
+    text = takeaways.takeaways(better)
+    assert "held out, the highest mean is that of DanQ for TF.**" in text
+    assert "no network has the highest mean" not in text
+
+
+def test_the_weight_of_positives_is_told_by_how_many_intervals_hold_zero(tmp_path):
+    done = finished.recorded("05_chromatin")
+    kinds = done["comparisons"].metrics["pairs"]["weight-1"]["kinds"].values()
+    ends = [each[f"{measure}_interval"] for each in kinds for measure in ("auroc", "auprc")]
+    held = sum(low <= 0 <= high for low, high in ends)
+    assert 0 < held < len(ends)
+    assert f"of {len(ends)} differences (each measure and kind of feature) the intervals of {held} hold" in (
+        takeaways.weight(done)
+    )
+
+    def decide(metrics):
+        for each in metrics["pairs"]["weight-1"]["kinds"].values():
+            each.update(auroc_interval=[0.1, 0.3], auprc_interval=[-0.3, -0.1])
+
+    assert "the intervals of 0 hold zero" in takeaways.weight(made_up(done, "comparisons", tmp_path, decide))
 
 
 def test_the_longformer_s_own_difference_without_neighbours_is_told():

@@ -214,6 +214,17 @@ def test_the_gain_of_balancing_counts_seeds_and_is_less_beyond_token_frequencies
     assert beyond.mean() == pytest.approx(values.mean() - alone.mean())
 
 
+def test_what_frequencies_gain_by_balancing_is_said_by_their_own_interval(monkeypatch):
+    done = finished.recorded(NOTEBOOK)
+    alone = results.compared_bits(results.pairs_of(done, results.FREQUENCIES), "mean")[1]
+    assert alone.high < 0
+    assert f"Token frequencies alone: mean {alone:+.4f}, balancing is better." in sentences.said_of_balance(done)
+    pairs_of = results.pairs_of
+    same = {results.FREQUENCIES: lambda pairs: [(other, other) for _, other in pairs], results.LONGFORMER: list}
+    monkeypatch.setattr(results, "pairs_of", lambda runs, kind: same[kind](pairs_of(runs, kind)))
+    assert "Token frequencies alone: mean +0.0000 [+0.0000, +0.0000], open." in sentences.said_of_balance(done)
+
+
 def test_the_figure_of_gains_shows_those_of_the_table_with_their_intervals():
     done = results.of_reads(finished.recorded(NOTEBOOK))
     table = results.reads_table(done)

@@ -203,6 +203,20 @@ def test_every_claim_compares_models_of_the_grid():
     assert set(grid_results._models()) == set(models)
 
 
+@pytest.mark.parametrize(
+    ("by_gained", "by_bits", "together"),
+    [
+        ("holds", "holds", "holds"),
+        ("open", "open", "open"),
+        ("holds", "does not hold", "depends on the measure"),
+        ("holds", "open", "holds by what is gained, open by plain bits"),
+        ("open", "does not hold", "does not hold by plain bits, open by what is gained"),
+    ],
+)
+def test_two_measures_that_contradict_each_other_are_told_from_one_that_is_open(by_gained, by_bits, together):
+    assert grid_results._together(by_gained, by_bits) == together
+
+
 def test_seeds_that_agree_add_nothing_to_an_interval_and_seeds_that_do_not_widen_it():
     rng = np.random.default_rng(0)
     draws = rng.normal(size=2000)

@@ -1,5 +1,6 @@
 """Properties of chapter 4: search against brute force, splits that hold out, calibration, the thesis's samples."""
 
+import gzip
 import re
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from dnakit.chapters.metagenomics import (
     confidence,
     copies,
     methods,
+    mock,
     model_results,
     naming,
     overlap,
@@ -273,6 +275,32 @@ def test_reads_that_lie_in_records_of_several_names_lower_the_ceiling():
     assert (found["family"] == 1).all()
     twice = ceiling.chances(reads.head(1), records.head(2))[0]
     assert twice[RANKS.index("species")] == 0.5
+    nameless = ceiling.chances(reads.head(1).assign(family=""), records.assign(family=""))[0]
+    assert nameless[RANKS.index("family")] == 0  # as no method is right there
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(b"sequence\tone-1\nACGT\t5\n" * 500)[:-20], "truncated or damaged"),
+        (b"reads\tone-1\nACGT\t5\n", "has no column 'sequence'"),
+        (b"sequence\tone-1\nACGT\t5\nACGT\t5\t6\t7\n", "no table of tab-separated columns"),
+        (b"", "no table of tab-separated columns"),
+    ],
+)
+def test_a_broken_table_of_a_mock_community_is_one_line(tmp_path, content, message):
+    path = tmp_path / "counts.tsv"
+    path.write_bytes(content)
+    with pytest.raises(DnakitError, match=message) as caught:
+        mock._table(str(path), ("sequence",))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cut_list_of_accessions_is_one_line(tmp_path):
+    path = tmp_path / "accessions.txt.gz"
+    path.write_bytes(gzip.compress(b"AB000001.1\n" * 500)[:-20])
+    with pytest.raises(DnakitError, match="truncated or damaged"):
+        copies.accessions(str(path))
 
 
 def test_a_read_lies_in_its_record_on_either_strand(table):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dnakit import metrics
 from dnakit.project import DnakitError
+from dnakit.tokens import samples
 
 scored = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=40)
 
@@ -83,10 +84,12 @@ def test_copying_masked_input_reaches_the_copy_baseline():
     deviation = math.sqrt(0.865 * 0.135 / n)
     assert np.mean(tokens == shown) == pytest.approx(metrics.copy_baseline(), abs=4 * deviation)
     assert metrics.copy_baseline() == pytest.approx(0.865)
+    changed = samples.MASKED_SHARE + samples.RANDOM_SHARE
+    assert metrics.copy_baseline() == 1 - samples.MASK_PROBABILITY * changed, "the masks that samples have"
 
 
 def test_skill_is_zero_for_copying_and_one_for_perfection():
-    assert metrics.skill(metrics.copy_baseline(0.3, 0), metrics.copy_baseline(0.3, 0)) == 0
+    assert metrics.skill(metrics.copy_baseline()) == metrics.skill(0.7, 0.7) == 0
     assert metrics.skill(1.0) == 1
     assert metrics.skill(0.85) < 0
 

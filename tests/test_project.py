@@ -278,6 +278,40 @@ def test_a_chapter_with_an_error_or_a_warning_is_named(book, output, complaint):
     assert complaint in out
 
 
+def _check_words_of_the_grid(verdicts, words):
+    """What the README says of 6-mers, BigBird-style words and Longalbert is what the grid's table says."""
+    from dnakit.chapters.pretraining import grid_results
+
+    def of(claim, verdict):
+        row = verdicts.loc[claim]
+        assert row["seeds"] == "1"
+        assert row["at this size"] == verdict + " (one seed)" * verdict.startswith("holds")
+        return row["far"], row[grid_results.PLAIN["far"]]
+
+    gained, plain = of("9-mers are better than 6-mers", "depends on the measure")
+    assert f"9-mers gained less than 6-mers, {gained} bits, and need fewer plain bits, {plain} (one seed)." in words
+    over = "BigBird-style words are better than"
+    by_gained, by_bits = "holds by what is gained, open by plain bits", "holds by plain bits, open by what is gained"
+    six, nine, twelve = (of(f"{over} {k}-mers", how) for k, how in ((6, by_bits), (9, by_gained), (12, by_gained)))
+    assert (
+        f"ahead of 9-mers, {nine[0]} bits, and of 12-mers, {twelve[0]}; against 6-mers that is open, {six[0]}." in words
+    )
+    assert f"ahead of 6-mers, {six[1]}; against 9-mers, {nine[1]}, and 12-mers, {twelve[1]}, that is open." in words
+    less = [of(f"Longalbert is worse than Longformer, {k}-mers", "holds")[0] for k in (6, 9, 12)]
+    assert f"with 6-mers {less[0]} bits, with 9-mers {less[1]}, with 12-mers {less[2]} (one seed each)." in words
+
+
+def _check_vocabularies(recorded, words):
+    """What the README says of vocabularies is what the table of chapter 2 says."""
+    from dnakit.chapters.pretraining import vocabularies
+
+    table = vocabularies.table(vocabularies.of_vocabularies(recorded)).xs(30_000, level="samples")
+    right = {size: table.loc[size, (vocabularies.RIGHT, vocabularies.MODEL)] for size in (500, 30_000)}
+    alone = table.loc[500, (vocabularies.RIGHT, vocabularies.ALONE)]
+    text = f"names {right[500]} of the masked tokens with a vocabulary of 500 (segmentation alone {alone}), and"
+    assert f"{text} {right[30_000]} with one of 30,000." in words
+
+
 def test_the_headlines_of_the_readme_are_what_was_recorded():
     from dnakit.chapters.pretraining import budgets, gains, grid_results, recipe_results
     from dnakit.chapters.pretraining import results as pretraining
@@ -326,7 +360,7 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
     simple = recorded["simple-methods-mitochondria-3000"].metrics  # from the genomes of the grid
     for who in ("order 2", "mixed orders"):
         bits = [f"{simple[part]['bits_per_base'][who]:.3f}" for part in ("near", "far")]
-        assert f"| {' | '.join(bits)} |" in readme
+        assert f"| Markov model of {who} (every base) | | | | | {' | '.join(bits)} |" in readme
     bits = {
         name: gains.resampled(recorded, recorded[f"grid-longformer-{name}-mlm-seed-1"], "far") for name in thesis.index
     }
@@ -337,17 +371,8 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
     assert claimed["at this size"].startswith("holds")
     assert claimed["seeds"] == "2"
     assert f"they gained more, by {claimed['far']} bits (two seeds)" in words
-    over_nine, over_twelve = (f"{bits['BB'].minus(bits[name]).interval:+.3f}" for name in ("9-mer", "12-mer"))
-    assert f"on the set far BB minus 9-mers is {over_nine} and BB minus 12-mers {over_twelve}." in words
-    gained = {
-        part: [
-            grid_results.gain(recorded, recorded[f"grid-longformer-{name}-mlm-seed-1"], part)
-            for name in ("BB", "6-mer")
-        ]
-        for part in ("near", "far")
-    }
-    near_gain, far_gain = (f"{one.minus(other).interval:+.3f}" for one, other in gained.values())
-    assert f"on the set near, by {near_gain} bits; on the set far that is open, {far_gain}." in words
+    _check_words_of_the_grid(grid_results.verdicts(recorded), words)
+    _check_vocabularies(recorded, words)
     near = gains.named_right(recorded, recorded["ruler-full-size"], "near").minus(
         gains.looked_up(recorded, recorded["lookups-mitochondria-3000"], "near")["lookup: 12 bp as seen"]
     )
@@ -356,7 +381,7 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
         f"names fewer tokens, {near.interval.points}, and needs more bits, {of_longest[budgets.OVER_COUNTED]};" in words
     )
     simple_near = [recorded["as-seen-mitochondria-3000"].metrics[part]["bits_per_base"] for part in ("near", "far")]
-    assert f"| counts as seen | | | | | {' | '.join(f'{each:.3f}' for each in simple_near)} |" in readme
+    assert f"| counts as seen (9-mers) | | | | | {' | '.join(f'{each:.3f}' for each in simple_near)} |" in readme
     by_the_thesis = recorded["recipe-thesis-seed-1"]
     scores, bits_of_it = by_the_thesis.metrics["validation"], recipe_results.table(recorded).loc["thesis", gains.BITS]
     assert f"recipe on {by_the_thesis.samples_seen:,} samples copies" in words
@@ -378,27 +403,49 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
     assert f"{counts['validation']} genomes that were split off before: {apart[0]}." in words
     lookups = recorded["lookups-mitochondria-3000"].metrics
     looked_up = [f"{lookups[part]['12 bp, as seen']['top1']:.1%}" for part in ("near", "far")]
-    assert f"| {' | '.join(looked_up)} |" in readme
+    assert f"| lookup of twelve bases on either side (9-mers) | | | {' | '.join(looked_up)} |" in readme
     formats = {"genomes": ",", "samples seen": ",", budgets.MASKED: ".1%", budgets.LOOKUP: ".1%"}
     formats |= {budgets.OVER_LOOKUP: "", budgets.BITS: ".3f", pretraining.COUNTED: ".3f", budgets.OVER_COUNTED: ""}
     for _, row in budgets.table(recorded).query("`initial weights` == 'informed'").iterrows():
         assert f"| {' | '.join(format(row[name], how) for name, how in formats.items())} |" in readme
 
 
-def test_the_readme_of_chapters_4_and_5_says_what_was_recorded():
-    from dnakit.chapters.chromatin import control_results as chromatin_controls
-    from dnakit.chapters.chromatin import results as chromatin
+def test_the_readme_of_chapter_4_says_what_was_recorded():
     from dnakit.chapters.metagenomics import results as metagenomics
     from dnakit.report import finished
 
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())  # however its lines are broken
-    fair = metagenomics.fair(finished.recorded("04_metagenomics")).set_index(["method", "level", "form", "rank"])
+    fishes = finished.recorded("04_metagenomics")
+    fair = metagenomics.fair(fishes).set_index(["method", "level", "form", "rank"])
     columns = [("known", "gene", "species"), ("known", "amplicon", "species"), ("species", "fragment", "genus")]
     for method in fair.index.unique("method"):
         more = " (`dnakit classify`)" if method == "k-mer search and alignment" else ""
         rows = [fair.loc[(method, *column)] for column in columns]
         cells = [f"{row.share:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in rows]
         assert f"| {method}{more} | {' | '.join(cells)} |" in readme
+    tokens = metagenomics.trainings(fishes)["tokens"]
+    assert tokens["Untrained"] == tokens["Hg38"]
+    words = (
+        f"{tokens['Mitochondria']:.0f} tokens with the words of mitochondria, and {tokens['Hg38']:.0f} with those of"
+    )
+    assert words in readme
+    tenths = fishes.only(lambda run: metagenomics.TENTH in run.name)
+    least = min(run.value("metrics.test.top1") for run in tenths.values())
+    few = metagenomics.by_size(tenths).index.get_level_values("species").min()
+    over_seeds = metagenomics.by_size(tenths).loc[few, "Mitochondria minus Untrained"]
+    assert over_seeds["from"] < 0 < over_seeds["to"]
+    assert over_seeds["seeds"] == 3
+    assert f"With {few} species and three seeds the first difference is open, but there every training names" in readme
+    assert f"every training names {least:.1%} of the test copies or more" in readme
+
+
+def test_the_readme_of_chapter_5_says_what_was_recorded():
+    from dnakit.chapters.chromatin import control_results as chromatin_controls
+    from dnakit.chapters.chromatin import results as chromatin
+    from dnakit.chapters.chromatin import takeaways
+    from dnakit.report import finished
+
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())  # however its lines are broken
     recorded = finished.recorded("05_chromatin")
     simple = chromatin.simple_table(recorded).loc["H. sapiens"]
     for method, split in (
@@ -440,8 +487,31 @@ def test_the_readme_of_chapters_4_and_5_says_what_was_recorded():
     wide = recorded["comparisons"].metrics["pairs"]
     raised = {(bases, kind) for bases in (2000, 4000) for kind in ("DNase", "TF", "histone")} - {(2000, "histone")}
     assert all(wide[f"bases-{bases}"]["kinds"][kind]["auroc_interval"][0] > 0 for bases, kind in raised)
-    falls = {bases: wide[f"bases-{bases}"]["kinds"]["TF"]["auprc_interval"][1] < 0 for bases in (2000, 4000)}
-    assert falls == {2000: True, 4000: False}
-    assert "The mean AUPRC of TF falls with 2,000 bp, and with 4,000 it is open (one seed each)." in readme
+    auprc = {
+        (bases, kind): chromatin_controls.difference(wide[f"bases-{bases}"]["kinds"][kind], "auprc")
+        for bases in (2000, 4000)
+        for kind in chromatin.KINDS
+    }
+    falls = {each: f"{found:+.4f}" for each, found in auprc.items() if found.verdict == "lower"}
+    assert set(falls) == {(2000, "TF"), (2000, "histone")}
+    assert all(found.open for each, found in auprc.items() if each not in falls)
+    assert (
+        f"falls with 2,000 bp for TF, {falls[2000, 'TF']}, and for histone marks, {falls[2000, 'histone']}." in readme
+    )
+    assert "For DNase, and with 4,000 bp for all three kinds, it is open (one seed each)." in readme
+    apart = wide["without-neighbours"]
+    assert all(chromatin_controls.difference(each, "auroc").open for each in apart["kinds"].values())
+    assert apart["repeats"] == 1
+    assert f"it has {takeaways.by_kind(apart['kinds'], 'auroc')} (one seed each)." in readme
+    scores = chromatin.simple_methods(recorded)
+    near, gapped = (chromatin.by_kind(scores, "random", method) for method in ("nearest bins", "gapped 7-mers"))
+    assert f"no sequence has a mean AUROC of {min(near.values()):.2f} to {max(near.values()):.2f}" in readme
+    assert near["histone"] > gapped["histone"]
+    assert near["dnase"] < gapped["dnase"]
+    profiles = [
+        recorded[f"simple-{split}"].metrics["methods"]["nearest bins"]["kinds"]["TF"]["features"]
+        for split in ("chromosomes", "random")
+    ]
+    assert "({} of TF in place of {})".format(*profiles) in readme
     tokens = chromatin.tokens(recorded).loc[(slice(None), 1000, slice(None), "9-mer words"), :]
     assert f"{tokens.fewest.min()} to {tokens.most.max()} tokens of 9-mer words" in readme

@@ -332,6 +332,7 @@ def test_provenance_is_one_short_line_with_the_rest_behind_a_fold(tmp_path):
     for fact in ("sha256 0123", "<dd>abc</dd>", "a processor", "cpu", "key-of-a", "key-of-b", "9 genomes"):
         assert fact in fold
         assert fact not in shown.text
+    assert fold.count("9 genomes") == 1  # runs that learned from equally much are named together
 
 
 def test_simulated_data_are_said_to_be_so(tmp_path):

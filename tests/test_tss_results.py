@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from dnakit import store
 from dnakit.chapters.chapter import chapter_of
@@ -125,8 +126,15 @@ def test_what_is_said_beside_the_control_follows_from_its_table():
     for method, found in control_results.over_random_dna(done).items():
         assert found.value == shown.loc[method, "promoters"] - shown.loc[method, "random DNA"]
     ties = control_results.ties(done)
-    apart = control_results.most_apart(ties, "expected")
-    assert apart.value == ties.expected.max() - ties.expected.min()
+    pair = ties.loc[["P. falciparum", "S. cerevisiae"]]
+    one, other = pair.expected
+    mean = pair.expected.mean()  # both have as many promoters
+    z = (one - other) / np.sqrt(2 * mean * (1 - mean) / pair.promoters.iloc[0])
+    assert control_results.equal_in_all(pair, "expected") == pytest.approx(2 * norm.sf(abs(z)))
+    assert control_results.equal_in_all(ties.assign(expected=0.5), "expected") == pytest.approx(1)
+    yeast = minus((225 / 300, 300), (187 / 300, 300))
+    assert f"S. cerevisiae {yeast.points} (higher)" in control_results.in_other_organisms(done)
+    assert "H. sapiens" not in control_results.in_other_organisms(done)  # whose promoters it was trained on
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 3])

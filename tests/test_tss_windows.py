@@ -15,6 +15,7 @@ from dnakit.data.formats import Record, write_fasta
 from dnakit.data.windows import Windows, random_dna
 from dnakit.project import DnakitError
 
+THESIS = 4_999, 5_001  # bases before the TSS, and from it on
 real = pytest.mark.skipif("DNAKIT_MIRROR" not in os.environ, reason="needs the real files: DNAKIT_MIRROR is not set")
 
 
@@ -57,10 +58,10 @@ def test_the_tss_is_read_from_both_forms_of_a_bed_file(tmp_path, row, strand):
     assert read_sites(bed) == [("c", 80, strand, "name")]
 
 
-def test_the_default_window_is_the_thesiss(tmp_path):
+def test_a_promoter_has_a_window_where_the_genome_holds_all_of_it(tmp_path):
     sequence = dna(np.random.default_rng(2), 10_000)
     genome, bed = write(tmp_path, {"c": sequence}, [single("c", 4999, "fits", "+"), single("c", 5000, "fits not", "+")])
-    windows = promoters.cut(genome, bed)
+    windows = promoters.cut(genome, bed, *THESIS)
     assert windows.sequences == [sequence]
     assert (windows.site, windows.cut_off) == (4999, 1)
 
@@ -94,7 +95,7 @@ def test_own_windows_are_named_with_the_index_of_their_tss(tmp_path):
     rng = np.random.default_rng(4)
     records = [Record(f"p{i}", "", dna(rng, 61)) for i in range(5)]
     write_fasta(path, records)
-    windows = promoters.load(organism(f"{path}@20"))
+    windows = promoters.load(organism(f"{path}@20"), *THESIS)
     assert windows.sequences == [record.sequence for record in records]
     assert windows.names == [record.name for record in records]
     narrow = promoters.load(organism(f"{path}@20"), 5, 7)
@@ -113,7 +114,7 @@ def test_own_windows_must_be_of_one_length_around_their_tss(tmp_path):
 
 @pytest.mark.parametrize("name", ["", "atlantis", "mine.fa", "mine.fa@", "mine.fa@x", "absent.fa@20"])
 def test_what_is_no_organism_is_refused(name):
-    assert repr(name.removesuffix("@20")) in refusal(lambda: promoters.load(organism(name)))
+    assert repr(name.removesuffix("@20")) in refusal(lambda: promoters.load(organism(name), *THESIS))
 
 
 def test_every_organism_has_its_sources_and_the_thesiss_nine_come_first():
@@ -187,7 +188,7 @@ def test_real_yeast_promoters_cut_from_the_genome_are_epdnews_own_sequences():
 @real
 @pytest.mark.parametrize(("name", "count"), [("yeast-ensembl", 5_086), ("human-slices", 548)])
 def test_real_promoters_have_so_many_full_windows(name, count):
-    windows = promoters.load(organism(name))
+    windows = promoters.load(organism(name), *THESIS)
     assert len(windows) == count
     assert {len(sequence) for sequence in windows.sequences} == {10_000}
     assert windows.site == 4_999
@@ -196,7 +197,7 @@ def test_real_promoters_have_so_many_full_windows(name, count):
 @real
 @pytest.mark.parametrize(("name", "count"), [("worm-401bp", 7_120), ("plasmodium-401bp", 5_597)])
 def test_real_windows_of_401_bases(name, count):
-    windows = promoters.load(organism(name))
+    windows = promoters.load(organism(name), *THESIS)
     assert len(windows) == count
     assert {len(sequence) for sequence in windows.sequences} == {401}
 
@@ -204,7 +205,7 @@ def test_real_windows_of_401_bases(name, count):
 @real
 def test_in_a_random_split_many_human_test_promoters_lie_near_a_training_promoter():
     """On the same strand within 1,000 bp: a reason why the thesis's test accuracy is too high (section 4.2.2)."""
-    windows = promoters.load(organism("human-slices"))
+    windows = promoters.load(organism("human-slices"), *THESIS)
     parts = split(windows, "random", 1)
     bed = organism("human-slices").paths()[1]
     positions = {site.name: site for site in read_sites(bed)}

@@ -4,7 +4,7 @@
 
 document.addEventListener("DOMContentLoaded", () => {
   const interval = /[[(][^\])]*[\])]|-?[\d.,]+%? to -?[\d.,]+%?/g;
-  document.querySelectorAll(".dnakit-table td:not(.dnakit-long)").forEach((cell) => {
+  document.querySelectorAll(".dnakit-table td:not(.long)").forEach((cell) => {
     if (cell.childElementCount === 0) {
       cell.textContent = cell.textContent.replace(interval, (found) => found.replace(/ /g, "\u00a0"));
     }

@@ -86,10 +86,9 @@ def _by_policy(ranks: dict[str, str]) -> dict[str, str]:
     return ranks
 
 
-def taxon_of(ranks: Mapping[str, str], down_to: str = RANKS[-1]) -> str:
-    """QIIME 2's way to write a taxon, down to a rank: ``d__Eukaryota;p__Chordata``."""
-    shown = RANKS[: RANKS.index(down_to) + 1]
-    return ";".join(f"{rank[0]}__{ranks[rank]}" for rank in shown)
+def taxon_of(ranks: Mapping[str, str]) -> str:
+    """QIIME 2's way to write a taxon, with the ranks that are given: ``d__Eukaryota;p__Chordata``."""
+    return ";".join(f"{rank[0]}__{ranks[rank]}" for rank in RANKS if rank in ranks)
 
 
 # ---- readers

@@ -242,12 +242,12 @@ def nucleotides(letters: str, where: str) -> bytes:
     return sequence
 
 
-def trimmed_length(qualities: str, least: int = QUALITY) -> int:
+def trimmed_length(qualities: str) -> int:
     """How many bases to keep from the start, so that what is cut off has a low quality on the whole.
 
-    BWA's rule, which cutadapt uses too: cut where the sum of (quality - `least`) of what follows is smallest.
+    BWA's rule, which cutadapt uses too: cut where the sum of (quality - `QUALITY`) of what follows is smallest.
     """
-    values = np.frombuffer(qualities.encode("ascii", "replace"), np.uint8).astype(np.int32) - PHRED - least
+    values = np.frombuffer(qualities.encode("ascii", "replace"), np.uint8).astype(np.int32) - PHRED - QUALITY
     if not len(values) or values.min() >= 0:
         return len(values)
     sums = np.cumsum(values[::-1])
@@ -294,41 +294,31 @@ def _ordered(columns: np.ndarray) -> np.ndarray:
     return columns[:, np.argsort(columns[0], kind="stable")]
 
 
-# ---- amplicons: what lies between two primers
+# ---- amplicons: what lies between two primers, each given in its own direction
 
 MIFISH_U = (b"GTCGGTAAAACTCGTGCCAGC", b"CATAGTGGGGTATCTAATCCCAGTTTG")  # Miya et al. 2015, 10.1098/rsos.150088
-MOST_ERRORS = 5  # of a primer: templates differ from it
+MOST_ERRORS = 5  # substitutions, insertions and deletions in a primer: templates differ from it
 AT_BEGIN, FEW_ERRORS = 50, 3  # bases in which a read's own primer ends, and its errors: chance has no such place
 
 
-def between_primers(
-    sequence: bytes, primers: tuple[bytes, bytes] = MIFISH_U, both: bool = True, most_errors: int = MOST_ERRORS
-) -> bytes | None:
+def between_primers(sequence: bytes) -> bytes | None:
     """What lies between the forward primer and the complement of the reverse one; None where a primer is not found.
 
     Parameters
     ----------
     sequence : bytes
-        In the direction of the forward primer.
-    primers : tuple of bytes
-        Each in its own direction.
-    both : bool
-        Whether both must be there; without, what follows the forward one to the end counts too.
-    most_errors : int
-        Substitutions, insertions and deletions allowed in a primer.
+        A template, in the direction of the forward primer.
     """
-    forward, backward = primers[0], reverse_complement(primers[1])
-    first = _place(forward, sequence, most_errors)
+    forward, backward = MIFISH_U
+    first = _place(forward, sequence, MOST_ERRORS)
     if first is None:
         return None
     rest = sequence[first[1] :]
-    last = _place(backward, rest, most_errors)
-    if last is None:
-        return None if both else rest
-    return rest[: last[0]]
+    last = _place(reverse_complement(backward), rest, MOST_ERRORS)
+    return None if last is None else rest[: last[0]]
 
 
-def without_primers(sequence: bytes, primers: tuple[bytes, bytes] = MIFISH_U) -> bytes:
+def without_primers(sequence: bytes) -> bytes:
     """A read without the primer that it begins with, what stands before, and the other primer with what follows.
 
     A read that begins with neither primer stays as it is: so does a whole gene, in which the primers have their places.
@@ -337,10 +327,8 @@ def without_primers(sequence: bytes, primers: tuple[bytes, bytes] = MIFISH_U) ->
     ----------
     sequence : bytes
         In either direction.
-    primers : tuple of bytes
-        Each in its own direction.
     """
-    for first, other in (primers, primers[::-1]):
+    for first, other in (MIFISH_U, MIFISH_U[::-1]):
         begin = _place(first, sequence[:AT_BEGIN], FEW_ERRORS)
         if begin is not None:
             rest = sequence[begin[1] :]

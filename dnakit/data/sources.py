@@ -1,8 +1,9 @@
-"""Which data exist, where they come from, and a verified local copy of each.
+"""Which data exist, where they come from, and a local copy of each.
 
 ``data/sources.yaml`` is the list. `fetch` looks in ``data/raw``, then in the mirror (``DNAKIT_MIRROR``, or
 ``data/mirror``), then downloads; simulated sources are made on first demand. A file with a published checksum is held
-to it; one without is pinned by the checksum of the first download, in a small record beside it.
+to it. A download without one is pinned by the checksum that it had first, in a small record beside it. A mirror's file
+without one is taken as it is.
 """
 
 import hashlib
@@ -233,7 +234,10 @@ def _digest(path: str, _size: int, _modified: int) -> str:
 
 
 def fetch(name: str | Path) -> Path:
-    """A verified local path of a source, or of the user's own file.
+    """A local path of a source, or of the user's own file.
+
+    A source is verified by its published checksum, a download without one by that of its first download. A mirror's
+    file without a published checksum is taken as it is.
 
     Parameters
     ----------

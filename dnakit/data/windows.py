@@ -57,12 +57,22 @@ class Windows:
     def __len__(self) -> int:
         return len(self.sequences)
 
+    @property
+    def left_out(self) -> str:
+        """How many sites have no window here, and why, in words; empty where each has one."""
+        reasons = {
+            "their window runs off the end of the sequence": self.cut_off,
+            "the genome does not hold their sequence": self.elsewhere,
+        }
+        return ", ".join(f"{count:,} sites ({reason})" for reason, count in reasons.items() if count)
+
     def take(self, indices: Sequence[int] | np.ndarray) -> "Windows":
         """These windows, in this order."""
         names, chromosomes, strands = (
             [column[i] for i in indices] for column in (self.names, self.chromosomes, self.strands)
         )
-        return Windows([self.sequences[i] for i in indices], self.site, names, chromosomes, strands)
+        sequences = [self.sequences[i] for i in indices]
+        return replace(self, sequences=sequences, names=names, chromosomes=chromosomes, strands=strands)
 
     def narrowed(self, upstream: int, downstream: int) -> "Windows":
         """At most so many bases before the site, and from the site on."""

@@ -110,7 +110,7 @@ def sentence_order_score(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor
 class TokenScorer(nn.Module):
     """One score per token (section 4.2.2); a softmax over positions makes them a distribution."""
 
-    def __init__(self, width: int, config: PreTrainedConfig) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.scorer = nn.Linear(width, 1)
 
@@ -170,7 +170,7 @@ def classification_head(width: int, config: PreTrainedConfig) -> nn.Module:
         return DeepClassifier(width, config)
     if config.model_type == "elmo":
         return FlatClassifier(width, config)
-    return TokenScorer(width, config) if config.head == "tss" else ClsClassifier(width, config)
+    return TokenScorer(width) if config.head == "tss" else ClsClassifier(width, config)
 
 
 def classification_score(logits: Tensor, labels: Tensor, config: PreTrainedConfig) -> tuple[Tensor, Tensor]:

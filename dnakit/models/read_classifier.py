@@ -34,8 +34,6 @@ class ReadClassifier(LongformerClassifier):
         learned and begins as 1.
     """
 
-    encoder_class = Longformer
-
     def __init__(self, config: PreTrainedConfig) -> None:
         super().__init__(config)
         if config.quality == "added":

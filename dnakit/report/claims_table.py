@@ -40,8 +40,8 @@ def _row(claim: Claim) -> str:
     cells = [
         f'<td data-sort="{list(ledger.PARTS.values()).index(claim.part):02} {html.escape(claim.section)}">'
         f"{html.escape(claim.section)}</td>",
-        f'<td class="dnakit-long" {LEFT}>{html.escape(claim.text)}{_small(_what(claim))}</td>',
-        f'<td class="dnakit-number">{html.escape(claim.value)}</td>',
+        f'<td class="long" {LEFT}>{html.escape(claim.text)}{_small(_what(claim))}</td>',
+        f'<td class="number">{html.escape(claim.value)}</td>',
         f"<td {LEFT}>{''.join(_test(each) for each in claim.shown if each.found)}</td>",
         f'<td data-sort="{VERDICTS.index(claim.verdict)}" {LEFT}>{_verdict(claim)}</td>',
     ]

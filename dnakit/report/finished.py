@@ -123,16 +123,17 @@ class Finished(Mapping[str, FinishedRun]):
         return " · ".join(part for part in parts if part)
 
     def facts(self) -> dict[str, str]:
-        """The rest of it, by name: data with digests, commits of the code, torch, devices, and the key of each run."""
+        """The rest, by name: data with digests, what is left out of them, commits, torch, devices, keys of runs."""
         records = [run.record for run in self.values()]
         code = [record["environment"] for record in records if "environment" in record]
         found = {
             "data": _counted(f"{record['source']} (sha256 {_digests(record)})" for record in records),
             "commit": _counted(each["commit"] for each in code),
             "torch": _counted(each["torch"] for each in code),
+            "left out": _counted(record.get("left_out", "") for record in records),
             "machine": _counted(each["processor"] for each in code),
             "device": _counted(_device(record) for record in records),
-            "runs": ", ".join(f"{run.name} {run.record['key']}{_trained_on(run.record)}" for run in self.values()),
+            "runs": _grouped(self.values()),
         }
         return {name: text for name, text in found.items() if text}
 
@@ -203,11 +204,21 @@ def _device(record: Mapping[str, Any]) -> str:
     return ", ".join(record[name] for name in ("device", "computed_in") if name in record)
 
 
+def _grouped(runs: Iterable[FinishedRun]) -> str:
+    """Names and keys, those that learned from equally much together."""
+    groups: dict[str, list[str]] = {}
+    for run in runs:
+        groups.setdefault(_trained_on(run.record), []).append(f"{run.name} {run.record['key']}")
+    return "; ".join((f"{text}: " if text else "") + ", ".join(names) for text, names in groups.items())
+
+
 def _trained_on(record: Mapping[str, Any]) -> str:
-    """How much a run learned from, in brackets."""
-    counts = (f"{record[what]['train']:,} {what}" for what in ("genomes", "windows", "samples") if _split(record, what))
-    text = ", ".join(counts)
-    return f" ({text})" if text else ""
+    """How much a run learned from, and how often; empty where it trained nothing."""
+    counts = [f"{record[what]['train']:,} {what}" for what in ("genomes", "windows", "samples") if _split(record, what)]
+    epochs = record.get("parameters", {}).get("epochs")
+    if counts and epochs:
+        counts.append(f"{epochs:,} epoch{'s' if epochs != 1 else ''}")
+    return ", ".join(counts)
 
 
 def _split(record: Mapping[str, Any], what: str) -> bool:

@@ -29,7 +29,7 @@ def main_table(claims: Sequence[tuple[Claim, str]], caption: str) -> Shown:
     """
     head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
     rows = "\n".join(
-        f'<tr><td class="dnakit-long" {LEFT}>{html.escape(claim.text)}</td><td {LEFT}>{html.escape(why)}</td>'
+        f'<tr><td class="long" {LEFT}>{html.escape(claim.text)}</td><td {LEFT}>{html.escape(why)}</td>'
         f"<td {LEFT}>{html.escape(how_sure(claim))}</td><td {LEFT}>{badge(claim)}</td></tr>"
         for claim, why in claims
     )

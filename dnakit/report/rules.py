@@ -2,8 +2,8 @@
 
 ``data/verdicts.csv`` holds a test a line; a claim may have several, and stands where all of them hold. No verdict is
 typed: it follows from the numbers. A control lacks what the claim is about, such as training, context or biology. Where
-it gives what the claim predicts, and the claim's own number does not contradict that, the claim ``stands, but means
-something else``. Else these rules decide, in this order.
+it gives what the claim predicts, and the claim's own number, of a training that is large enough, does not contradict
+that, the claim ``stands, but means something else``. Else these rules decide, in this order.
 
 1. A claim that no number decides, or that needs data which are not here, says so.
 2. A number whose run is not recorded: ``not run yet``, with the names of the runs.

@@ -39,7 +39,7 @@ class _Column:
 
     @property
     def css(self) -> str:
-        names = ["dnakit-number"] * self.numeric + ["dnakit-group"] * self.first
+        names = ["number"] * self.numeric + ["group"] * self.first
         return f' class="{" ".join(names)}"' if names else ""
 
 
@@ -105,7 +105,7 @@ def _head(keys: list[_Key], columns: list[_Column]) -> str:
     if not grouped:
         return f"<thead>\n<tr>{corner}{measures}</tr>\n</thead>\n"
     upper = "".join(
-        f'<th scope="colgroup" colspan="{width}" class="dnakit-group">{_shown(str(sources[start]))}</th>'
+        f'<th scope="colgroup" colspan="{width}" class="group">{_shown(str(sources[start]))}</th>'
         for start, width in _stretches(sources)
     )
     return f"<thead>\n<tr>{corner}{upper}</tr>\n<tr>{measures}</tr>\n</thead>\n"
@@ -133,7 +133,7 @@ def _row_heads(keys: list[_Key], rows: int) -> list[str]:
 
 def _long(cell: str) -> str:
     """A class for sentences, which may be broken where names and numbers may not."""
-    return ' class="dnakit-long"' if len(cell) > LONG else ""
+    return ' class="long"' if len(cell) > LONG else ""
 
 
 def _markdown(keys: list[_Key], columns: list[_Column]) -> str:

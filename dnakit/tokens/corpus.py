@@ -210,7 +210,8 @@ def _hold_out(names: list[str], parameters: CorpusParameters) -> tuple[dict[str,
         missing = "'far_chromosomes'" if parameters.piece else f"a {HELD_OUT_RANK} in 'taxonomy'"
         raise DnakitError(f"no genome can be held out as 'far': none of the sources has {missing}")
     near = set(rng.permutation(np.array(rest))[:count].tolist())
-    return {"near": sorted(near), "far": sorted(far)}, [name for name in names if name in set(rest) - near]
+    kept = set(rest) - near
+    return {"near": sorted(near), "far": sorted(far)}, [name for name in names if name in kept]
 
 
 def _texts(names: set[str], bases: int, parameters: CorpusParameters) -> Iterator[str]:

@@ -78,20 +78,10 @@ class MlmSamples(Dataset):
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([self.seed, self.stream, self.epoch if self.dynamic else 0, number])
-        return self._masked(framed([self._tokens(number)]), rng)
+        return masked_item(framed([self._tokens(number)]), self.vocab_size, self.labelled, rng)
 
     def _tokens(self, number: int) -> np.ndarray:
         return self.token_ids[int(self.rows[number])].values.to_numpy()
-
-    def _masked(self, true: np.ndarray, rng: np.random.Generator) -> dict[str, torch.Tensor]:
-        seen, selected = mask_tokens(true, self.vocab_size, rng)
-        scored = selected if self.labelled == "selected" else true >= len(SPECIAL_TOKENS)
-        return {
-            "input_ids": torch.from_numpy(seen),
-            "attention_mask": torch.from_numpy((true != PAD).astype(np.int64)),
-            "labels": torch.from_numpy(np.where(scored, true, IGNORED)),
-            "masked": torch.from_numpy(seen == MASK),
-        }
 
 
 class SentenceOrderSamples(MlmSamples):
@@ -109,7 +99,7 @@ class SentenceOrderSamples(MlmSamples):
         start, cut, end = sentence_bounds(len(tokens), rng)
         pair = [tokens[start:cut], tokens[cut:end]]
         swapped = int(rng.integers(2))
-        item = self._masked(framed(pair[::-1] if swapped else pair), rng)
+        item = masked_item(framed(pair[::-1] if swapped else pair), self.vocab_size, self.labelled, rng)
         return item | {"sentence_order_label": torch.tensor(swapped)}
 
 
@@ -126,6 +116,25 @@ def framed(sentences: Sequence[np.ndarray], width: int = SAMPLE_LENGTH) -> np.nd
     tokens = [[CLS], *(part for sentence in sentences for part in (sentence, [SEP]))]
     ids = np.concatenate([np.asarray(part, np.int64) for part in tokens])
     return np.pad(ids, (0, width - len(ids)), constant_values=PAD)
+
+
+def framed_each(samples: Sequence[np.ndarray], width: int = SAMPLE_LENGTH) -> np.ndarray:
+    """`framed` of samples of one sentence each, int64, shape (samples, width)."""
+    return np.stack([framed([tokens], width) for tokens in samples])
+
+
+def masked_item(
+    true: np.ndarray, vocab_size: int, labelled: Literal["all", "selected"], rng: np.random.Generator
+) -> dict[str, torch.Tensor]:
+    """A masked sample as a model takes it: see `MlmSamples`."""
+    seen, selected = mask_tokens(true, vocab_size, rng)
+    scored = selected if labelled == "selected" else true >= len(SPECIAL_TOKENS)
+    return {
+        "input_ids": torch.from_numpy(seen),
+        "attention_mask": torch.from_numpy((true != PAD).astype(np.int64)),
+        "labels": torch.from_numpy(np.where(scored, true, IGNORED)),
+        "masked": torch.from_numpy(seen == MASK),
+    }
 
 
 def mask_tokens(true: np.ndarray, vocab_size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ words that follow begin where they would begin without it.
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +188,9 @@ def load_tokenizer(folder: Path) -> DnaTokenizer:
     with store.reading(folder / "tokenizer.json"):
         store.read_in_part(folder / "tokenizer.json")  # transformers would look for another one
         return DnaTokenizer.from_pretrained(folder)
+
+
+@lru_cache(maxsize=4)
+def shared_tokenizer(folder: Path) -> DnaTokenizer:
+    """The same, loaded once: it makes a table of the encodings of all words, which the runs of a process share."""
+    return load_tokenizer(folder)

@@ -1,9 +1,11 @@
 """Where in its k-mer word a token begins, read from the lengths of the tokens around it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from dnakit.tokens.vocabulary import MASK, SPECIAL_TOKENS
+from dnakit.tokens.vocabulary import MASK, PAD, SPECIAL_TOKENS
 
 
 def word_frames(
@@ -39,6 +41,25 @@ def word_frames(
     place = start + np.argmin(crossing, axis=0)[stretch]
     begins = special | (np.diff(place // word_length, prepend=-1) != 0)
     return place % word_length, np.cumsum(begins)
+
+
+def counts_by_offset(
+    documents: Sequence[NDArray[np.integer]], lengths: NDArray[np.integer], word_length: int
+) -> NDArray[np.int64]:
+    """How often each token begins at each offset of a word, shape (word_length, vocab_size); special tokens never.
+
+    Parameters
+    ----------
+    documents : sequence of np.ndarray of int
+        Token ids of each.
+    lengths, word_length
+        As of `word_frames`.
+    """
+    ids = np.concatenate([part for document in documents for part in ([PAD], document)]).astype(np.int64)
+    offsets, _ = word_frames(ids, lengths, word_length)
+    known, size = ids >= len(SPECIAL_TOKENS), len(lengths)
+    found = np.bincount(offsets[known] * size + ids[known], minlength=word_length * size)
+    return found.reshape(word_length, size)
 
 
 def given_away(

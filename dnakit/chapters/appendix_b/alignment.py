@@ -1,4 +1,4 @@
-"""A piece of a genome with a model's predictions (Figures B.1 and B.2), token below token, as a figure and as text.
+"""A piece of a genome with a model's predictions (Figures B.1 and B.2), token below token.
 
 Everything that a colour says, a sign says too: the figures are read in black and white.
 """
@@ -44,22 +44,6 @@ def lines(piece: pd.DataFrame) -> list[pd.DataFrame]:
         if at[number] + widths.iloc[number] > COLUMNS + 1:
             at[number], line[number] = 0, line[number] + 1
     return [each for _, each in marked.assign(at=at).groupby(line)]
-
-
-def as_text(piece: pd.DataFrame) -> str:
-    """The same as text: three rows and one of marks for each line."""
-    blocks = []
-    for each in lines(piece):
-        rows = {"query": each["shown"], "true": each["true"], "predicted": each["predicted"], "": each["mark"]}
-        blocks.append("\n".join(f"{name:<9} {_placed(texts, each['at'])}".rstrip() for name, texts in rows.items()))
-    return "\n\n".join(blocks)
-
-
-def _placed(texts: pd.Series, at: pd.Series) -> str:
-    row = ""
-    for text, column in zip(texts, at, strict=True):
-        row = row.ljust(column) + text
-    return row
 
 
 def draw(piece: pd.DataFrame) -> Figure:

@@ -14,7 +14,7 @@ from dnakit.models.build import load
 from dnakit.tokens.corpus import Corpus, prepare
 from dnakit.tokens.samples import MlmSamples
 from dnakit.tokens.vocabulary import MASK, PAD, SPECIAL_TOKENS
-from dnakit.tokens.word_frames import given_away, word_frames
+from dnakit.tokens.word_frames import counts_by_offset, given_away
 
 BATCH = 16  # samples at a time
 
@@ -94,13 +94,7 @@ def by_boundaries(tokens: MaskedTokens) -> NDArray[np.int64]:
     Where they give a masked token's length and its place in the word away, it is the commonest token of the training
     genomes with that length at that place. Elsewhere it is the commonest token of all.
     """
-    ids, ends = tokens.corpus.ids("train").astype(np.int64), tokens.corpus.ends("train")
-    documents = np.concatenate([part for each in np.split(ids, ends[:-1]) for part in ([PAD], each)])
-    offsets, _ = word_frames(documents, tokens.lengths, tokens.word_length)
-    real = documents >= len(SPECIAL_TOKENS)
-    size = len(tokens.lengths)
-    flat = np.bincount(offsets[real] * size + documents[real], minlength=tokens.word_length * size)
-    counts = flat.reshape(tokens.word_length, size)
+    counts = counts_by_offset(tokens.corpus.ids_by_document("train"), tokens.lengths, tokens.word_length)
     known, at = given_away(tokens.shown.ravel(), tokens.true.ravel(), tokens.lengths, tokens.word_length)
     found = np.where(tokens.changed.ravel(), counts.sum(0).argmax(), tokens.shown.ravel())
     for place in np.flatnonzero(known & tokens.masked.ravel()):

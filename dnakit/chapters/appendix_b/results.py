@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from dnakit.chapters.appendix_b import alignment
+from dnakit.chapters.tss import parameters as tss
 from dnakit.report.finished import Finished, FinishedRun, recorded
 from dnakit.report.intervals import Estimate, Interval, difference, wilson
 from dnakit.report.tables import indexed
@@ -50,7 +51,7 @@ EARLIER = {  # of each baseline: the run of an earlier chapter with its recipe a
 COLORS = dict(zip(NAMES.values(), ("#0072B2", "#56B4E9", "#009E73", "#D55E00", "#AA4499"), strict=True))
 THESIS_SAMPLES = {  # that the large Longformer saw in the thesis, which prints neither
     "mlm": 5_570_800,  # if its 2,430 genomes have as many tokens as with our tokenizer
-    "tss": 239_740,  # if its promoters are the 29,598 human ones of EPD
+    "tss": tss.THESIS_SAMPLES,
 }
 METHODS = {
     "mlm-large-longformer": NAMES["large-longformer"],
@@ -97,8 +98,13 @@ def asked(done: Finished, task: str, of: str) -> str:
         return "one seed each"
     name, _, place = of.partition(" ")
     samples = run.value("record.rows.test") or run.value("record.samples.test")
-    counted = f" of {run.value(place):,} {name}" if place else ""
+    counted = f" of {_shown(run, place):,} {name}" if place else ""
     return f"{samples:,} test {'samples' if place else name}{counted}, one seed each"
+
+
+def _shown(run: FinishedRun, count: str) -> int:
+    """How many different things, counted at this place of the record, are among the test samples at most."""
+    return int(min(run.value(count), run.value("record.samples.test")))
 
 
 def baselines(done: Finished) -> str:
@@ -120,6 +126,19 @@ def baselines(done: Finished) -> str:
             f"({'; '.join(again)})."
         )
     return " ".join(found)
+
+
+def rate(run: FinishedRun) -> str:
+    """The learning rate of a training, such as ``3e-4``."""
+    return f"{run.value('record.parameters.learning_rate'):.0e}".replace("e-0", "e-")
+
+
+def schedules(done: Finished, task: str) -> str:
+    """Learning rate and epochs of each model of a task, in words."""
+    return "; ".join(
+        f"{model} {rate(run)}, {run.value('record.parameters.epochs')} epochs"
+        for model, run in of_task(done, task).items()
+    )
 
 
 # ---- Tables B.1 to B.4
@@ -185,7 +204,7 @@ def compared(done: Finished, task: str, measure: str, count: str) -> pd.DataFram
     """
     rows = []
     for model, run in of_task(done, task).items():
-        value, things = run.value(f"metrics.test.{measure}"), int(run.value(count))
+        value, things = run.value(f"metrics.test.{measure}"), _shown(run, count)
         interval = wilson(value, things)
         shown = f"[{interval.low:.1%}, {interval.high:.1%}]"
         row = {"model": model, "value": value, "interval": shown, "count": things, "samples seen": run.samples_seen}
@@ -230,7 +249,7 @@ def of_costs(done: Finished) -> Finished:
 
 
 def costs(done: Finished) -> pd.DataFrame:
-    """By task and model: parameters, operations and time a sample, samples seen, minutes of training, and quality."""
+    """By task and model: parameters, operations and time a sample, rate, samples seen, minutes of training, quality."""
     if "costs" not in done:
         return pd.DataFrame()
     measured = done["costs"].frame("costs.csv").set_index("run").to_dict("index")
@@ -248,6 +267,7 @@ def _cost(measured: Mapping[Any, float], run: FinishedRun, task: str) -> dict[st
         "million parameters": measured["parameters"] / 1e6,
         "GFLOP per sample": measured["gflop"],
         "ms per sample": measured["ms"],
+        "learning rate": rate(run),
         "samples seen": samples,
         "TFLOP": measured["gflop"] * samples / 1e3,
         "minutes": measured["ms"] * samples / 6e4,

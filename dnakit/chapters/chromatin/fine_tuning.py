@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from dnakit.chapters.pretraining import starts
 from dnakit.data.bases import reverse_complement
 from dnakit.models import build, device
 from dnakit.run import Outcome
-from dnakit.tokens.tokenizer import DnaTokenizer, load_tokenizer
+from dnakit.tokens.tokenizer import shared_tokenizer
 
 if TYPE_CHECKING:
     from dnakit.chapters.chromatin.trainings import Training
@@ -77,12 +76,7 @@ def inputs_of(run: "Training", windows: Sequence[bytes]) -> Inputs:
     """The inputs of a run's network."""
     if run.start is None:
         return BaseInputs(windows)
-    return TokenInputs(windows, _tokenizer(starts.model_folder(run.start)), run.experiment.tokens)
-
-
-@lru_cache(maxsize=2)
-def _tokenizer(folder: Path) -> DnaTokenizer:
-    return load_tokenizer(folder)
+    return TokenInputs(windows, shared_tokenizer(starts.model_folder(run.start)), run.experiment.tokens)
 
 
 def samples_of(run: "Training", profiles: Profiles, parts: dict[str, np.ndarray]) -> dict[str, Samples]:

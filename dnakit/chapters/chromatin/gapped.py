@@ -19,9 +19,9 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch.nn import functional as F
 
-from dnakit import metrics
 from dnakit.chapters.chromatin.parameters import BEST
-from dnakit.chapters.chromatin.profiles import Profiles, labelled
+from dnakit.chapters.chromatin.profiles import Profiles
+from dnakit.chapters.chromatin.scores import mean_auroc
 from dnakit.data import bases
 from dnakit.project import DnakitError
 
@@ -159,7 +159,7 @@ def predict(profiles: Profiles, folder: Path, parts: Mapping[str, np.ndarray]) -
     weights[-1] = torch.from_numpy(_base_logits(labels))
     for penalty in PENALTIES:
         weights = fitted(inputs["train"], torch.from_numpy(labels), weights, penalty)
-        reached = _mean_auroc(profiles.labels[parts["validation"]], _logits(inputs["validation"], weights).numpy())
+        reached = mean_auroc(profiles.labels[parts["validation"]], _logits(inputs["validation"], weights).numpy())
         if reached > quality:
             best, quality = weights, reached
     GappedModel.of_standardized(best, mean, scale).save(folder)
@@ -204,9 +204,3 @@ def _base_logits(labels: np.ndarray) -> np.ndarray:
     """Of the share of positives of each feature, one positive and one negative more than there are; float32."""
     positive, negative = (labels == 1).sum(0) + 1, (labels == 0).sum(0) + 1
     return np.log(positive / negative).astype(np.float32)
-
-
-def _mean_auroc(labels: np.ndarray, logits: np.ndarray) -> float:
-    known = labelled(labels)
-    areas = [metrics.auroc(labels[k, n] == 1, logits[k, n]) for n, k in enumerate(known.T)]
-    return float(np.nanmean(areas))

@@ -14,8 +14,9 @@ from torch.utils.data import Dataset
 
 from dnakit.chapters.chromatin.profiles import Profiles
 from dnakit.data import bases
+from dnakit.tokens.samples import framed
 from dnakit.tokens.tokenizer import DnaTokenizer
-from dnakit.tokens.vocabulary import CLS, PAD, SEP
+from dnakit.tokens.vocabulary import PAD
 
 STEP = 32  # inputs are as long as a multiple of it
 PIECE = 1_000  # windows that are tokenized together
@@ -83,8 +84,7 @@ class TokenInputs:
     def __getitem__(self, number: int) -> dict[str, Tensor]:
         """``input_ids`` and ``attention_mask`` of an input."""
         found = self.tokenizer.encode_sequence(self.windows[number])[: self.length - 2]
-        ids = torch.full((self.length,), PAD)
-        ids[: len(found) + 2] = torch.tensor([CLS, *found, SEP])
+        ids = torch.from_numpy(framed([found], self.length))
         return {"input_ids": ids, "attention_mask": (ids != PAD).long()}
 
 

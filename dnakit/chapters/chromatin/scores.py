@@ -42,6 +42,13 @@ def by_feature(labels: np.ndarray, scores: np.ndarray, features: Sequence[Featur
     return pd.DataFrame(rows)
 
 
+def mean_auroc(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The mean over the features that have positives and negatives; 0 where none has. Validation chooses by it."""
+    areas = [metrics.auroc(labels[known, n] == 1, scores[known, n]) for n, known in enumerate(labelled(labels).T)]
+    defined = [area for area in areas if not np.isnan(area)]
+    return float(np.mean(defined)) if defined else 0.0
+
+
 def by_kind(table: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Mean and median of each measure over the features of a kind that have 10 positives or more."""
     enough = table[(table.positives >= FEWEST_POSITIVES) & table.auroc.notna()]

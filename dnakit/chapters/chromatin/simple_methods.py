@@ -13,9 +13,9 @@ from sklearn.linear_model import Ridge
 
 from dnakit.chapters.chromatin.parameters import GC
 from dnakit.chapters.chromatin.profiles import Profiles, labelled
+from dnakit.chapters.chromatin.scores import mean_auroc
 from dnakit.chapters.chromatin.splits import FAR, positions
 from dnakit.data import bases
-from dnakit.metrics import auroc
 
 NEIGHBOURS = 8  # training bins on either side of a bin
 K = 6
@@ -115,20 +115,14 @@ class Linear:
         mean, scale = train.mean(0), train.std(0) + 1e-6
         standard, truth = (train - mean) / scale, (profiles.labels[:, task.columns] == 1).astype(np.float32)
         fits = [Ridge(alpha=penalty).fit(standard, truth[task.train]) for penalty in PENALTIES]
-        quality = [
-            _mean_auroc(truth[task.validation], self._predicted(fit, task.validation, mean, scale)) for fit in fits
-        ]
+        labels = profiles.labels[task.validation][:, task.columns]
+        quality = [mean_auroc(labels, self._predicted(fit, task.validation, mean, scale)) for fit in fits]
         return self._predicted(fits[int(np.argmax(quality))], task.rows, mean, scale)
 
     def _predicted(self, fit: Ridge, rows: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
         pieces = np.split(rows, range(PIECE, len(rows), PIECE))
         found = [fit.predict((self.inputs[each].astype(np.float32) - mean) / scale) for each in pieces]
         return np.concatenate(found).reshape(len(rows), -1)
-
-
-def _mean_auroc(truth: np.ndarray, scores: np.ndarray) -> float:
-    areas = [auroc(*pair) for pair in zip(truth.T, scores.T, strict=True) if 0 < pair[0].sum() < len(truth)]
-    return float(np.mean(areas)) if areas else 0.0
 
 
 def gc_content(sequences: list[bytes]) -> np.ndarray:
@@ -138,26 +132,25 @@ def gc_content(sequences: list[bytes]) -> np.ndarray:
     return np.stack([share, share**2], axis=1).astype(np.float32)
 
 
-def kmer_counts(sequences: list[bytes], k: int = K) -> np.ndarray:
-    """How often each k-mer or its reverse complement occurs in sequences of one length; uint16.
+def kmer_counts(sequences: list[bytes]) -> np.ndarray:
+    """How often each 6-mer or its reverse complement occurs in sequences of one length; uint16.
 
-    Shape (sequences, 2,080) for k = 6.
+    Shape (sequences, 2,080).
     """
-    kinds = strand_kinds(k)
-    found = [_counted(sequences[at : at + PIECE], k, kinds) for at in range(0, len(sequences), PIECE)]
-    return np.concatenate(found)
+    kinds = _strand_kinds()
+    return np.concatenate([_counted(sequences[at : at + PIECE], kinds) for at in range(0, len(sequences), PIECE)])
 
 
-def strand_kinds(k: int) -> np.ndarray:
-    """For each k-mer by number, which kind it is: it and its reverse complement are one kind; int64, shape (4^k,)."""
-    numbers = np.arange(4**k)
-    opposite = bases.kmer_numbers(3 - bases.kmer_codes(numbers, k)[:, ::-1])
+def _strand_kinds() -> np.ndarray:
+    """For each 6-mer by number, which kind it is: it and its reverse complement are one kind; int64, shape (4,096,)."""
+    numbers = np.arange(4**K)
+    opposite = bases.kmer_numbers(3 - bases.kmer_codes(numbers, K)[:, ::-1])
     return np.unique(np.minimum(numbers, opposite), return_inverse=True)[1]
 
 
-def _counted(sequences: list[bytes], k: int, kinds: np.ndarray) -> np.ndarray:
+def _counted(sequences: list[bytes], kinds: np.ndarray) -> np.ndarray:
     codes = bases.codes(b"".join(sequences)).reshape(len(sequences), -1)
-    numbers = bases.kmer_numbers(sliding_window_view(codes, k, axis=1)).astype(np.int64)
+    numbers = bases.kmer_numbers(sliding_window_view(codes, K, axis=1)).astype(np.int64)
     of_row, width = np.arange(len(sequences))[:, None], int(kinds.max()) + 1
     known = numbers >= 0
     cells = (of_row * width + kinds[numbers])[known]

@@ -6,6 +6,8 @@ One without its runs is left out.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import pandas as pd
+
 from dnakit.chapters.chromatin import results
 from dnakit.chapters.chromatin.control_results import compared_with_simple, difference, in_words, network, signed
 from dnakit.chapters.chromatin.parameters import BEST, GC, MOTIFS
@@ -65,9 +67,9 @@ def by_kind(kinds: Mapping[str, Any], measure: str) -> str:
     return ", ".join(f"{kind} {signed(kinds[kind], measure)}" for kind in KINDS if kind in kinds)
 
 
-def still_open(done: Finished, names: Iterable[str]) -> tuple[int, int]:
-    """Of these differences by kind: how many intervals of AUROC hold zero, and how many there are."""
-    found = [difference(each, "auroc") for _, pair in _pairs(done, names) for each in pair["kinds"].values()]
+def still_open(done: Finished, names: Iterable[str], measure: str = "auroc") -> tuple[int, int]:
+    """Of these differences by kind: how many intervals hold zero, and how many there are."""
+    found = [difference(each, measure) for _, pair in _pairs(done, names) for each in pair["kinds"].values()]
     return sum(each.open for each in found), len(found)
 
 
@@ -161,7 +163,11 @@ def weight(done: Finished) -> str:
     changed = [seeds(done, [WEIGHT], measure) for measure in ("auroc", "auprc")]
     if not changed[0]:
         return "Whether the ranking changes too is not compared yet."
-    return f"The ranking changes little, but it changes. Mean AUROC, {changed[0]}. Mean AUPRC, {changed[1]}."
+    held, count = (sum(each) for each in zip(*(still_open(done, [WEIGHT], m) for m in ("auroc", "auprc")), strict=True))
+    return (
+        f"Whether the ranking changes too: of {count} differences (each measure and kind of feature) the intervals of "
+        f"{held} hold zero. Mean AUROC, {changed[0]}. Mean AUPRC, {changed[1]}."
+    )
 
 
 # ---- the sentences
@@ -175,7 +181,7 @@ def _position(done: Finished) -> str:
         "**A random split measures position as well as sequence.** Labels copied from the nearest training bins have a "
         f"mean AUROC of {near} there (DNase / TF / histone), and know nothing of a held-out chromosome. "
         f"{BEST.capitalize()} have {first} there and {then} with whole chromosomes held out. These are other test "
-        "rows, other training rows and partly other features, so that the difference has no interval. Scores under a "
+        "rows, other training rows and partly other features: the difference is not of the split alone. Scores under a "
         "random split do not tell what a model reads from a sequence. The thesis's are such scores, if it split at "
         f"random.{_longformer_apart(done)}"
     )
@@ -196,20 +202,30 @@ def _clean(done: Finished) -> str:
     runs = [done[name] for name in (*NETWORK_NAMES, *LONGFORMERS) if name in done]
     if GAPPED not in done or not runs:
         return ""
-    gc = results.by_kind(results.simple_methods(done), "by chromosome", GC)
+    means = {
+        BEST: _kinds(done[GAPPED].metrics["methods"][BEST]),
+        GC: results.by_kind(results.simple_methods(done), "by chromosome", GC),
+        **{network(run): _kinds(run.metrics["test"]) for run in runs},
+    }
     return _nested(
-        "**With whole chromosomes held out, no network has the highest mean.** Mean AUROC (DNase / TF / histone), one "
-        f"seed of each network, {runs[0].samples_seen:,} samples each:",
+        f"**With whole chromosomes held out, {_highest(means)}.** Mean AUROC (DNase / TF / histone), one seed of each "
+        f"network, {runs[0].samples_seen:,} samples each:",
         [
-            f"{BEST}: {_of(_kinds(done[GAPPED].metrics['methods'][BEST]))}",
-            f"{GC}: {_of(gc)}",
-            *(f"{network(run)}: {_of(_kinds(run.metrics['test']))}" for run in runs),
+            *(f"{name}: {_of(areas)}" for name, areas in means.items()),
             *_below(done, GC),
             *_below(done, BEST),
             "The published networks saw millions of samples. These numbers hold for this budget, and say nothing of "
             "more training.",
         ],
     )
+
+
+def _highest(means: Mapping[str, Mapping[str, float]]) -> str:
+    """Which networks have the highest mean of a kind, of all methods; in words."""
+    first = pd.DataFrame(means).dropna(how="all").idxmax(axis=1)
+    titles = {kind.lower(): kind for kind in KINDS}
+    ahead = [f"{name} for {titles[str(kind)]}" for kind, name in first.items() if name not in (BEST, GC)]
+    return f"the highest mean is that of {', '.join(ahead)}" if ahead else "no network has the highest mean"
 
 
 def _below(done: Finished, method: str) -> list[str]:
@@ -248,8 +264,8 @@ def _context(done: Finished) -> str:
     if not wider(done):
         return ""
     return (
-        "**Whether real context helps depends on the measure.** Windows of 2,000 bases and more minus 1,000, whole "
-        f"chromosomes held out, one seed each. {_measures(done)}"
+        "**What real context brings, by two measures.** Windows of 2,000 bases and more minus 1,000, whole chromosomes "
+        f"held out, one seed each. {_measures(done)}"
     )
 
 

@@ -20,9 +20,9 @@ from dnakit.chapters.future_work.parameters import CONTEXTS, SAMPLINGS, Paramete
 from dnakit.chapters.future_work.read_methods import as_string
 from dnakit.data.bases import kmer_numbers
 from dnakit.run import Outcome
-from dnakit.tokens.samples import mask_tokens
+from dnakit.tokens.samples import framed_each, mask_tokens
 from dnakit.tokens.tokenizer import DnaTokenizer
-from dnakit.tokens.vocabulary import CLS, MASK, PAD, SEP
+from dnakit.tokens.vocabulary import MASK
 
 if TYPE_CHECKING:
     from dnakit.chapters.future_work.context_runs import Methods
@@ -53,7 +53,7 @@ class Evaluated(NamedTuple):
 
     def framed(self, rows: Windows) -> NDArray[np.int64]:
         """Tokens of windows, framed and padded to one width."""
-        return framed(self.tokenizer.encode_sequences(rows.sequences), self.width)
+        return framed_each(self.tokenizer.encode_sequences(rows.sequences), self.width)
 
     def masked(self, ids: NDArray[np.int64], seed: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """The ids as a model sees them, and which of them were selected."""
@@ -68,14 +68,6 @@ def evaluated(parameters: Parameters) -> Evaluated:
     tokenizer = tokenizer_of(parts["train"], parameters.vocab_size)
     most = max(map(len, tokenizer.encode_sequences(parts["train"].sequences + test.sequences)))
     return Evaluated(parts["train"], test, probe, tokenizer, most + 2)
-
-
-def framed(tokens: Sequence[NDArray[np.integer]], width: int) -> NDArray[np.int64]:
-    """``<cls>`` tokens ``<sep>``, padded, shape (samples, width)."""
-    found = np.full((len(tokens), width), PAD, np.int64)
-    for row, ids in zip(found, tokens, strict=True):
-        row[: len(ids) + 2] = [CLS, *ids, SEP]
-    return found
 
 
 # ---- bits

@@ -24,8 +24,8 @@ from dnakit.chapters.future_work.context_measures import (
 from dnakit.models import build, device, initial_weights, replaced_tokens
 from dnakit.models.operations import operations
 from dnakit.run import Outcome
-from dnakit.tokens.samples import mask_tokens
-from dnakit.tokens.vocabulary import IGNORED, MASK, PAD
+from dnakit.tokens.samples import masked_item
+from dnakit.tokens.vocabulary import MASK, PAD
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -45,14 +45,8 @@ class MaskedWindows(Dataset):
         return len(self.ids)
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
-        true = self.ids[number]
-        seen, selected = mask_tokens(true, self.vocab_size, np.random.default_rng([*self.seed, number]))
-        return {
-            "input_ids": torch.from_numpy(seen),
-            "attention_mask": torch.from_numpy((true != PAD).astype(np.int64)),
-            "labels": torch.from_numpy(np.where(selected, true, IGNORED)),
-            "masked": torch.from_numpy(seen == MASK),
-        }
+        rng = np.random.default_rng([*self.seed, number])
+        return masked_item(self.ids[number], self.vocab_size, "selected", rng)
 
 
 def pretrain(run: Pretraining, folder: Path) -> Outcome:

@@ -18,8 +18,9 @@ from dnakit.metrics import loss_and_accuracy
 from dnakit.models import device, read_classifier
 from dnakit.models.read_classifier import HIGHEST
 from dnakit.run import Outcome
+from dnakit.tokens.samples import framed_each
 from dnakit.tokens.tokenizer import DnaTokenizer, known_words, train_tokenizer
-from dnakit.tokens.vocabulary import CLS, PAD, SEP
+from dnakit.tokens.vocabulary import PAD
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -37,11 +38,10 @@ class ReadSamples(Dataset):
         encoded = tokenizer.encode_sequences([letters(each) for each in reads.codes])
         lengths = tokenizer.token_lengths()
         self.labels = torch.from_numpy(reads.species)
-        shape = len(reads), max(map(len, encoded)) + 2
-        self.ids, self.quality = np.full(shape, PAD, np.int64), np.full(shape, HIGHEST, np.float32)
-        for row, (tokens, phred) in enumerate(zip(encoded, reads.phred, strict=True)):
-            self.ids[row, : len(tokens) + 2] = [CLS, *tokens, SEP]
-            self.quality[row, 1 : len(tokens) + 1] = token_quality(phred, lengths[tokens])[score]
+        self.ids = framed_each(encoded, max(map(len, encoded)) + 2)
+        self.quality = np.full(self.ids.shape, HIGHEST, np.float32)
+        for row, tokens, phred in zip(self.quality, encoded, reads.phred, strict=True):
+            row[1 : len(tokens) + 1] = token_quality(phred, lengths[tokens])[score]
         self.epoch = 0
 
     def __len__(self) -> int:

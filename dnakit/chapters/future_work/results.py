@@ -9,6 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from dnakit import metrics
 from dnakit.chapters.future_work import context_runs, read_runs
 from dnakit.chapters.future_work.parameters import CONTEXTS, SAMPLINGS
 from dnakit.chapters.future_work.read_methods import METHODS
@@ -85,7 +86,7 @@ def of_use(done: Finished, use: str) -> list[FinishedRun]:
 
 
 def gain_of(done: Finished, method: str, lowered: str) -> Estimate | None:
-    """How much more is named right than by the same method without qualities; a row of values for each seed."""
+    """How much more is named right than by the same method without qualities, mean over seeds; None without them."""
     if method in METHODS:
         one, other = (_right(done, each, lowered) if each else None for each in (method, METHODS[method][1]))
         change = [one - other] if one is not None and other is not None else []
@@ -224,7 +225,7 @@ def pairs_of(done: Finished, kind: str) -> list[Pair]:
 
 
 def _bits(table: pd.DataFrame, rows: NDArray[np.int64]) -> float:
-    return float(table["nats"].to_numpy()[rows].sum() / (table["bases"].to_numpy()[rows].sum() * np.log(2)))
+    return metrics.bits_per_base(-table["nats"].to_numpy()[rows], table["bases"].to_numpy()[rows])
 
 
 def compared_bits(pairs: Sequence[Pair], context: str, beyond: Sequence[Pair] = ()) -> tuple[Values, Estimate]:

@@ -39,7 +39,11 @@ def _seeds(count: int) -> str:
 
 def _decided(found: Estimate, seeds: int, above: str, below: str) -> str:
     """In words where an interval lies; with one seed a difference is open."""
-    return {"higher": above, "lower": below}.get(found.verdict, OPEN) if seeds > 1 else OPEN
+    return _side(found, above, below) if seeds > 1 else OPEN
+
+
+def _side(found: Estimate, above: str, below: str) -> str:
+    return {"higher": above, "lower": below}.get(found.verdict, OPEN)
 
 
 def _said_of_gains(done: Finished, methods: Iterable[str]) -> str:
@@ -66,11 +70,12 @@ def said_of_balance(done: Finished) -> str:
     words = ("balancing is worse", "balancing is better")
     found = {name: results.compared_bits(pairs, name) for name in ("mean", *CONTEXTS)}
     by_seed = ", ".join(f"{value:+.4f}" for value in found["mean"][0])
+    _, alone = results.compared_bits(beyond, "mean")
     text = "; ".join(f"{name} {each:+.4f}, {_decided(each, len(pairs), *words)}" for name, (_, each) in found.items())
     return (
         f"Bits per base, balanced minus natural ({_seeds(len(pairs))}; the mean by seed: {by_seed}): {text}. "
-        f"Token frequencies alone gain by balancing, too: mean {results.change_of(beyond, 'mean')}. Beyond them the "
-        f"Longformer's mean is {results.change_of(pairs, 'mean', beyond)}."
+        f"Token frequencies alone: mean {alone:+.4f}, {_side(alone, *words)}. Beyond them the Longformer's mean is "
+        f"{results.change_of(pairs, 'mean', beyond)}."
     )
 
 

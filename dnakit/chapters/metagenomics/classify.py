@@ -15,7 +15,7 @@ import numpy as np
 from dnakit.chapters.metagenomics import classifier
 from dnakit.chapters.metagenomics.classifier import METHODS, Answer, Classifier, Method
 from dnakit.chapters.metagenomics.references import Reference, reference
-from dnakit.data.barcodes import RANKS
+from dnakit.data.barcodes import RANKS, taxon_of
 from dnakit.data.reads import Names, Read, called, read_reads, without_primers
 from dnakit.project import DnakitError, NotInMirror, absolute, check_place, did_you_mean, published
 
@@ -166,8 +166,7 @@ def _down_to(names: np.ndarray, confidence: np.ndarray, least: float) -> int:
 
 def _taxon(names: np.ndarray, down_to: int) -> str:
     """QIIME 2's taxon down to a rank; `UNASSIGNED` where no rank is certain."""
-    parts = zip(RANKS[:down_to], names[:down_to], strict=True)
-    return ";".join(f"{rank[0]}__{name}" for rank, name in parts) or UNASSIGNED
+    return taxon_of(dict(zip(RANKS[:down_to], names[:down_to], strict=True))) or UNASSIGNED
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 BINS = 15  # of a reliability diagram and of the expected calibration error
+POINTS = 50  # of a curve of risk and coverage
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,11 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, weight: np.ndar
     return float((gaps * table["weight"]).sum() / table["weight"].sum())
 
 
-def risk_coverage(confidence: np.ndarray, right: np.ndarray, weight: np.ndarray, points: int = 50) -> pd.DataFrame:
+def risk_coverage(confidence: np.ndarray, right: np.ndarray, weight: np.ndarray) -> pd.DataFrame:
     """Share of reads that are named when the least certain are not, and the share of wrong names among these."""
     order = np.argsort(-confidence, kind="stable")
     covered = np.cumsum(weight[order])
     wrong = np.cumsum((weight * ~right)[order])
-    chosen = np.unique(np.linspace(len(order) // points, len(order) - 1, points).astype(int))
+    chosen = np.unique(np.linspace(len(order) // POINTS, len(order) - 1, POINTS).astype(int))
     shares = {"coverage": covered[chosen] / covered[-1], "risk": wrong[chosen] / np.maximum(covered[chosen], 1e-12)}
     return pd.DataFrame(shares | {"confidence": confidence[order][chosen]})

@@ -15,7 +15,7 @@ from dnakit.chapters.metagenomics.parameters import Parameters
 from dnakit.chapters.metagenomics.references import reference
 from dnakit.data import sources
 from dnakit.data.bases import mutate
-from dnakit.data.files import open_text
+from dnakit.data.files import open_text, refusing
 from dnakit.project import DnakitError
 from dnakit.tokens import corpus
 
@@ -75,7 +75,8 @@ def genes_of(parameters: Parameters, share: float = 1.0) -> pd.DataFrame:
 
 def accessions(name: str) -> set[str]:
     """Accessions without versions, one a line."""
-    with open_text(sources.fetch(name)) as handle:
+    path = sources.fetch(name)
+    with refusing(path), open_text(path) as handle:
         return {line.split()[0].split(".")[0] for line in handle if line.strip()}
 
 

@@ -293,7 +293,7 @@ class Mock(Measurement):
 class Reads(Measurement):
     """Real MiFish reads of unknown composition: what is named, and whether two mates of a pair get the same name."""
 
-    recipe = "12S reads 2"
+    recipe = "12S reads 3"
 
     @property
     def title(self) -> str:

@@ -14,7 +14,7 @@ from dnakit.chapters.metagenomics import confidence as measures
 from dnakit.data import sources, taxonomy
 from dnakit.data.barcodes import RANKS
 from dnakit.data.formats import read_fasta
-from dnakit.data.reads import between_primers, read_reads
+from dnakit.data.reads import between_primers, read_reads, without_primers
 
 if TYPE_CHECKING:
     from dnakit.chapters.metagenomics.measurements import Confidence, Reads, Strangers
@@ -101,13 +101,13 @@ def reads(run: Reads, folder: Path) -> dict[str, Any]:
     """Name both mates of each pair, primers cut off where they are found, and compare the two."""
     made = classifier.prepared(run.reference)
     mates = [[read.sequence for read in read_reads(sources.fetch(name))] for name in run.parameters.reads]
-    trimmed = [[between_primers(read, both=False) or read for read in side] for side in mates]
+    trimmed = [[without_primers(read) for read in side] for side in mates]
     answers = [made.classify(side) for side in trimmed]
     families = pd.Series(_certain(answers[0], "family")).replace("", "no family").value_counts()
     families.rename_axis("family").rename("reads").to_csv(folder / "families.csv")
     rows = [_agreement(answers, rank) for rank in CALIBRATED]
     pd.DataFrame(rows).to_csv(folder / "agreement.csv", index=False, float_format="%.5g")
-    with_primer = sum(between_primers(read, both=False) is not None for read in mates[0])
+    with_primer = sum(cut != read for cut, read in zip(trimmed[0], mates[0], strict=True))
     assigned = float((answers[0].confidence[:, 0] >= LEAST).mean())
     return {"pairs": len(mates[0]), "with_primer": with_primer, "assigned": assigned}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from dnakit.chapters.metagenomics.measuring import LEAST
 from dnakit.chapters.metagenomics.parameters import NOT_INSTALLED
 from dnakit.data import sources
 from dnakit.data.barcodes import RANKS
-from dnakit.data.files import open_text
+from dnakit.data.files import open_text, refusing
+from dnakit.project import DnakitError
 
 if TYPE_CHECKING:
     from dnakit.chapters.metagenomics.measurements import Mock
@@ -22,11 +24,12 @@ SUPPORT = 0.001  # share of a community's reads below which a name is no finding
 BOLD = 0.5  # a lower confidence, beside the default one
 IDENTITY = 97.0  # percent, of the program's hits, as is usual
 COUNTED = ("species", "genus")
+COLUMNS = (("sequence",), ("community", "species", "dna_ratio"))  # of the table of reads, and of the composition
 
 
 def communities(run: Mock, folder: Path) -> dict[str, Any]:
     """Count found, missed and invented names, and correlate shares of reads with shares of DNA."""
-    counts, composition = (_table(name) for name in run.parameters.mock)
+    counts, composition = (_table(name, needed) for name, needed in zip(run.parameters.mock, COLUMNS, strict=True))
     table = classifier.records_of(run.reference.table())
     members = _members(composition, table)
     reads = [sequence.encode() for sequence in counts["sequence"]]
@@ -41,9 +44,16 @@ def communities(run: Mock, folder: Path) -> dict[str, Any]:
     return {"assigned": assigned, "correlation": _correlation(shares, 1000)}
 
 
-def _table(name: str) -> pd.DataFrame:
-    with open_text(sources.fetch(name)) as handle:
-        return pd.read_csv(handle, sep="\t")
+def _table(name: str, columns: Sequence[str]) -> pd.DataFrame:
+    path = sources.fetch(name)
+    try:
+        with refusing(path), open_text(path) as handle:
+            table = pd.read_csv(handle, sep="\t")
+    except ValueError as error:  # pandas' own errors are of this kind
+        raise DnakitError(f"{path}: no table of tab-separated columns: {' '.join(str(error).split())[:160]}") from error
+    if missing := [column for column in columns if column not in table]:
+        raise DnakitError(f"{path}: has no column '{missing[0]}': the mock needs {', '.join(columns)}")
+    return table
 
 
 def _members(composition: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

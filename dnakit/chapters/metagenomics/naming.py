@@ -12,10 +12,6 @@ import pandas as pd
 from dnakit.chapters.metagenomics.search import FAR, SLACK, Hits
 from dnakit.data.barcodes import RANKS
 
-FEATURES = (
-    "distance", "root of it", "margin", "root of it", "relative margin", "agreement", "length", "distance x length",
-    "equal", "rivals equal", "margin in edits", "equal x margin", "records", "siblings",
-)  # fmt: skip
 CLOSE = 6  # edits of a margin that are told apart
 NEAR = 2.0  # edits over which a record's weight falls to 1/e
 
@@ -27,7 +23,8 @@ class Names(NamedTuple):
     ----------
     codes : np.ndarray of int32, shape (reads, ranks)
         Numbers of the names (see `Taxa`); 0 where there is none.
-    evidence : np.ndarray of float, shape (reads, ranks, len(FEATURES))
+    evidence : np.ndarray of float, shape (reads, ranks, 14)
+        Those of `_evidence`, and the two of `Taxa.known`.
     """
 
     codes: np.ndarray
@@ -102,7 +99,7 @@ def _chosen(codes: np.ndarray, alive: np.ndarray) -> np.ndarray:
 def _evidence(
     best: np.ndarray, near: np.ndarray, same: np.ndarray, known: np.ndarray, lengths: np.ndarray
 ) -> np.ndarray:
-    """All `FEATURES` of names but the last two: how far the nearest record is, how much farther one of another name."""
+    """How far the nearest record is and how much farther one of another name, in twelve forms."""
     length = np.maximum(lengths, 1).astype(float)
     rival = np.where(known[..., None] & ~same, near[..., None], SLACK + 1).min(1)  # (reads, ranks)
     weights = np.exp(-np.minimum(near, 50) / NEAR) * known

@@ -1,6 +1,7 @@
 """The tables and figures of chapter 4 (thesis section 5.3). They read finished runs, recorded ones and others alike."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -56,7 +57,7 @@ def named(names: str | Iterable[str], *runs: Finished) -> list[Finished]:
 def of_all_species(done: Finished) -> Finished:
     """The three trainings of Table 5.3, in its order."""
     found = {name: done[name].folder for name in MODELS if name in done}
-    return Finished(done.label, done.profile, found)
+    return replace(done, folders=found)
 
 
 def published() -> pd.DataFrame:
@@ -190,8 +191,10 @@ def _over_seeds(values: pd.Series, name: str) -> dict[str, Any]:
 def of_copies(done: Finished) -> pd.DataFrame:
     """The thesis's task with the species of the trainings and with all: simple methods, programs, transformers."""
     rows: list[dict[str, Any]] = []
+    simple = [run for run in done.values() if run.name.startswith("trained-species-")]
+    seeds = sorted({run.record["parameters"]["seed"] for run in simple})  # models with these had the same test copies
     for start, title in MODELS.items():
-        for run in (done.get(start), done.get(f"{start}{TENTH}1")):  # the seed that the simple methods have
+        for run in (done.get(start), *(done.get(f"{start}{TENTH}{seed}") for seed in seeds)):
             if run is not None:
                 named = {"species": run.record["classes"], "method": f"Longformer, {title}"}
                 rows.append(named | _copies_row(run, done.get("speed")))

@@ -2,7 +2,8 @@
 
 An order, a family, a genus, a species or a record is held out where the digest of its name falls below a share. So the
 test asks for what a lab meets: another individual of a known species, a species that nobody has sequenced, a genus that
-nobody has. Each record is shown whole, as a fragment of 150 to 300 bases on either strand, and as the MiFish amplicon.
+nobody has. Each record is shown whole, as a fragment of 150 to 300 bases, and as the MiFish amplicon; the last two on
+either strand.
 """
 
 import hashlib
@@ -24,7 +25,6 @@ HELD_OUT = {"order": 0.04, "family": 0.04, "genus": 0.05, "species": 0.10}
 WITH_CLASSES = {"class": 0.3} | HELD_OUT  # for a calibration: what is of no class in the reference
 LARGEST = 0.1  # share of all records that a group may have and still be held out
 KNOWN = 0.25  # of species with several records, those that lend one to the test
-LEVELS = ("known", "species", "genus", "family", "order")  # what is new about a read's record: nothing, its species…
 FORMS = ("gene", "fragment", "amplicon")
 SHARED = (*RANKS[-2::-1], "none")  # the lowest rank that two species can share, from the genus up
 WITHIN_ORDER = ("genus", "family", "order")  # of these
@@ -45,7 +45,7 @@ class Split:
     Attributes
     ----------
     reference, test : DataFrame
-        Records; `test` has the column ``level``, one of `LEVELS`: what the reference lacks.
+        Records; `test` has the column ``level``: the rank whose name the reference lacks, ``known`` where it has all.
     """
 
     reference: pd.DataFrame
@@ -57,11 +57,10 @@ def share(*names: object) -> float:
     return int(hashlib.sha256("\n".join(map(str, names)).encode()).hexdigest()[:13], 16) / 16**13
 
 
-def plain(table: pd.DataFrame, full_length: bool = True) -> pd.DataFrame:
-    """Records of a plain binomial species, of whole genes only if so asked; equal sequences of a species once."""
+def plain(table: pd.DataFrame) -> pd.DataFrame:
+    """Records of whole genes of a plain binomial species; equal sequences of a species once."""
     kept = table[(table["species"] != "") & (table["genus"] != "")]
-    if full_length:
-        kept = kept[kept["sequence"].str.len().between(*FULL_LENGTH)]
+    kept = kept[kept["sequence"].str.len().between(*FULL_LENGTH)]
     return kept.drop_duplicates(["species", "sequence"]).reset_index(drop=True)
 
 
@@ -93,7 +92,9 @@ def split(table: pd.DataFrame, seed: int, held_out: Mapping[str, float] = HELD_O
 def shown(
     records: pd.DataFrame, form: str, seed: int, lengths: tuple[int, int] = FRAGMENT, rate: float = 0.0
 ) -> pd.DataFrame:
-    """The records as reads of a form: their ``sequence`` replaced, on either strand; records without it left out.
+    """The records as reads of a form: their ``sequence`` replaced; records without it left out.
+
+    A gene stays as it is stored, a fragment or an amplicon is on either strand.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ from transformers import PreTrainedModel
 from dnakit import metrics
 from dnakit.models import device
 from dnakit.tokens.rows import sample_bounds
-from dnakit.tokens.samples import framed, mask_tokens
+from dnakit.tokens.samples import framed_each, mask_tokens
 from dnakit.tokens.tokenizer import DnaTokenizer
 from dnakit.tokens.vocabulary import MASK, PAD
 
@@ -120,7 +120,7 @@ def score(model: Any, seen: Tensor, true: Tensor, precision: str) -> tuple[np.nd
 
 def frames(ids: np.ndarray) -> np.ndarray:
     """All samples of one genome's token ids: ``<cls>``, up to 254 tokens, ``<sep>``, padding; int64, (samples, 256)."""
-    return np.stack([framed([ids[start:end]]) for start, end in sample_bounds(np.array([len(ids)]))])
+    return framed_each([ids[start:end] for start, end in sample_bounds(np.array([len(ids)]))])
 
 
 def masked_samples(

@@ -280,8 +280,8 @@ def _finished(grid: sns.FacetGrid, x_label: str) -> dict[str, Axes]:
     return grid.axes_dict
 
 
-def _note(axes: Axes, text: str, at: tuple[float, float], shade: str, size: int = 9) -> None:
+def _note(axes: Axes, text: str, at: tuple[float, float], shade: str) -> None:
     """A word to the right of a place."""
     axes.annotate(
-        text, at, (5, 0), textcoords="offset points", va="center", fontsize=size, color=shade, annotation_clip=False
+        text, at, (5, 0), textcoords="offset points", va="center", fontsize=9, color=shade, annotation_clip=False
     )

@@ -13,6 +13,7 @@ those of a vocabulary of 30,000.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -115,15 +116,19 @@ class GridRun(RecipeRun):
         return chapter.grid_nuclear_epochs if self.language == "nuclear" else chapter.grid_epochs
 
     @property
+    def precision(self) -> str:
+        """The chapter's."""
+        return str(self.parameters.training()["precision"])
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What, besides the corpus, decides the result."""
-        parts, chapter = parts_of(self.model), self.parameters
+        parts = parts_of(self.model)
         return super().settings | {
             "architecture": parts["architecture"],
             "head": parts["head"],
             "global_attention": self.global_attention,
-            "precision": chapter.training()["precision"],
-            "samples": chapter.grid_samples // self.epochs,
+            "samples": self.parameters.grid_samples // self.epochs,
         }
 
     def compute(self, folder: Path) -> Outcome:
@@ -141,9 +146,7 @@ class GridRun(RecipeRun):
         metrics, record = super().compute(folder)
         corpus = prepare(self.corpus)
         genomes = measurement.letters(self.corpus, corpus, *HELD_OUT)
-        measured = measurements.measure_model(
-            folder / "model", genomes, self.parameters.seed, self.settings["precision"], folder
-        )
+        measured = measurements.measure_model(folder / "model", genomes, self.parameters.seed, self.precision, folder)
         return Outcome({**metrics, "measured": measured}, record)
 
     @property
@@ -173,7 +176,7 @@ class GridRun(RecipeRun):
 
     def _record(self, corpus: "Corpus", samples: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         found = super()._record(corpus, samples, seconds)
-        return found | {"model": self.model, "language": self.language, "computed_in": self.settings["precision"]}
+        return found | {"model": self.model, "language": self.language}
 
 
 @dataclass(frozen=True)
@@ -295,8 +298,8 @@ class Leak(GridRun):
         """Training samples, passes set apart over the same genomes, and genomes that were split off before."""
         apart = passes_apart(corpus, self.parameters.seed)
         train, resampled = only(self._training(corpus), ~apart), only(self._samples(corpus, "train"), apart)
-        drawn(train, self.settings["samples"], self.parameters.seed)
-        return {"train": train, RESAMPLED: resampled, "validation": self._samples(corpus, "validation")}
+        seen = drawn(train, self.settings["samples"], self.parameters.seed)
+        return {"train": seen, RESAMPLED: resampled, "validation": self._samples(corpus, "validation")}
 
     def compute(self, folder: Path) -> Outcome:
         """The same, and ``leak.csv``: both kinds of a split by genome, beside the frequencies of tokens."""
@@ -307,7 +310,7 @@ class Leak(GridRun):
         corpus = prepare(self.corpus)
         samples = {**self.samples(corpus)}
         train = samples.pop("train")
-        table = leak.by_genome(folder / "model", corpus, train, samples, self.settings["precision"])
+        table = leak.by_genome(folder / "model", corpus, train, samples, self.precision)
         table.to_csv(folder / "leak.csv", index=False)
         return Outcome({**metrics, "leak": leak.summarise(table, RESAMPLED, "validation")}, record)
 
@@ -340,8 +343,9 @@ def only(samples: "MlmSamples", rows: Any) -> "MlmSamples":
 
 
 def _keep(samples: "MlmSamples", numbers: Any) -> "MlmSamples":
-    samples.rows, samples.lengths = samples.rows[numbers], samples.lengths[numbers]
-    return samples
+    found = copy(samples)
+    found.rows, found.lengths = samples.rows[numbers], samples.lengths[numbers]
+    return found
 
 
 def passes_apart(corpus: "Corpus", seed: int) -> Any:

@@ -26,7 +26,8 @@ from dnakit.tokens.parameters import HELD_OUT
 NOT_RUN, OPEN, HOLDS, FAILS = "not run yet", "open", "holds", "does not hold"
 MEASURE = "depends on the measure"
 RIGHT = "masked tokens right"
-TRAINED, NATS, PLAIN = "training", "nats per masked token", "bits, far"
+TRAINED, NATS = "training", "nats per masked token"
+PLAIN = {part: f"bits, {part}" for part in HELD_OUT}
 UNSEEN = "near"  # the genomes that were not seen, where overfitting is measured
 LONGALBERT, LONGFORMER = "longalbert-12-mer-mlm", "longformer-12-mer-mlm"  # where overfitting is measured
 MORE_OVERFIT = "Longalbert overfits more than Longformer"
@@ -48,9 +49,14 @@ CLAIMS = (
     Claim("with sentence order less is gained, 6-mers", "longformer-6-mer-mlm+sop", "longformer-6-mer-mlm", -1),
     Claim("with sentence order less is gained, 12-mers", "longformer-12-mer-mlm+sop", "longformer-12-mer-mlm", -1),
     Claim("with sentence order less is gained, BB", "longformer-BB-mlm+sop", "longformer-BB-mlm", -1),
-    Claim("BigBird-style words are better than 9-mers", "longformer-BB-mlm", NINE_MER, 1),
-    Claim("Longalbert is worse than Longformer, 9-mers", "longalbert-9-mer-mlm", NINE_MER, -1),
-    Claim("Longalbert is worse than Longformer, 12-mers", "longalbert-12-mer-mlm", "longformer-12-mer-mlm", -1),
+    *(
+        Claim(f"BigBird-style words are better than {words}s", "longformer-BB-mlm", f"longformer-{words}-mlm", 1)
+        for words in ("6-mer", "9-mer", "12-mer")
+    ),
+    *(
+        Claim(f"Longalbert is worse than Longformer, {k}s", f"longalbert-{k}-mlm", f"longformer-{k}-mlm", -1)
+        for k in ("9-mer", "6-mer", "12-mer")
+    ),
 )
 
 
@@ -215,11 +221,24 @@ def _pair(
         part: over_seeds([gain(done, one[seed], part).minus(gain(done, other[seed], part)) for seed in seeds])
         for part in HELD_OUT
     }
-    bits = over_seeds([resampled(done, one[seed], "far").minus(resampled(done, other[seed], "far")) for seed in seeds])
-    found = [_verdict(gained["far"].interval, sign), _verdict(bits.interval, -sign)]
-    verdict = found[0] if found[0] == found[1] else MEASURE
-    cells = {part: f"{each.interval:+.3f}" for part, each in gained.items()} | {PLAIN: f"{bits.interval:+.3f}"}
+    bits = {
+        part: over_seeds([resampled(done, one[seed], part).minus(resampled(done, other[seed], part)) for seed in seeds])
+        for part in HELD_OUT
+    }
+    verdict = _together(_verdict(gained["far"].interval, sign), _verdict(bits["far"].interval, -sign))
+    cells = {part: f"{each.interval:+.3f}" for part, each in gained.items()}
+    cells |= {PLAIN[part]: f"{each.interval:+.3f}" for part, each in bits.items()}
     return _row_of(text, "gained, bits per base", seeds, verdict + _mixed(one, other, seeds), cells)
+
+
+def _together(by_gained: str, by_bits: str) -> str:
+    """The verdict of both measures."""
+    if by_gained == by_bits:
+        return by_gained
+    if OPEN not in (by_gained, by_bits):
+        return MEASURE
+    decided, other = ("what is gained", "plain bits") if by_bits == OPEN else ("plain bits", "what is gained")
+    return f"{by_gained if by_bits == OPEN else by_bits} by {decided}, {OPEN} by {other}"
 
 
 def _mixed(one: Mapping[int, FinishedRun], other: Mapping[int, FinishedRun], seeds: Sequence[int]) -> str:
@@ -232,7 +251,7 @@ def _mixed(one: Mapping[int, FinishedRun], other: Mapping[int, FinishedRun], see
 def _row_of(
     text: str, number: str, seeds: Sequence[int], verdict: str, cells: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    shown = dict.fromkeys((*HELD_OUT, PLAIN), MISSING) | dict(cells or {})
+    shown = dict.fromkeys((*HELD_OUT, *PLAIN.values()), MISSING) | dict(cells or {})
     alone = " (one seed)" if len(seeds) == 1 and verdict.startswith((HOLDS, FAILS)) else ""
     count = str(len(seeds)) if seeds else MISSING
     return {"claim": text, "number": number, "seeds": count, **shown, "at this size": verdict + alone}

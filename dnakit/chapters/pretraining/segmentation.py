@@ -18,8 +18,8 @@ from dnakit.chapters.pretraining import bits_per_base
 from dnakit.chapters.pretraining.bits_per_base import SUMS, TOP
 from dnakit.tokens.samples import MASK_PROBABILITY, MASKED_SHARE, RANDOM_SHARE
 from dnakit.tokens.tokenizer import DnaTokenizer
-from dnakit.tokens.vocabulary import MASK, PAD, SPECIAL_TOKENS
-from dnakit.tokens.word_frames import given_away, word_frames
+from dnakit.tokens.vocabulary import MASK, SPECIAL_TOKENS
+from dnakit.tokens.word_frames import counts_by_offset, given_away
 
 Ids = NDArray[np.integer]
 #: The share of the visible tokens that are random ones.
@@ -44,17 +44,14 @@ class Segmentation:
 
     def fit(self, documents: Sequence[Ids]) -> Self:
         """Count the tokens of the training genomes, one document of token ids each."""
-        ids = np.concatenate([part for document in documents for part in ([PAD], document)]).astype(np.int64)
-        known = ids >= len(SPECIAL_TOKENS)
-        size = len(self.lengths)
-        counts = np.bincount(ids[known], minlength=size)
+        ids, size = np.concatenate(documents).astype(np.int64), len(self.lengths)
+        counts = np.bincount(ids[ids >= len(SPECIAL_TOKENS)], minlength=size)
         is_token = (np.arange(size) >= len(SPECIAL_TOKENS)).astype(int)
         rows = [_witten_bell(counts, is_token, _shares(np.ones(size), is_token))]
         if self.word_length is not None:
-            offsets = word_frames(ids, self.lengths, self.word_length)[0]
-            found = np.bincount(offsets[known] * size + ids[known], minlength=self.word_length * size)
+            found = counts_by_offset(documents, self.lengths, self.word_length)
             wider = _shares(rows[0].probabilities, self.lengths)
-            rows = [_witten_bell(each, self.lengths, wider) for each in found.reshape(-1, size)] + rows
+            rows = [_witten_bell(each, self.lengths, wider) for each in found] + rows
         self.nats = -np.log(np.stack([row.probabilities for row in rows]))  # the last row: nothing is known
         self.ranks = np.stack([row.ranks for row in rows])
         return self

@@ -51,6 +51,15 @@ def table(done: Finished) -> pd.DataFrame:
     return pd.DataFrame([[*cells.values()] for cells in found.values()], index, columns).sort_index()
 
 
+def named_by_size(done: Finished, samples: int) -> str:
+    """The masked tokens of the set near that models name right after so many samples, by vocabulary, in words."""
+    found = table(done)
+    if found.empty:
+        return "none is trained yet"
+    right = found[RIGHT, MODEL].xs(samples, level="samples")
+    return "; ".join(f"{size:,} tokens, {share}" for size, share in right.items())
+
+
 def not_run(done: Finished, sizes: Sequence[int]) -> str:
     """Those of these vocabularies with which no model was trained, in one line."""
     trained = {run.record["vocab_size"] for run, _ in _models(done)}

@@ -21,14 +21,13 @@ from dnakit.chapters.tss.samples import Sample, inputs
 from dnakit.data import bases
 from dnakit.models import build
 from dnakit.project import DnakitError
-from dnakit.tokens.vocabulary import SPECIAL_TOKENS
+from dnakit.tokens.vocabulary import MASK
 
 if TYPE_CHECKING:
     from dnakit.chapters.tss.trainings import Training
 
-MASK = SPECIAL_TOKENS.index("<mask>")
 STEPS = 32  # of the integral, by Gauss and Legendre
-BATCH = 16  # samples at a time, times the steps
+BATCH = 16  # samples at a time; of their steps as many go through the model at once
 AROUND = 150  # bases on either side of the site
 LOGO = (-50, 20)  # bases of the logo, both included
 

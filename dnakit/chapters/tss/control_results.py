@@ -5,6 +5,7 @@ from itertools import combinations
 from typing import Any
 
 import pandas as pd
+from scipy import stats
 
 from dnakit.chapters.tss.differences import minus, paired
 from dnakit.chapters.tss.parameters import ANSWERS, PROMOTERS, RANDOM_DNA, TABLE_5_2, TABLE_DROPOUT
@@ -12,6 +13,8 @@ from dnakit.chapters.tss.results import (
     CONTROLS,
     INTERVAL,
     control_with_intervals,
+    exact,
+    organisms,
     promoters_tested,
     separates,
     tested,
@@ -203,11 +206,21 @@ def over_random_dna(done: Finished) -> dict[str, Estimate]:
     return {str(method): minus(_of_kind(row, PROMOTERS), _of_kind(row, RANDOM_DNA)) for method, row in shown.iterrows()}
 
 
-def most_apart(table: pd.DataFrame, column: str) -> Estimate:
-    """The highest minus the lowest accuracy of a column of `ties`."""
-    rows = table.loc[[table[column].idxmax(), table[column].idxmin()]]
-    highest, lowest = zip(rows[column], rows.promoters, strict=True)
-    return minus(highest, lowest)
+def in_other_organisms(done: Finished) -> str:
+    """Exact accuracy of Table 5.2's model in each organism that it was not trained on, minus that on random DNA."""
+    on_random_dna = _of_kind(control_with_intervals(done).T[CONTROLS[TABLE_5_2]], RANDOM_DNA)
+    found = {
+        species: minus(exact(done, run, TABLE_5_2), on_random_dna)
+        for species, run in organisms(done)
+        if TABLE_5_2 not in run.metrics["test_only"]["thesis"]
+    }
+    return ", ".join(f"{species} {each.points} ({each.verdict})" for species, each in found.items())
+
+
+def equal_in_all(table: pd.DataFrame, column: str) -> float:
+    """P of a chi-squared test that a column of `ties` is one accuracy in all organisms."""
+    right = table[column] * table.promoters
+    return float(stats.chi2_contingency([right, table.promoters - right], correction=False).pvalue)
 
 
 def _of_kind(row: pd.Series, kind: str) -> tuple[float, int]:

@@ -44,7 +44,7 @@ def evaluate(run: "Evaluation") -> Outcome:
     evaluator = Evaluator(run)
     found = by_task([*evaluator.models(), *evaluator.rule(), *evaluator.baselines()])
     record = {"kind": run.kind, "main": run.organism == run.trainings[TABLE_5_2].organism}
-    record |= {"windows": len(evaluator.windows)}
+    record |= {"windows": len(evaluator.windows), "left_out": evaluator.windows.left_out}
     return Outcome(found | {"test_only": by_task(test_only(run))}, run.organism.record() | record)
 
 

@@ -1,7 +1,6 @@
 """Training a model to score tokens (thesis section 4.2.2): its windows, its samples, and what is kept of it."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from dnakit.data.windows import Windows
 from dnakit.metrics import loss_and_accuracy
 from dnakit.models import build, device
 from dnakit.run import Outcome
-from dnakit.tokens.tokenizer import DnaTokenizer, load_tokenizer
+from dnakit.tokens.tokenizer import DnaTokenizer, shared_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -58,13 +57,7 @@ def fine_tune(run: "Training", folder: Path) -> Outcome:
 
 def tokenizer_of(run: "Training") -> DnaTokenizer:
     """The tokenizer of a training."""
-    return _loaded(starts.model_folder(run.start))
-
-
-@lru_cache(maxsize=4)
-def _loaded(folder: Path) -> DnaTokenizer:
-    # It makes a table of the encodings of all words once, which the runs of a process share.
-    return load_tokenizer(folder)
+    return shared_tokenizer(starts.model_folder(run.start))
 
 
 def windows_of(run: "Training") -> Windows:

@@ -11,6 +11,7 @@ from dnakit.chapters.tss.organisms import organism
 TABLE_5_2 = "promoters"  # the name of the training behind the thesis's Table 5.2
 RANDOM_POSITIONS = "random positions"
 ANSWERS = "answers.csv"  # what a model answers for each test promoter
+THESIS_SAMPLES = 239_740  # that a training of the thesis saw, if its promoters are the 29,598 human ones of EPD
 TABLE_DROPOUT = 0.1  # of Table 5.2's model, and of every control
 PROMOTERS, SHUFFLED, RANDOM_DNA = KINDS = "promoters", "shuffled promoters", "random DNA"  # kinds of windows
 

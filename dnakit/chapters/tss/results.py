@@ -271,7 +271,7 @@ def table_5_2(done: Finished) -> pd.DataFrame:
     Each with the number of different promoters, and the 95% interval by them.
     """
     rows = []
-    for species, run in _organisms(done):
+    for species, run in organisms(done):
         rows.append(
             {
                 "species": species,
@@ -311,7 +311,7 @@ def errors(done: Finished) -> pd.DataFrame:
     rows = [
         {"species": species}
         | {title: scores(run)["fair"][method]["median_error_bp"] for method, title in ERRORS.items()}
-        for species, run in _organisms(done)
+        for species, run in organisms(done)
     ]
     return indexed(rows, "species")
 
@@ -321,7 +321,7 @@ def published() -> pd.DataFrame:
     return thesis_table("5.2")[["species", "accuracy"]]
 
 
-def _organisms(done: Finished) -> Iterator[tuple[str, FinishedRun]]:
+def organisms(done: Finished) -> Iterator[tuple[str, FinishedRun]]:
     """Each organism's name, told apart where two sets of windows are of one, and the evaluation on it."""
     named: set[str] = set()
     for run in done.only(_is_evaluation).values():

@@ -9,7 +9,6 @@ halves that were encoded apart then show another trace: encoded in one piece, th
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from dnakit.chapters.tss.rule import possible_boundaries
 from dnakit.chapters.tss.samples import MOST_BEFORE, Sample, ThesisSamples, word_length
 from dnakit.run import Outcome
 from dnakit.tokens import corpus
-from dnakit.tokens.tokenizer import DnaTokenizer, load_tokenizer
+from dnakit.tokens.tokenizer import DnaTokenizer, shared_tokenizer
 from dnakit.tokens.without_words import without_words
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def evaluate(run: "RuleTies") -> Outcome:
     The samples are those of the chapter's evaluation of the same set, so that ``last`` is the accuracy there.
     """
     chapter, windows = run.parameters, windows_of(run)
-    tokenizer = _loaded(corpus.prepare(run.start.corpus).folder / "tokenizer")
+    tokenizer = shared_tokenizer(corpus.prepare(run.start.corpus).folder / "tokenizer")
     k = word_length(tokenizer)
     metrics: dict[str, Any] = {}
 
@@ -113,9 +112,3 @@ class WholeEncoding:
 
     def _encode(self, text: list[str]) -> list[int]:
         return self.library.encode("".join(text), add_special_tokens=False).ids
-
-
-@lru_cache(maxsize=4)
-def _loaded(folder: Path) -> DnaTokenizer:
-    # Its tables of encodings are shared by the runs of a process.
-    return load_tokenizer(folder)

@@ -18,12 +18,11 @@ from dnakit.data.windows import Site, Windows
 from dnakit.project import DnakitError
 from dnakit.tokens import corpus as corpora
 
-UPSTREAM, DOWNSTREAM = 4999, 5001  # bases before the TSS, and from the TSS on: -4999 to +5000
 SHORTEST_SIDE = 20  # bases before the TSS, and from it on: two words of nine bases
 _EPD_TITLE = re.compile(r"^(\S+)\s+:[+-]")  # EPDnew's FASTA: ">FP003191 FMP25_1   :+U  EU:NC; range -200 to 200."
 
 
-def load(known: Organism, upstream: int = UPSTREAM, downstream: int = DOWNSTREAM) -> Windows:
+def load(known: Organism, upstream: int, downstream: int) -> Windows:
     """The promoter windows of an organism.
 
     At most `upstream` bases before the TSS and `downstream` from it on: sources of short windows give all they have.
@@ -39,7 +38,7 @@ def load(known: Organism, upstream: int = UPSTREAM, downstream: int = DOWNSTREAM
     return cut(genomes, promoters, upstream, downstream)
 
 
-def cut(genomes: Iterable[Path], bed: Path, upstream: int = UPSTREAM, downstream: int = DOWNSTREAM) -> Windows:
+def cut(genomes: Iterable[Path], bed: Path, upstream: int, downstream: int) -> Windows:
     """The window of every promoter of a BED file (`read_sites`), cut from a genome (`dnakit.data.windows.cut`).
 
     Raises
