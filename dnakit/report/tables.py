@@ -22,6 +22,11 @@ def indexed(rows: Sequence[Mapping[str, object]], *names: str) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index(list(names)) if rows else pd.DataFrame()
 
 
+def scientific(value: float) -> str:
+    """A small number such as a learning rate, as ``3e-4``."""
+    return f"{value:.0e}".replace("e-0", "e-")
+
+
 def render(frame: pd.DataFrame, formats: Mapping[str, str]) -> tuple[str, str]:
     """HTML and Markdown of a frame; parameters and errors are those of `dnakit.report.display.table`."""
     keys, columns = _keys(frame), _columns(frame, formats)

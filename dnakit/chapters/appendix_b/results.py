@@ -13,7 +13,7 @@ from dnakit.chapters.appendix_b import alignment
 from dnakit.chapters.tss import parameters as tss
 from dnakit.report.finished import Finished, FinishedRun, recorded
 from dnakit.report.intervals import Estimate, Interval, difference, wilson
-from dnakit.report.tables import indexed
+from dnakit.report.tables import indexed, scientific
 from dnakit.report.thesis import thesis_table
 
 NAMES = {  # of the models, as the thesis has them, and of two rows that it lacks
@@ -130,7 +130,7 @@ def baselines(done: Finished) -> str:
 
 def rate(run: FinishedRun) -> str:
     """The learning rate of a training, such as ``3e-4``."""
-    return f"{run.value('record.parameters.learning_rate'):.0e}".replace("e-0", "e-")
+    return scientific(run.value("record.parameters.learning_rate"))
 
 
 def schedules(done: Finished, task: str) -> str:

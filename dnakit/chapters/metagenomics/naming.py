@@ -99,7 +99,11 @@ def _chosen(codes: np.ndarray, alive: np.ndarray) -> np.ndarray:
 def _evidence(
     best: np.ndarray, near: np.ndarray, same: np.ndarray, known: np.ndarray, lengths: np.ndarray
 ) -> np.ndarray:
-    """How far the nearest record is and how much farther one of another name, in twelve forms."""
+    """Twelve numbers that say how sure a name is, ``(reads, ranks, 12)``.
+
+    They hold how far the nearest record is, how much farther one of another name, whether near records agree, and how
+    long the read is.
+    """
     length = np.maximum(lengths, 1).astype(float)
     rival = np.where(known[..., None] & ~same, near[..., None], SLACK + 1).min(1)  # (reads, ranks)
     weights = np.exp(-np.minimum(near, 50) / NEAR) * known

@@ -15,7 +15,7 @@ from dnakit.chapters.pretraining.grid_results import over_seeds, seeds_of
 from dnakit.chapters.pretraining.measurements import HELD_OUT_GENOMES, MODEL_MEASURED
 from dnakit.chapters.pretraining.recipes import PREFIX, RECIPES, Recipe, differing
 from dnakit.report.finished import Finished, FinishedRun
-from dnakit.report.tables import MISSING, indexed
+from dnakit.report.tables import MISSING, indexed, scientific
 
 REFERENCE = "decay"  # that the others are compared with
 PART = "far"
@@ -103,7 +103,7 @@ def other_than(one: Recipe, other: Recipe) -> str:
 
 
 def _part(recipe: Recipe, part: str) -> str:
-    rate = f"{recipe.learning_rate:.0e}".replace("e-0", "e-")
+    rate = scientific(recipe.learning_rate)
     return {
         "optimizer": "Muon" if recipe.optimizer == "muon" else "Adam alone",
         "learning_rate": f"rate {rate}",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dnakit.chapters.tss.trainings import Training
 
 STEPS = 32  # of the integral, by Gauss and Legendre
-BATCH = 16  # samples at a time; of their steps as many go through the model at once
+BATCH = 16  # samples at a time, and rows that go through the model at once: a row is a sample at one step
 AROUND = 150  # bases on either side of the site
 LOGO = (-50, 20)  # bases of the logo, both included
 
