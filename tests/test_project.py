@@ -369,8 +369,8 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
     assert max(bits["9-mer"].minus(bits[name]).interval.high for name in ("6-mer", "12-mer")) < 0
     claimed = grid_results.verdicts(recorded).loc["9-mers are better than 12-mers"]
     assert claimed["at this size"].startswith("holds")
-    assert claimed["seeds"] == "2"
-    assert f"they gained more, by {claimed['far']} bits (two seeds)" in words
+    assert claimed["seeds"] == "3"
+    assert f"they gained more, by {claimed['far']} bits (three seeds)" in words
     _check_words_of_the_grid(grid_results.verdicts(recorded), words)
     _check_vocabularies(recorded, words)
     near = gains.named_right(recorded, recorded["ruler-full-size"], "near").minus(
