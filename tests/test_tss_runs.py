@@ -68,7 +68,7 @@ def test_no_training_promoter_is_near_a_test_promoter():
 @pytest.mark.trained
 def test_random_positions_can_be_as_many_as_promoters_and_are_scored_on_promoters():
     run = runs()["random-positions-few"]
-    promoters = load(run.organism)
+    promoters = load(run.organism, run.upstream, run.parameters.downstream)
     assert sum(len(each.windows) for each in samples_of(run).values()) == len(promoters)
     assert read_json(run.folder() / "metrics.json")["promoters"]["samples"] == len(promoters)
 

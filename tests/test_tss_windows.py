@@ -176,7 +176,7 @@ def test_a_split_by_chromosome_needs_three():
 @real
 def test_real_yeast_promoters_cut_from_the_genome_are_epdnews_own_sequences():
     windows = promoters.load(organism("yeast-ensembl"), 200, 201)
-    published = promoters.load(organism("yeast-401bp"))
+    published = promoters.load(organism("yeast-401bp"), *THESIS)
     known = dict(zip(published.names, published.sequences, strict=True))
     assert len(published) == len(known) == 5_117
     assert len(windows) == len(set(windows.names)) == 5_095  # the other 22 occur more than once in the genome
