@@ -789,7 +789,7 @@ prose(
 
 # %% tags=["remove-input"]
 sizes, thesis = results.sizes(best), results.published().set_index(results.ROW)
-alone = gains.vocabularies(best)["near"]
+alone, verdicts = gains.vocabularies(best)["near"], grid_results.verdicts(best)
 prose(
     "* **Which tokenization is learned best depends on the measure.** After equally many samples by one recipe, the bits gained over "
     "segmentation alone on the set far are {grid[Longformer, BB, MLM]:+.3f} for BigBird-style words, "
@@ -810,7 +810,7 @@ prose(
     large=alone.iloc[-1],
     vocabularies=[alone.index[0], alone.index[-1]],
     grid=grid_results.gains_far(best),
-    **{part: grid_results.verdicts(best)[column] for part, column in grid_results.PLAIN.items()},
+    **{part: verdicts[column] for part, column in grid_results.PLAIN.items()},
 )
 
 # %% tags=["remove-input"]

@@ -204,7 +204,7 @@ show(
 # %% tags=["remove-input"]
 nine = tss.nine(best)
 pretrained_models, others = nine.drop("none", level="initialization"), nine.loc["none"]
-decides = controls.differences(tss.the_nine(best))
+decides, times = controls.differences(tss.the_nine(best)), THESIS_SAMPLES / nine["samples"].iloc[0]
 prose(
     "Each of the nine trainings saw {samples:,} samples. The thesis prints no number of promoters. If they were the 29,598 "
     "human ones of EPD, as we assume, each of its trainings saw {of_thesis:,}. With a pretrained encoder, "
@@ -224,7 +224,7 @@ prose(
     dropout_other=decides.loc["mitochondria, dropout 0 or 0.2"],
     samples=nine["samples"].iloc[0],
     of_thesis=THESIS_SAMPLES,
-    times=THESIS_SAMPLES / nine["samples"].iloc[0],
+    times=times,
     pretrained_lowest=pretrained_models["test accuracy"].min(),
     pretrained_highest=pretrained_models["test accuracy"].max(),
     lowest=others["test accuracy"].min(),
@@ -263,6 +263,7 @@ show(
 # %% tags=["remove-input"]
 decided, model = tss.control(best), best["promoters"].record
 over, longer = controls.over_random_dna(best), controls.longer(best)
+elsewhere = controls.in_other_organisms(best)
 prose(
     "The rule finds the TSS exactly in **{rule[promoters]:.2%}** of the promoters of {species}, in "
     "{rule[shuffled promoters]:.2%} of the same promoters shuffled, and in {rule[random DNA]:.2%} of random DNA (thesis: "
@@ -285,7 +286,7 @@ prose(
     rule_over=over[controls.CONTROLS["rule"]],
     random_over=over[controls.CONTROLS["random-positions"]],
     promoters_over=over[controls.CONTROLS["promoters"]],
-    elsewhere=controls.in_other_organisms(best),
+    elsewhere=elsewhere,
     dropout=model["parameters"]["dropout"],
     fewer=nine["samples"].iloc[0],
     longer=longer,
@@ -527,12 +528,12 @@ prose(
     "* With pretraining a model finds the seam after fewer samples (one seed each). Whether that remains after the thesis's "
     "{times:.0f} times as many samples is not known.\n"
     "* Nuclear genome minus mitochondria as a start: **{language[verdict]}**. Dropout 0 minus 0.2: **{dropout[verdict]}**.",
-    times=THESIS_SAMPLES / nine["samples"].iloc[0],
+    times=times,
     rule=decided.loc["the rule"],
     no_seam=decided.loc["no seam: the rule"],
     thesis=thesis.iloc[0],
     few=apart.loc["random positions, as many as promoters"],
-    elsewhere=controls.in_other_organisms(best),
+    elsewhere=elsewhere,
     same_fair=across["same model, fair"].iloc[0],
     own=own,
     other=other,

@@ -367,11 +367,12 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
     open_to_bb = {name for name in bits if bits["BB"].minus(bits[name]).interval.open} - {"BB"}
     assert open_to_bb == {"9-mer", "12-mer"}
     assert max(bits["9-mer"].minus(bits[name]).interval.high for name in ("6-mer", "12-mer")) < 0
-    claimed = grid_results.verdicts(recorded).loc["9-mers are better than 12-mers"]
+    verdicts = grid_results.verdicts(recorded)
+    claimed = verdicts.loc["9-mers are better than 12-mers"]
     assert claimed["at this size"].startswith("holds")
     assert claimed["seeds"] == "3"
     assert f"they gained more, by {claimed['far']} bits (three seeds)" in words
-    _check_words_of_the_grid(grid_results.verdicts(recorded), words)
+    _check_words_of_the_grid(verdicts, words)
     _check_vocabularies(recorded, words)
     near = gains.named_right(recorded, recorded["ruler-full-size"], "near").minus(
         gains.looked_up(recorded, recorded["lookups-mitochondria-3000"], "near")["lookup: 12 bp as seen"]
@@ -395,7 +396,7 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
         f"measured on {leak.record['genomes']['train']} genomes: a model names {known:.1%} of the masked tokens"
         in words
     )
-    overfits = grid_results.verdicts(recorded).loc[grid_results.MORE_OVERFIT, "near"]
+    overfits = verdicts.loc[grid_results.MORE_OVERFIT, "near"]
     assert f"smaller for Longalbert: {overfits.replace(' [', ' nats per masked token [')} (12-mers, one seed)." in words
     counts = leak.frame("leak.csv").groupby("part").size()
     apart = re.search(r"[+]\S+ points \[.*?\]", grid_results.leak_in_words(recorded))

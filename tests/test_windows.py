@@ -91,8 +91,8 @@ def test_what_is_left_out_is_counted_and_unknown_letters_are_kept(tmp_path):
     windows = genome_windows.cut(write(tmp_path, {"c": sequence}), sites, 10, 10)
     assert windows.names == ["20", "40"]
     assert (windows.cut_off, windows.elsewhere) == (2, 1)
-    assert windows.take([1]).left_out.startswith("2 sites (their window runs off the end")
-    assert windows.left_out.endswith("1 sites (the genome does not hold their sequence)")
+    assert windows.take([1]).left_out.startswith("sites whose window runs off the end of the sequence: 2")
+    assert windows.left_out.endswith("sites whose sequence the genome does not hold: 1")
     assert [b"N" in each for each in windows.sequences] == [False, True]
 
 

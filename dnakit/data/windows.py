@@ -61,10 +61,10 @@ class Windows:
     def left_out(self) -> str:
         """How many sites have no window here, and why, in words; empty where each has one."""
         reasons = {
-            "their window runs off the end of the sequence": self.cut_off,
-            "the genome does not hold their sequence": self.elsewhere,
+            "sites whose window runs off the end of the sequence": self.cut_off,
+            "sites whose sequence the genome does not hold": self.elsewhere,
         }
-        return ", ".join(f"{count:,} sites ({reason})" for reason, count in reasons.items() if count)
+        return ", ".join(f"{reason}: {count:,}" for reason, count in reasons.items() if count)
 
     def take(self, indices: Sequence[int] | np.ndarray) -> "Windows":
         """These windows, in this order."""

@@ -128,9 +128,9 @@ class Finished(Mapping[str, FinishedRun]):
         code = [record["environment"] for record in records if "environment" in record]
         found = {
             "data": _counted(f"{record['source']} (sha256 {_digests(record)})" for record in records),
+            "left out": _counted(record.get("left_out", "") for record in records),
             "commit": _counted(each["commit"] for each in code),
             "torch": _counted(each["torch"] for each in code),
-            "left out": _counted(record.get("left_out", "") for record in records),
             "machine": _counted(each["processor"] for each in code),
             "device": _counted(_device(record) for record in records),
             "runs": _grouped(self.values()),

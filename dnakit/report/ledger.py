@@ -22,7 +22,7 @@ from dnakit.report.thesis import thesis_table
 COLOURS = dict(  # readable in black and white: from dark to light, hatched where a number exists and decides nothing
     zip(VERDICTS, ("#0072B2", "#56B4E9", "#D55E00", "#c9c9c9", "#e3e3e3", "#f1e3c4", "#ffffff"), strict=True)
 )
-NO_TRAINING = re.compile(r":record\.|copy_accuracy|consensus")  # ends addresses of numbers of a training that need none
+NO_TRAINING = re.compile(r":record\.|copy_accuracy|consensus")  # in addresses of numbers that need no training
 NARROW = 1e-3  # an interval that is narrower, relative to the number, is not shown
 PARTS = {  # of the thesis, by the beginning of a claim's section
     "1": "Summary (1.1, 1.3)",

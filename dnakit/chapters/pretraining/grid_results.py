@@ -237,8 +237,9 @@ def _together(by_gained: str, by_bits: str) -> str:
         return by_gained
     if OPEN not in (by_gained, by_bits):
         return MEASURE
-    decided, other = ("what is gained", "plain bits") if by_bits == OPEN else ("plain bits", "what is gained")
-    return f"{by_gained if by_bits == OPEN else by_bits} by {decided}, {OPEN} by {other}"
+    if by_bits == OPEN:
+        return f"{by_gained} by what is gained, {OPEN} by plain bits"
+    return f"{by_bits} by plain bits, {OPEN} by what is gained"
 
 
 def _mixed(one: Mapping[int, FinishedRun], other: Mapping[int, FinishedRun], seeds: Sequence[int]) -> str:
