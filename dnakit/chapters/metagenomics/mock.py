@@ -50,7 +50,8 @@ def _table(name: str, columns: Sequence[str]) -> pd.DataFrame:
         with refusing(path), open_text(path) as handle:
             table = pd.read_csv(handle, sep="\t")
     except ValueError as error:  # pandas' own errors are of this kind
-        raise DnakitError(f"{path}: no table of tab-separated columns: {' '.join(str(error).split())[:160]}") from error
+        told = " ".join(str(error).split())[:160]
+        raise DnakitError(f"{path}: no table of tab-separated columns ({told}); mend it") from error
     if missing := [column for column in columns if column not in table]:
         raise DnakitError(f"{path}: has no column '{missing[0]}': the mock needs {', '.join(columns)}")
     return table
