@@ -101,6 +101,11 @@ def write_toy_chapter(root: Path) -> None:
     write(root / "dnakit" / "chapters" / "toy" / "runs.py", TOY_RUNS)
 
 
+def pytest_make_parametrize_id(val, argname):
+    """Name bytes after their argument: a compressed file holds the time, and processes must agree on a test's name."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture
 def toy(tmp_path, monkeypatch):
     """A project whose only chapter is the toy one, with a store of its own; the working folder."""
