@@ -201,7 +201,7 @@ show(
 # ## The cost of ten passes
 #
 # The thesis cuts each genome ten times into BigBird-style words, and calls this expensive in memory. The cost is samples:
-# each epoch is as many times longer. Memory is no limit here: token ids are kept as 16-bit numbers in files, and a
+# with ten passes an epoch has about ten times as many. Memory is no limit here: token ids are kept as 16-bit numbers in files, and a
 # training reads from the files what it needs.
 
 # %% tags=["remove-input"]

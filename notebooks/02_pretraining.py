@@ -141,7 +141,7 @@ prose(
 # %% [markdown]
 # ## Words of this page
 #
-# * Two sets of genomes were held out before any training. **Near** was drawn at random, so most of its genomes have close
+# * Two sets of genomes were held out before any training. **Near** was drawn at random, so its genomes can have close
 #   relatives in training. **Far** contains whole families (of the nuclear genome: chromosomes) of which training saw nothing.
 # * **Skill** is what a model adds to copying its input: (accuracy − 0.865) / 0.135. It is 1 where all tokens are named right.
 # * A **global** token attends to all tokens, and all tokens attend to it. Other tokens attend to their window.
@@ -247,7 +247,7 @@ show(
 # ## Beside the thesis
 #
 # All recorded numbers are over all tokens of the validation genomes, as the thesis's are. But the recorded models were trained
-# on the selected tokens alone, which is 2.8 times cheaper. They never learned to name a token that they are shown. So their
+# on the selected tokens alone, which takes 2.8 times fewer operations. They never learned to name a token that they are shown. So their
 # accuracy is **below** that of copying the input (column *copying*, on the same masks). What they learned of the masked tokens
 # stands below, in *What the numbers mean*.
 #
@@ -647,7 +647,8 @@ show(
     recipe_results.parts,
     recipe_results.of_recipes(recorded),
     recipe_results.of_recipes(here),
-    caption="What each part brings: two recipes that differ in one part, bits per base of the first minus the second.",
+    caption="What each part brings: two recipes that differ in one part, bits per base of the first minus the second. Seeds are "
+    "those that both were measured with.",
 )
 
 # %% tags=["remove-input"]

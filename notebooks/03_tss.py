@@ -211,8 +211,9 @@ prose(
     "{pretrained_lowest:.0%} to {pretrained_highest:.0%} of the predictions for test promoters are exact, whatever the "
     "language and the dropout; without pretraining {lowest:.0%} to {highest:.0%}. All nine reach {memorized:.0%} or more on "
     "their training samples. With dropout 0.1, nuclear pretraining minus none is {start[difference]}, **{start[verdict]}**; "
-    "mitochondrial minus none {other_start[difference]}, **{other_start[verdict]}**. With pretraining a model finds the seam "
-    "after fewer samples (one seed each). Whether that remains after the thesis's {times:.0f} times as many samples is not known.\n\n"
+    "mitochondrial minus none {other_start[difference]}, **{other_start[verdict]}**. After so many samples the pretrained "
+    "models find the seam in more test promoters (one seed each). Whether that remains after the thesis's {times:.0f} times as many "
+    "samples is not known.\n\n"
     "Nuclear genome minus mitochondria: {language[difference]}, **{language[verdict]}**. Dropout 0 minus 0.2, with the nuclear "
     "start: {dropout[difference]}, **{dropout[verdict]}**; with the mitochondrial start: {dropout_other[difference]}, "
     "**{dropout_other[verdict]}**. One seed each and {promoters} test promoters decide nothing about differences of several "
@@ -525,10 +526,11 @@ prose(
     "{same_fair}. A logistic regression on k-mers minus the pretrained Longformer, both trained without a seam: for {other} "
     "{kmers_other[minus pretrained Longformer]}, **{kmers_other[verdict]}**; for {own} {kmers[minus pretrained Longformer]}, "
     "**{kmers[verdict]}**.\n"
-    "* With pretraining a model finds the seam after fewer samples (one seed each). Whether that remains after the thesis's "
-    "{times:.0f} times as many samples is not known.\n"
+    "* After {samples:,} samples the pretrained models find the seam in more test promoters than those without pretraining (one "
+    "seed each). Whether that remains after the thesis's {times:.0f} times as many samples is not known.\n"
     "* Nuclear genome minus mitochondria as a start: **{language[verdict]}**. Dropout 0 minus 0.2: **{dropout[verdict]}**.",
     times=times,
+    samples=nine["samples"].iloc[0],
     rule=decided.loc["the rule"],
     no_seam=decided.loc["no seam: the rule"],
     thesis=thesis.iloc[0],

@@ -255,7 +255,7 @@ else:
     text = prose(
         "In real genomes the boundaries give the length of {known:.1%} of the masked tokens away. A method that reads no base "
         "names {right:.1%} of the masked tokens, and of its wrong tokens {alone:.1%} have the right length, {chance:.1%} by "
-        "chance. So almost all wrong tokens can have the right length, as in the thesis's figure, without any learning.",
+        "chance. So almost all wrong tokens can have the right length, as in the thesis's figure, without reading a base.",
         known=alone["masked"]["length given away"] / alone["masked"]["all"],
         right=alone["right"]["all"],
         alone=alone["wrong, right length"]["all"],
@@ -486,8 +486,8 @@ prose(
     "head and epochs at once. {size} ELMo's head and the deep head have more parameters than the encoders. On 12S genes, where "
     "a sample is a noisy copy of a known sequence, a head that reads every token can compare it with them place by place.\n"
     "* **What does it cost?** {price}\n"
-    "* **Do lengths show learning?** No. Where the boundaries give the length away, a method that reads no base is always right "
-    "about it.",
+    "* **Do lengths show that a model learned to read bases?** No. They can show that it learned where visible tokens begin and "
+    "end. Where these boundaries give the length away, a method that reads no base is always right about it.",
     reached=reached,
     size=size,
     price=price,

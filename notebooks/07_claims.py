@@ -87,7 +87,9 @@ main
 # | **does not stand** | The interval contradicts the prediction. |
 # | **stands** | The interval agrees with the prediction. |
 #
-# A claim with several tests stands where all of them hold. It does not stand where one of them fails. Where a number has no
+# A claim with several tests has the first of these verdicts that one of them gives: does not stand, no data here, no number
+# decides it, not run yet, not decided at this size, stands but means something else, stands. Tests that gave another verdict
+# stand in small print. Where a number has no
 # interval, the number itself decides. It equals a printed number that is less than 1% away: "= 0.8875 ± 1%". That is a
 # tolerance and no interval; an interval stands in square brackets. Where a sentence says "about", "similar" or "slightly", the
 # row says how far that goes: "predicted: within 0.05". Some claims are sentences about the thesis's own
@@ -107,7 +109,7 @@ main
 # 12S genes, which are taken to have ten. It prints neither its number of promoters, taken as the 29,598 human ones of the
 # database, nor its number of fishes ("more than 3000"), taken as 3,100.
 #
-# What an interval counts, stands beside it: `n` is the number of promoters, species or samples. Intervals over repeats are
+# What an interval counts stands beside it: `n` is the number of promoters, species or samples. Intervals over repeats are
 # Student's. No interval knows more seeds than were run.
 
 # %% [markdown]

@@ -94,7 +94,8 @@ print("largest difference of a logit below 1e-5:", bool(difference < 1e-5))
 # * products of matrices are in bf16 (16-bit numbers) where the processor has it.
 #
 # Each measurement is made beside a peer, the code it is compared with, in the same process and in turns. The ratio is the
-# time of the peer divided by our time. The peer of a training step is the plain (*stock*) transformers library with the
+# time of the peer divided by our time: the median over the turns, which can differ from the ratio of the two medians in the
+# table. The peer of a training step is the plain (*stock*) transformers library with the
 # same weights, batch, dropout, precision and fused Adam.
 #
 # *Products at full rate* is the part of our step that its matrix products would take at the rate at which this machine
@@ -181,7 +182,7 @@ figure(
 # %% tags=["remove-input"]
 table(
     results.growth(measured),
-    "Cost per 1,000 tokens in short and long inputs. Growth is the ratio of the times.",
+    "Milliseconds and peak megabytes (MB) per 1,000 tokens in short and long inputs. Growth is the median ratio of the times.",
     provenance=machine,
     formats={"growth": ".2f"} | dict.fromkeys(results.growth(measured).columns[:-1], ",.0f"),
 )

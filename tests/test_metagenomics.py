@@ -296,6 +296,18 @@ def test_a_broken_table_of_a_mock_community_is_one_line(tmp_path, content, messa
     assert "\n" not in str(caught.value)
 
 
+def test_a_ratio_that_is_not_known_is_no_ratio_of_zero():
+    composition = pd.DataFrame(
+        {"community": [*"AABB"], "species": ["X one", "X two", "X one", "Y one"], "dna_ratio": [1, 3, np.nan, 2]}
+    )
+    counts = pd.DataFrame({"sequence": ["ACGT", "TTTT"], "A-1": [30, 10], "B-1": [5, 5]})
+    names = np.full((2, len(RANKS)), "", object)
+    names[:, RANKS.index("genus")] = ["X", "Y"]
+    members = mock._members(composition, pd.DataFrame(columns=[*RANKS]))
+    shares = mock._shares(names, counts, members)
+    assert shares.to_dict("records") == [{"genus": "X", "dna_share": 1.0, "read_share": 0.75, "community": "A"}]
+
+
 def test_a_cut_list_of_accessions_is_one_line(tmp_path):
     path = tmp_path / "accessions.txt.gz"
     path.write_bytes(gzip.compress(b"AB000001.1\n" * 500)[:-20])

@@ -282,17 +282,19 @@ def _check_words_of_the_grid(verdicts, words):
     """What the README says of 6-mers, BigBird-style words and Longalbert is what the grid's table says."""
     from dnakit.chapters.pretraining import grid_results
 
-    def of(claim, verdict):
+    def of(claim, verdict, seeds="1"):
         row = verdicts.loc[claim]
-        assert row["seeds"] == "1"
-        assert row["at this size"] == verdict + " (one seed)" * verdict.startswith("holds")
+        assert row["seeds"] == seeds
+        assert row["at this size"] == verdict + " (one seed)" * (seeds == "1" and verdict.startswith("holds"))
         return row["far"], row[grid_results.PLAIN["far"]]
 
     gained, plain = of("9-mers are better than 6-mers", "depends on the measure")
     assert f"9-mers gained less than 6-mers, {gained} bits, and need fewer plain bits, {plain} (one seed)." in words
     over = "BigBird-style words are better than"
     by_gained, by_bits = "holds by what is gained, open by plain bits", "holds by plain bits, open by what is gained"
-    six, nine, twelve = (of(f"{over} {k}-mers", how) for k, how in ((6, by_bits), (9, by_gained), (12, by_gained)))
+    assert "by either measure** (two seeds against 9- and 12-mers, one against 6-mers)." in words
+    decided = (6, by_bits, "1"), (9, f"{by_gained}, seed 2: bf16 against fp32", "2"), (12, by_gained, "2")
+    six, nine, twelve = (of(f"{over} {k}-mers", how, seeds) for k, how, seeds in decided)
     assert (
         f"ahead of 9-mers, {nine[0]} bits, and of 12-mers, {twelve[0]}; against 6-mers that is open, {six[0]}." in words
     )
@@ -373,6 +375,13 @@ def test_the_headlines_of_the_readme_are_what_was_recorded():
     assert claimed["seeds"] == "3"
     assert f"they gained more, by {claimed['far']} bits (three seeds)" in words
     _check_words_of_the_grid(verdicts, words)
+    table = [f"grid-longformer-{each}-mlm-seed-" for each in ("6-mer", "9-mer", "12-mer", "BB")]
+    computed = {name: recorded[name].record["computed_in"] for name in recorded if name.startswith(tuple(table))}
+    assert [name for name, how in computed.items() if how != "bf16"] == ["grid-longformer-9-mer-mlm-seed-2"]
+    assert "One of the three 9-mer trainings was computed in fp32, all others in bf16." in words
+    bb = recorded["grid-longformer-BB-mlm-seed-1"].record["corpus"]
+    assert bb["resamplings"] == 3
+    assert "BB was cut in three passes over each genome" in words
     _check_vocabularies(recorded, words)
     near = gains.named_right(recorded, recorded["ruler-full-size"], "near").minus(
         gains.looked_up(recorded, recorded["lookups-mitochondria-3000"], "near")["lookup: 12 bp as seen"]
@@ -504,6 +513,9 @@ def test_the_readme_of_chapter_5_says_what_was_recorded():
     assert all(chromatin_controls.difference(each, "auroc").open for each in apart["kinds"].values())
     assert apart["repeats"] == 1
     assert f"it has {takeaways.by_kind(apart['kinds'], 'auroc')} (one seed each)." in readme
+    by_auprc = {kind: chromatin_controls.difference(each, "auprc") for kind, each in apart["kinds"].items()}
+    assert [kind for kind, found in by_auprc.items() if not found.open] == ["TF"]
+    assert f"By mean AUPRC it loses without neighbours for TF, {by_auprc['TF']:+.4f}; for the other two" in readme
     scores = chromatin.simple_methods(recorded)
     near, gapped = (chromatin.by_kind(scores, "random", method) for method in ("nearest bins", "gapped 7-mers"))
     assert f"no sequence has a mean AUROC of {min(near.values()):.2f} to {max(near.values()):.2f}" in readme

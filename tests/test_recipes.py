@@ -161,7 +161,11 @@ def test_two_seeds_are_compared_seed_by_seed(tmp_path):
         for recipe, better in (("decay", 0.0), ("muon", 0.05)):
             made.trained(recipe, seed, 6.0)
             made.measured(recipe, seed, bits + shift - better)
-    assert recipe_results.parts(made.done)["first minus second"].tolist() == ["-0.050 [-0.050, -0.050]"]
+    made.trained("muon-no-dropout", 2, 6.0)
+    made.measured("muon-no-dropout", 2, bits + 0.4)
+    parts = recipe_results.parts(made.done)
+    assert parts["first minus second"].tolist() == ["-0.050 [-0.050, -0.050]", "+0.050 [+0.050, +0.050]"]
+    assert parts["seeds"].tolist() == [2, 1], "those that both were measured with"
 
 
 def test_the_thesis_recipe_is_compared_with_a_lookup_that_learned_from_the_same_genomes():

@@ -41,7 +41,7 @@ def _row(claim: Claim) -> str:
         f'<td data-sort="{list(ledger.PARTS.values()).index(claim.part):02} {html.escape(claim.section)}">'
         f"{html.escape(claim.section)}</td>",
         f'<td class="long" {LEFT}>{html.escape(claim.text)}{_small(_what(claim))}</td>',
-        f'<td class="number">{html.escape(claim.value)}</td>',
+        f'<td class="number">{html.escape(_printed(claim))}</td>',
         f"<td {LEFT}>{''.join(_test(each) for each in claim.shown if each.found)}</td>",
         f'<td data-sort="{VERDICTS.index(claim.verdict)}" {LEFT}>{_verdict(claim)}</td>',
     ]
@@ -49,21 +49,26 @@ def _row(claim: Claim) -> str:
     return f'<tr id="{claim.id}" data-part="{part}" data-kind="{kind}">{"".join(cells)}</tr>'
 
 
+def _printed(claim: Claim) -> str:
+    """What the thesis prints, as it does; a large whole number with separators."""
+    return f"{int(claim.value):,}" if claim.value.isdigit() else claim.value
+
+
 def _test(outcome: Outcome) -> str:
     """A number, and below it what it has to be for the claim to stand."""
-    return f"<div>{html.escape(_number(outcome))}</div>{_small(f'predicted: {ledger.predicted(outcome)}')}"
-
-
-def _number(outcome: Outcome) -> str:
-    control = " (control)" if outcome.is_control else ""
-    return f"{ledger.number(outcome.found)}{control}"
+    return f"<div>{html.escape(ledger.marked(outcome))}</div>{_small(f'predicted: {ledger.predicted(outcome)}')}"
 
 
 def _what(claim: Claim) -> str:
-    """What the numbers are, and from which data; then numbers that decide nothing."""
+    """What the numbers are, and from which data; then the other tests, and numbers that decide nothing."""
     whats = dict.fromkeys(ledger.explained(each) for each in claim.shown)
     sizes = [", ".join(filter(None, (ledger.data(each), ledger.size(each)))) for each in claim.shown if each.found]
-    parts = ["; ".join(whats), "; ".join(dict.fromkeys(filter(None, sizes))), ledger.beside(claim)]
+    parts = [
+        "; ".join(whats),
+        "; ".join(dict.fromkeys(filter(None, sizes))),
+        ledger.others(claim),
+        ledger.beside(claim),
+    ]
     return ". ".join(filter(None, parts))
 
 
@@ -78,5 +83,5 @@ def _verdict(claim: Claim) -> str:
 
 
 def _line(claim: Claim) -> str:
-    numbers = "; ".join(_number(each) for each in claim.shown if each.found)
+    numbers = "; ".join(ledger.marked(each) for each in claim.shown if each.found)
     return " | ".join([claim.section, claim.text, claim.value, numbers, claim.verdict])

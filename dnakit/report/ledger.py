@@ -84,6 +84,11 @@ class Claim:
         return tuple(each for each in self.outcomes if each.verdict == self.verdict)
 
     @property
+    def others(self) -> tuple[Outcome, ...]:
+        """The tests that gave a verdict which comes after the claim's own."""
+        return tuple(each for each in self.outcomes if each.found and each.verdict not in (self.verdict, BESIDE))
+
+    @property
     def beside(self) -> tuple[Outcome, ...]:
         """Numbers that decide nothing: those that are recorded."""
         return tuple(each for each in self.outcomes if each.verdict == BESIDE and each.found)
@@ -123,6 +128,11 @@ def number(found: Measured | None) -> str:
     if digits(low) == digits(high) or math.isclose(low, high, rel_tol=NARROW):
         return digits(found.value)
     return f"{digits(found.value)} [{digits(low)}, {digits(high)}]"
+
+
+def marked(outcome: Outcome) -> str:
+    """The number of a test, with a word where it is that of a control."""
+    return f"{number(outcome.found)}{' (control)' if outcome.is_control else ''}"
 
 
 def digits(value: float) -> str:
@@ -166,6 +176,12 @@ def explained(outcome: Outcome) -> str:
     if outcome.missing:
         return f"{outcome.rule.what} (not recorded: {', '.join(dict.fromkeys(outcome.missing))})"
     return outcome.rule.what
+
+
+def others(claim: Claim) -> str:
+    """The tests that alone would give another verdict, each with what it is."""
+    texts = [f"{each.rule.what}: {marked(each)}, {each.verdict}" for each in claim.others]
+    return f"Other tests: {'; '.join(texts)}" if texts else ""
 
 
 def beside(claim: Claim) -> str:

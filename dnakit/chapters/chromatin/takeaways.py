@@ -189,11 +189,11 @@ def _position(done: Finished) -> str:
 
 def _longformer_apart(done: Finished) -> str:
     """What the Longformer loses without neighbours in training; empty before it is compared."""
-    found = seeds(done, [WITHOUT_NEIGHBOURS])
+    auroc, auprc = (seeds(done, [WITHOUT_NEIGHBOURS], measure) for measure in ("auroc", "auprc"))
     return (
-        f" The Longformer itself, in mean AUROC: {found}. Where an interval holds zero, it is open whether neighbours "
-        "helped it."
-        if found
+        f" The Longformer itself, in mean AUROC: {auroc}. In mean AUPRC: {auprc}. Where an interval holds zero, it is "
+        "open by that measure whether neighbours helped it."
+        if auroc
         else ""
     )
 

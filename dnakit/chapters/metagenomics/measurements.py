@@ -265,14 +265,14 @@ class Strangers(Measurement):
 
 @dataclass(frozen=True)
 class Mock(Measurement):
-    """Communities of known composition: which species are found, missed, invented, and in what share."""
+    """Communities of known species: which are found, missed, invented, and in what share where the ratio is known."""
 
-    recipe = "12S mock communities 2"
+    recipe = "12S mock communities 3"
 
     @property
     def title(self) -> str:
         """What is measured, in words."""
-        return "mock communities of known composition"
+        return "mock communities of known species"
 
     def inputs(self) -> Mapping[str, Any]:
         """Digests of the data, and versions of the programs."""

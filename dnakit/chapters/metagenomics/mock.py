@@ -58,11 +58,14 @@ def _table(name: str, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def _members(composition: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """Ranks of the members of each community, by the reference where it knows the species."""
+    """Ranks of the members of each community, by the reference where it knows the species.
+
+    Of a community in which a ratio is missing, no member has a share of the DNA: their sum is not known.
+    """
     known = table[table["species"] != ""].drop_duplicates("species").set_index("species")
     ranks = known.reindex(composition["species"])[list(RANKS[:-1])].fillna("").reset_index(drop=True)
     ranks["genus"] = ranks["genus"].where(ranks["genus"] != "", composition["species"].str.split().str[0])
-    total = composition.groupby("community")["dna_ratio"].transform("sum")
+    total = composition.groupby("community")["dna_ratio"].transform(lambda ratios: ratios.sum(skipna=False))
     own = composition[["community", "species"]].assign(dna_share=composition["dna_ratio"] / total)
     return pd.concat([own.reset_index(drop=True), ranks], axis=1)
 
@@ -114,9 +117,12 @@ def _assigned(names: np.ndarray, counts: pd.DataFrame) -> float:
 
 
 def _shares(names: np.ndarray, counts: pd.DataFrame, members: pd.DataFrame) -> pd.DataFrame:
-    """Shares of reads and of DNA of the genera of each community (a species may be named only down to its genus)."""
+    """Shares of reads and of DNA of the genera of each community whose ratio of DNA is known.
+
+    Of genera, because a species may be named only down to its genus.
+    """
     frames = []
-    for community, group in members.groupby("community"):
+    for community, group in members.dropna(subset="dna_share").groupby("community"):
         reads = _samples(counts, str(community))
         by_genus = reads.groupby(names[:, RANKS.index("genus")]).sum() / reads.sum()
         dna = group.groupby("genus")["dna_share"].sum()

@@ -373,7 +373,7 @@ def apart(done: Finished, one: str, other: str, rank: str = "species") -> dict[s
 
 
 def draw_shares(done: Finished) -> Figure | None:
-    """Shares of reads against shares of DNA, a dot for each genus of a community."""
+    """Shares of reads against shares of DNA, a dot for each genus of a community whose ratio of DNA is known."""
     if "mock" not in done:
         return None
     data = done["mock"].frame("shares.csv")

@@ -4,7 +4,6 @@ Intervals draw families anew, the same ones for all recipes, and with them the s
 is measured on the masks that all models are scored on; its own training scored it on other masks of the same genomes.
 """
 
-from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -90,6 +89,7 @@ def parts(done: Finished) -> pd.DataFrame:
                 "and the second": other_than(RECIPES[second], RECIPES[first]),
                 "first": first,
                 "second": second,
+                "seeds": len(_paired(done, first, second)),
                 "first minus second": f"{apart.interval:+.3f}",
                 BETTER: needs_fewer(apart.interval),
             }
@@ -128,9 +128,14 @@ def _measured(done: Finished, recipe: str) -> Resampled | None:
 
 def _apart(done: Finished, first: str, second: str) -> Resampled | None:
     """The same of the first recipe minus the second, seed by seed; None before both are measured with one seed."""
+    pairs = _paired(done, first, second)
+    return over_seeds([one.minus(other) for one, other in pairs]) if pairs else None
+
+
+def _paired(done: Finished, first: str, second: str) -> list[tuple[Resampled, Resampled]]:
+    """What both have of each seed that both are measured with."""
     one, other = _by_seed(done, first), _by_seed(done, second)
-    both: Sequence[int] = sorted(set(one) & set(other))
-    return over_seeds([one[seed].minus(other[seed]) for seed in both]) if both else None
+    return [(one[seed], other[seed]) for seed in sorted(set(one) & set(other))]
 
 
 def _by_seed(done: Finished, recipe: str) -> dict[int, Resampled]:
