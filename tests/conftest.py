@@ -5,6 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("busy", deadline=None)  # how fast the machine is, is no property of the code
+settings.load_profile("busy")
 
 HEADER = """\
 # ---

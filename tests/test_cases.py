@@ -322,7 +322,7 @@ def test_a_gene_beyond_its_sequence_is_refused(tmp_path):
         [annotation(record) for record in read_genbank(tmp_path / "a.gb")]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(sorted(fuzz.KINDS)), st.integers(0, 10**6))
 def test_a_mutated_file_is_read_rightly_or_refused_in_one_line(tmp_path_factory, kind, seed):
     path = tmp_path_factory.getbasetemp() / f"mutated-{os.getpid()}"

@@ -54,6 +54,7 @@ def test_measure_equals_counting_by_hand(chapter, done, name):
     total, bases = sum(tokens.values()), sum(len(token) * count for token, count in tokens.items())
     entropy = -sum(count / total * np.log2(count / total) for count in tokens.values())
     assert numbers["tokens"] == total
+    assert numbers["used"] == pytest.approx(len(tokens) / (numbers["vocabulary"] - 5))
     assert numbers["tokens_per_word"] == pytest.approx(total / len(words))
     assert numbers["whole_words"] == pytest.approx(whole / len(words))
     assert numbers["bases_per_token"] == pytest.approx(bases / total)
@@ -68,6 +69,11 @@ def test_tokens_per_word_and_token_lengths_are_distributions_with_the_right_mean
     assert lengths.vocabulary.sum() == run.metrics["vocabulary"] - 5
     assert (lengths.bases * lengths.used).sum() == pytest.approx(run.metrics["bases_per_token"], rel=1e-4)
     assert (words.tokens * words.share).sum() == pytest.approx(run.metrics["tokens_per_word"], rel=0.05)
+
+
+def test_the_bases_of_an_input_are_those_of_full_samples():
+    found = counts._inputs(np.array([1, 2, 3, 4, 5, 6, 9]), np.array([[0, 3], [3, 6], [6, 7]]))
+    assert (found["samples"], found["input_bases"]) == (3, 10.5)  # of 6 and 15
 
 
 def test_a_frame_is_lost_with_the_first_base_and_without_words_there_is_none(done):

@@ -239,6 +239,26 @@ def test_a_users_own_reference_with_sintax_headers_works(tmp_path, fastq):
     assert theirs == output.read_text()
 
 
+def test_a_reference_without_an_order_in_the_middle_still_names_the_species(tmp_path, fastq):
+    text, table = fastq
+    without = table["family"] == table["family"].iloc[0]
+    lines = []
+    for name, row in table.iterrows():
+        taxa = [f"{rank[0]}:{'' if rank == 'order' and without[name] else row[rank]}" for rank in RANKS]
+        lines.append(f">{name};tax={','.join(taxa).replace(' ', '_')};\n{row['sequence'].decode()}\n")
+    own, path, output = tmp_path / "own.fa", tmp_path / "r.fq", tmp_path / "o.tsv"
+    own.write_text("".join(lines))
+    path.write_text(text)
+    named = {}
+    for reference in ("simulated", str(own)):
+        command.classify(str(path), reference, output=output)
+        named[reference] = dict(line.split("\t")[:2] for line in output.read_text().splitlines()[1:])
+    taxa = [(taxon, named[str(own)][name]) for name, taxon in named["simulated"].items()]
+    gaps = [(known, found) for known, found in taxa if ";o__;f__" in found]
+    assert any(";s__" in found for _, found in gaps)
+    assert all(found.split(";")[4:] == known.split(";")[4:] for known, found in gaps)
+
+
 def test_a_family_in_place_of_a_genus_names_no_genus(tmp_path, fastq):
     text, table = fastq
     odd = table["genus"] == table["genus"].iloc[0]

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 from conftest import TOY
@@ -307,14 +306,12 @@ def test_streams_that_are_closed_or_full_change_no_exit_code(tmp_path, redirecti
     assert (tmp_path / "here.fa").read_text() == ">a\nACGT\n"
 
 
-def test_help_is_there_at_once_and_names_the_commands():
-    start = time.perf_counter()
+def test_help_waits_for_no_large_library_and_names_the_commands():
     shown = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", "from dnakit.cli import main; main()", "--help"],
         capture_output=True,
         text=True,
     )
-    assert time.perf_counter() - start < 5  # well below on an idle machine; what matters follows
     assert not {"torch", "transformers", "papermill", "pandas"} & {
         line.split("|")[-1].strip() for line in shown.stderr.splitlines()
     }

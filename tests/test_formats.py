@@ -60,7 +60,7 @@ def test_compression_is_recognised_by_content_not_by_name(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", COMPRESS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(records=worlds, width=st.integers(1, 80))
 def test_what_is_written_is_read_back(tmp_path_factory, suffix, records, width):
     path = tmp_path_factory.mktemp("fasta") / f"world.fa{suffix}"
@@ -106,7 +106,7 @@ def test_rna_reads_as_dna(tmp_path):
 
 
 @given(sequence=dna, ambiguous=st.text("RYSWKMBDHVN", max_size=1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_ambiguity_letters_stay(tmp_path_factory, sequence, ambiguous):
     path = tmp_path_factory.mktemp("iupac") / "x.fa"
     whole = sequence + ambiguous.encode()
@@ -158,7 +158,7 @@ def test_broken_fasta_is_refused_in_one_line(tmp_path, content, part):
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".xz", ".bz2"])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(share=st.floats(0.05, 0.95))
 def test_a_truncated_file_is_never_taken_for_a_whole_one(tmp_path_factory, suffix, share):
     path = tmp_path_factory.mktemp("cut") / "cut.fa"
@@ -170,7 +170,7 @@ def test_a_truncated_file_is_never_taken_for_a_whole_one(tmp_path_factory, suffi
 # ---- some records only, and archives
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(records=worlds, chosen=st.sets(st.integers(0, 5)))
 def test_asking_for_some_records_gives_those_and_reads_no_others(tmp_path_factory, records, chosen):
     path = tmp_path_factory.mktemp("some") / "world.fa"
@@ -248,7 +248,7 @@ def test_headers_may_be_latin1_and_sequences_may_not(tmp_path):
     assert "'ü'" in refusal(formats.read_fasta, path)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cut=st.integers(1, 2_000))
 def test_a_truncated_archive_is_never_taken_for_a_whole_one(tmp_path_factory, cut):
     path = tmp_path_factory.mktemp("cut") / "cut.tar.gz"

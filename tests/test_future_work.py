@@ -152,6 +152,13 @@ def test_an_interval_by_groups_is_wider_where_reads_of_a_group_agree():
     assert grouped.high - grouped.low > 2 * (single.high - single.low)
 
 
+def test_reads_of_a_species_are_drawn_together(tmp_path):
+    (tmp_path / "run.json").write_text('{"test_reads": 3}')
+    (tmp_path / "metrics.json").write_text("{}")
+    done = Finished("recorded", "laptop", {read_runs.METHODS_RUN: tmp_path})
+    assert results._species(done, np.zeros(6)).tolist() == [0, 0, 0, 1, 1, 1]  # as `Task.draw` lays them
+
+
 def test_the_difference_of_a_table_with_itself_is_zero():
     rng = np.random.default_rng(2)
     table = pd.DataFrame(

@@ -3,10 +3,11 @@
 import gzip
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dnakit.chapters.chapter import chapter_of
-from dnakit.chapters.future_work import contexts, read_methods, reads
+from dnakit.chapters.future_work import context_measures, contexts, read_methods, reads
 from dnakit.chapters.future_work.parameters import CONTEXTS, SAMPLINGS
 from dnakit.data.bases import codes, letters, reverse_complement
 from dnakit.data.windows import Site
@@ -153,6 +154,11 @@ def test_balanced_sampling_draws_contexts_alike_and_natural_sampling_draws_windo
     assert np.bincount(context[each]).tolist() == [100, 100, 50]
 
 
+def test_the_mean_of_bits_is_that_of_the_contexts_however_many_bases_each_has():
+    costs = pd.DataFrame({"context": CONTEXTS, "nats": np.log(2) * np.array([100, 20, 3]), "bases": [100, 10, 1]})
+    assert context_measures.bits(costs) == pytest.approx(dict(zip(CONTEXTS, (1, 2, 3), strict=True)) | {"mean": 2})
+
+
 FASTQ = "".join(f"@r{number}\n{'ACGT' * 38}\n+\n{'I' * 152}\n" for number in range(50)).encode()
 
 
@@ -163,6 +169,21 @@ def test_qualities_are_read_from_a_file_whatever_its_name(tmp_path, pack):
     strings = reads._strings(path)
     assert strings.shape == (50, reads.LONGEST)
     assert (strings == 40).all()
+
+
+def test_qualities_are_those_of_the_amplicon_and_each_string_is_of_one_part(tmp_path):
+    """Read n has the Phred n + c at its cycle c, modulo 60."""
+    each = ["".join(chr(reads.PHRED + (number + cycle) % 60) for cycle in range(152)) for number in range(40)]
+    path = tmp_path / "reads.fastq"
+    path.write_text("".join(f"@r{number}\n{'ACGT' * 38}\n+\n{text}\n" for number, text in enumerate(each)))
+    chosen = chapter_of("10_future_work", "smoke").parameters.model_copy(update={"qualities": [str(path)]})
+    first = {part: set(strings[:, 0].tolist()) for part, strings in reads.task(chosen).strings.items()}
+    assert first["train"] | first["test"] == {(number + reads.BEFORE) % 60 for number in range(40)}
+    assert not first["train"] & first["test"]
+
+
+def test_a_base_of_the_lowest_quality_is_drawn_blindly():
+    assert reads.error_probability(np.array([0, 1, 10])).tolist() == pytest.approx([0.75, 0.75, 0.1])
 
 
 @pytest.mark.parametrize(

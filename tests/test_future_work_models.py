@@ -13,7 +13,7 @@ from dnakit.chapters.future_work.reads import Reads
 from dnakit.models import build, device, initial_weights, read_classifier, replaced_tokens
 from dnakit.models.attention import WindowedSelfAttention
 from dnakit.tokens.tokenizer import known_words, train_tokenizer
-from dnakit.tokens.vocabulary import CLS, MASK
+from dnakit.tokens.vocabulary import CLS, MASK, PAD
 
 torch.set_num_threads(1)
 SIZES = {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 32, "max_tokens": 64}
@@ -100,6 +100,31 @@ def test_before_training_added_quality_says_nothing_and_the_same_seed_gives_the_
         torch.manual_seed(1)
         logits.append(read_classifier.build(tokenizer, 7, use, **SIZES).eval()(ids, quality=ids.float()).logits)
     torch.testing.assert_close(*logits)
+
+
+def test_without_qualities_it_is_the_classifier_on_a_global_cls(tokenizer):
+    ids, logits = inputs(tokenizer), []
+    for make in (
+        lambda: read_classifier.build(tokenizer, 7, "ignored", **SIZES),
+        lambda: initial_weights.build("longformer", "sequence", tokenizer, "informed", num_labels=7, **SIZES),
+    ):
+        torch.manual_seed(1)
+        logits.append(make().eval()(ids).logits)
+    torch.testing.assert_close(*logits)
+
+
+def test_a_token_weighs_as_its_probability_to_be_right(tokenizer):
+    model = read_classifier.build(tokenizer, 7, "weight", **SIZES)
+    weights = model._quality(torch.tensor([10.0, 20.0]))["log_weights"].exp()
+    torch.testing.assert_close(weights, torch.tensor([0.9, 0.99]))
+
+
+def test_padding_takes_no_part_in_the_mean_state_of_a_window(tokenizer):
+    model = initial_weights.build("longformer", "mlm", tokenizer, "informed", **SIZES)
+    ids = inputs(tokenizer)
+    wider = torch.nn.functional.pad(ids, (0, 20), value=PAD)
+    short, long = (mean_states(model, each.numpy(), "fp32") for each in (ids, wider))
+    np.testing.assert_allclose(short, long, atol=1e-5)
 
 
 def masked_batch(tokenizer):

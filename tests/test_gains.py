@@ -43,6 +43,14 @@ def test_relatives_count_as_one():
     assert by_family.high - by_family.low > 2 * (by_genome.high - by_genome.low)
 
 
+def test_families_of_the_set_far_are_drawn_together_and_genomes_of_the_set_near_alone():
+    done = recorded(NOTEBOOK)
+    counted = gains.held_out(done, "mitochondria")
+    drawn = {part: gains.drawn_together(done, "mitochondria", part).nunique() for part in HELD_OUT}
+    assert drawn == {"near": counted["size_near"], "far": counted["families"]}
+    assert counted["families"] < counted["size_far"]
+
+
 def test_the_same_genomes_give_the_same_draws_whatever_their_order():
     sums, groups = genomes(np.random.default_rng(2))
     value, draws = intervals.bits_per_base(sums, groups)

@@ -1,6 +1,7 @@
 """The grid at equal samples: what its rows share and differ in, what is trained, and what is set apart."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -242,6 +243,12 @@ def test_the_results_are_those_of_the_runs():
     compared = verdicts[verdicts["at this size"] != grid_results.NOT_RUN].index.tolist()
     assert set(verdicts.loc[compared, "seeds"]) == {"1"}
     assert compared == ["with sentence order less is gained, 9-mers", "a global <cls> helps masked language modelling"]
+
+
+def test_the_order_of_sentences_is_a_share_of_all_pairs():
+    right = {"validation": {"sop_accuracy": 1.0}, "near": {"sop_accuracy": 0.5}, "far": {"sop_accuracy": 0.5}}
+    run = SimpleNamespace(metrics=right, record={"samples": {"validation": 100, "near": 300, "far": 100}})
+    assert grid_results._order([run]).startswith("0.600 [")
 
 
 def test_the_table_of_vocabularies_names_what_is_not_trained():

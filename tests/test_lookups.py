@@ -103,6 +103,17 @@ def test_bases_on_both_sides_find_a_repeat_in_whatever_frame(fitted, tokenizer):
     assert named(true, found["neighbours"]) < 0.5
 
 
+def test_bases_on_both_sides_come_before_those_on_one():
+    """An A stood once between the same bases; a C three times after the left ones, a G before the right ones."""
+    tokenizer = train_tokenizer([random_genome(4_000, 52).decode()], SPECIALS + 4, 9)  # tokens of one base
+    left, right = random_genome(12, 53), random_genome(12, 54)
+    others = [left + b"C" + random_genome(20, number) + b"G" + right for number in range(60, 63)]
+    sample = tokenizer.encode_sequence(left + b"A" + right)
+    found = lookups.TokenLookups(tokenizer).fit([tokenizer.encode_sequence(b"".join([left, b"A", right, *others]))])
+    best = found.predict([sample], [np.arange(len(sample)) == 12])["12 bp"][0, :3]
+    assert tokenizer.convert_ids_to_tokens(best.tolist()) == ["A", "C", "G"]
+
+
 def test_a_random_sequence_is_not_found(fitted, tokenizer):
     sample = tokenizer.encode_sequence(random_genome(6_000, 51))
     masked = every_third(sample)

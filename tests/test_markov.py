@@ -87,7 +87,7 @@ def test_both_sides_tell_more_than_one(sequences, two_sided):
     assert two_sided.bits_per_base(test) < two_sided.around.bits_per_base(test) + 0.005
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(genomes_with_gaps)
 def test_probabilities_are_probabilities_at_every_known_base(two_sided, genomes):
     fixed = markov.FixedMarkov(range(9))
@@ -99,7 +99,7 @@ def test_probabilities_are_probabilities_at_every_known_base(two_sided, genomes)
         np.testing.assert_allclose(probabilities.sum(1), 1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(genomes_with_gaps)
 def test_an_unknown_letter_ends_a_genome_as_far_as_contexts_go(two_sided, genomes):
     pieces = [piece for genome in genomes for piece in genome.split(b"N")]
@@ -107,7 +107,7 @@ def test_an_unknown_letter_ends_a_genome_as_far_as_contexts_go(two_sided, genome
         np.testing.assert_array_equal(model.probabilities(genomes), model.probabilities(pieces))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(genomes_with_gaps, st.sampled_from([(-1, -2, -3), (-1, 1, -2, 2)]))
 def test_counts_are_what_counting_gives(genomes, offsets):
     expected = Counter()

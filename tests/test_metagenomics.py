@@ -16,6 +16,7 @@ from dnakit.chapters.metagenomics import (
     classifier,
     confidence,
     copies,
+    measuring,
     methods,
     mock,
     model_results,
@@ -96,6 +97,23 @@ def test_an_adapter_is_cut_off_and_a_read_may_reach_beyond_a_record(table, searc
     assert found.distances[:, 0].tolist() == [0, 0]
 
 
+def test_the_end_of_a_read_is_cut_only_where_it_is_long():
+    read, last = bytes(range(200)), 200 - search.K
+    for strange, first in ((search.STRANGE_END, 0), (search.STRANGE_END + 1, search.STRANGE_END + 1)):
+        places = np.arange(strange, last + 1)
+        assert search.without_strange_ends([read], np.zeros(len(places), int), places) == [read[first:]]
+
+
+def test_records_that_are_a_few_edits_farther_are_hits_with_their_distances(table):
+    gene = table["sequence"][0]
+    apart = bytearray(gene)
+    for place in (210, 250, 290):
+        apart[place] = ord("A") if apart[place] != ord("A") else ord("C")
+    found = search.Searcher(search.build([bytes(apart), gene], ["a", "b"])).search([gene[150:350]])
+    assert found.records[0, :3].tolist() == [1, 0, -1]
+    assert found.distances[0, :2].tolist() == [0, 3]
+
+
 @pytest.mark.parametrize("read", [b"", b"ACGTACGTACGT", b"N" * 200])
 def test_a_read_that_says_nothing_has_no_hits(searcher, read):
     found = searcher.search([read])
@@ -161,6 +179,12 @@ def test_equally_near_records_leave_the_species_open_and_the_genus_certain():
     assert margin["class"] == pytest.approx(search.SLACK + 1)
 
 
+def test_a_record_without_a_genus_has_no_say_about_it():
+    taxa = naming.Taxa(pd.DataFrame([ranks("", ""), ranks("", ""), ranks("G a")]))
+    hits = search.Hits(np.array([[0, 1, 2]]), np.array([[2, 2, 2]]), np.array([170]))
+    assert taxa.spelled(naming.name(hits, taxa).codes)[0, RANKS.index("genus") :].tolist() == ["G", "G a"]
+
+
 def test_the_ranks_of_a_name_belong_together(table, searcher, rng):
     taxa = naming.Taxa(table)
     reads = [mutate(table["sequence"][row][:250], 0.1, rng) for row in rng.integers(0, len(table), 60)]
@@ -199,10 +223,25 @@ def test_the_calibration_error_is_zero_for_calibrated_and_the_gap_for_others(rng
     weight = np.ones(200_000)
     assert confidence.calibration_error(sure, right, weight) < 0.01
     assert confidence.calibration_error(np.full(10, 0.9), np.arange(10) < 4, np.ones(10)) == pytest.approx(0.5)
+    both = np.repeat([0.9, 0.1], 10)  # gaps of either sign do not cancel
+    assert confidence.calibration_error(both, np.tile(np.arange(10) < 5, 2), np.ones(20)) == pytest.approx(0.4)
     curve = confidence.risk_coverage(sure, right, weight)
     assert curve["coverage"].iloc[-1] == pytest.approx(1)
     assert curve["risk"].iloc[-1] == pytest.approx(1 - right.mean())
     assert curve["risk"].is_monotonic_increasing
+    twice = confidence.risk_coverage(np.array([0.9, 0.8, 0.7]), np.array([True, False, True]), np.array([1.0, 2, 1]))
+    assert twice["risk"].tolist() == pytest.approx([0, 2 / 3, 2 / 4])  # the second read is met twice as often
+
+
+def test_reads_of_each_kind_weigh_as_often_as_they_are_met_and_an_unknown_name_is_never_right(table):
+    reads = classifier.mixture(tasks.split(table, 1, tasks.WITH_CLASSES).test, seed=1)
+    met = reads.groupby("level")["weight"].sum()
+    expected = pd.Series(classifier.MIXTURE)[met.index]
+    assert met.to_dict() == pytest.approx((expected / expected.sum()).to_dict())
+    assert (reads["level"] == "stranger").any()
+    right = classifier.right_names(reads[list(RANKS)].to_numpy(object), reads)
+    assert right[reads["level"] != "stranger"].all()
+    assert not right[reads["level"] == "stranger"].any()
 
 
 # ---- fair tasks
@@ -219,6 +258,16 @@ def test_what_is_held_out_is_not_in_the_reference(table):
     assert set(known["species"]) <= set(parts.reference["species"])
     for level, rank in tasks.DECIDES.items():
         assert set(test.loc[test["level"] == level, rank]) <= set(parts.reference[rank])
+
+
+def test_no_group_of_more_than_a_tenth_is_held_out_and_only_what_can_be_right_is_asked():
+    """Of one family, each species in a genus of its own: nobody can name the genus of a held-out species."""
+    one = pd.DataFrame([ranks(f"G{number} a", f"G{number}") for number in range(200)])
+    one = one.assign(name=[f"r{number}" for number in range(200)], sequence=b"ACGT")
+    seed = next(seed for seed in range(1_000) if tasks.share(seed, "family", "F") < tasks.HELD_OUT["family"])
+    parts = tasks.split(one, seed)
+    assert 150 < len(parts.reference) < 190
+    assert set(parts.test["level"]) == {"genus"}
 
 
 def test_a_new_release_splits_the_old_records_alike(table):
@@ -306,6 +355,39 @@ def test_a_ratio_that_is_not_known_is_no_ratio_of_zero():
     members = mock._members(composition, pd.DataFrame(columns=[*RANKS]))
     shares = mock._shares(names, counts, members)
     assert shares.to_dict("records") == [{"genus": "X", "dna_share": 1.0, "read_share": 0.75, "community": "A"}]
+
+
+def test_members_of_a_community_are_found_missed_or_invented_by_their_shares_of_all_reads():
+    """Of 10,000 reads a member has 6,000, one 5, a stranger 990, an unnamed species 3,000, and noise has 5."""
+    of = {"a": "A b", "b": "C d", "c": "E f", "d": "", "e": "G h"}
+    names = np.full((5, len(RANKS)), "", object)
+    names[:, RANKS.index("species")] = list(of.values())
+    names[:, RANKS.index("genus")] = [species.split(" ")[0] for species in of.values()]
+    counts = pd.DataFrame({"sequence": list(of), "one-1": [3_000, 5, 990, 3_000, 2], "one-2": [3_000, 0, 0, 0, 3]})
+    members = pd.DataFrame({"community": "one", "species": ["A b", "C d"], "dna_share": [0.75, 0.25]})
+    members["genus"] = ["A", "C"]
+    for row in mock._findings("search", names, counts, members):
+        assert [row[name] for name in ("members", "found", "missed", "invented")] == [2, 1, 1, 1]
+    shares = mock._shares(names, counts, members).set_index("genus")["read_share"]
+    assert shares.to_dict() == {"A": pytest.approx(0.6), "C": pytest.approx(0.0005)}
+
+
+def test_mates_agree_where_both_are_named():
+    names = np.array([[name] * len(RANKS) for name in ("A", "A", "A", "B")], object)
+    other = np.array([[name] * len(RANKS) for name in ("A", "B", "A", "B")], object)
+    sure = np.repeat([[0.9], [0.9], [0.1], [0.9]], len(RANKS), axis=1)
+    answers = [classifier.Answer(names, sure), classifier.Answer(other, np.full(sure.shape, 0.9))]
+    found = measuring._agreement(answers, "family")
+    assert found == {"rank": "family", "named": 0.75, "both_named": 3, "same": pytest.approx(2 / 3)}
+
+
+def test_listed_accessions_choose_records_of_any_version(tmp_path, parameters):
+    every = copies.genes_of(parameters.model_copy(update={"species": 0}))
+    chosen = [name.split(".")[0] for name in every["name"][:5]]
+    (tmp_path / "known.txt").write_text("\n".join(f"{name}.7" for name in chosen))
+    listed = {"species": 0, "accessions": str(tmp_path / "known.txt")}
+    found = copies.genes_of(parameters.model_copy(update=listed))
+    assert sorted(found["name"].str.split(".").str[0]) == sorted(chosen)
 
 
 def test_a_cut_list_of_accessions_is_one_line(tmp_path):

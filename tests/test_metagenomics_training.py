@@ -1,6 +1,7 @@
 """The thesis's readings of a gene as tokens, and the sums that top-5 accuracy comes from."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -34,13 +35,15 @@ def test_every_reading_spells_the_same_gene(samples, tokenizer, words):
 
 
 def test_readings_differ_in_what_they_should(samples, tokenizer):
-    encoded = {words: fine_tuning.encode(samples, tokenizer, words) for words in ("gene", "whole", "small vocabulary")}
+    readings = ("gene", "genome", "whole", "small vocabulary")
+    encoded = {words: fine_tuning.encode(samples, tokenizer, words) for words in readings}
     small = np.concatenate(encoded["small vocabulary"])
     assert small.max() < fine_tuning.SMALL_VOCABULARY
     assert len(small) > len(np.concatenate(encoded["gene"]))
     lengths = tokenizer.token_lengths()
     assert all(9 in np.cumsum(lengths[tokens]) for tokens in encoded["gene"])
-    assert not all(9 in np.cumsum(lengths[tokens]) for tokens in encoded["whole"])
+    for words in ("genome", "whole"):
+        assert not all(9 in np.cumsum(lengths[tokens]) for tokens in encoded[words])
 
 
 def test_samples_are_framed_and_as_wide_as_the_longest(samples, tokenizer):
@@ -107,6 +110,22 @@ def test_errors_are_counted_by_the_lowest_rank_they_share():
     assert found["genus"]["low"] < 0.5 < found["genus"]["high"]
     nothing = model_measuring._by_rank(errors[:0], species, 1)
     assert nothing["genus"]["share"] is None
+
+
+def test_a_model_names_a_read_on_the_strand_for_which_it_is_surer(monkeypatch, tmp_path):
+    def scores(model, reads, precision):
+        return np.array([[9.0, 0.0] if read.startswith(b"A") else [0.0, 1.0] for read in reads])
+
+    for module, name, instead in (
+        (model_measuring, "load_tokenizer", lambda folder: None),
+        (model_measuring.build, "load", lambda folder: None),
+        (model_measuring, "_tokens", lambda run, tokenizer, reads: reads),
+        (fine_tuning, "scores", scores),
+    ):
+        monkeypatch.setattr(module, name, instead)
+    (tmp_path / "classes.csv").write_text("species\nG a\nG b\n")
+    run = SimpleNamespace(folder=lambda: tmp_path, parameters=SimpleNamespace(precision="fp32"))
+    assert model_measuring._by_model(run, [b"ACC", b"CCT", b"CCC"]).tolist() == ["G a", "G a", "G b"]
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def read(tmp_path, text, name="my.bed"):
 # ---- bins
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(INTERVALS, st.integers(0, 3))
 def test_a_bin_is_positive_where_more_than_half_of_its_bases_lie_in_peaks(intervals, first):
     count = 10
@@ -43,7 +43,6 @@ def test_a_bin_is_positive_where_more_than_half_of_its_bases_lie_in_peaks(interv
 
 
 @given(INTERVALS)
-@settings(deadline=None)
 def test_merged_intervals_cover_the_same_bases_and_do_not_overlap(intervals):
     found = peaks.merged(intervals)
     assert {base for pair in intervals for base in range(*pair)} == {base for pair in found for base in range(*pair)}

@@ -1,5 +1,6 @@
 """Verdicts follow from numbers: each rule with numbers made for it."""
 
+import itertools
 import json
 import math
 
@@ -51,6 +52,8 @@ def found(value, low=None, high=None):
         ("within 0.05", found(0.01, -0.02, 0.04), True),
         ("within 0.05", found(0.01, -0.02, 0.06), None),
         ("within 0.05", found(0.2, 0.1, 0.3), False),
+        ("within 0.05", found(-0.04, -0.06, 0.02), None),
+        ("within 0.05", found(-0.2, -0.3, -0.1), False),
         ("= thesis", found(0.87, 0.86, 0.89), True),
         ("= thesis", found(0.87, 0.86, 0.88), False),
         ("= thesis", found(0.88), True),  # without an interval: 1% of the printed value
@@ -99,6 +102,20 @@ def test_a_training_that_saw_less_than_half_decides_nothing(record):
     record("run", {"test": {"top1": 0.9}}, samples={"train": 100}, parameters={"epochs": 4})
     assert outcome(rule(size="800")).verdict == rules.STANDS
     assert outcome(rule(size="801")).verdict == rules.TOO_SMALL
+
+
+def test_of_several_trainings_the_one_that_saw_the_fewest_samples_counts(record):
+    for seed, samples in ((1, 100), (2, 50)):
+        record(f"run-seed-{seed}", {"test": {"top1": 0.9}}, samples={"train": samples}, parameters={"epochs": 4})
+    small = outcome(rule(measure="x/run-seed-*:test.top1", size="401"))
+    assert (small.verdict, small.found.samples_seen) == (rules.TOO_SMALL, 200)
+    assert outcome(rule(measure="x/run-seed-*:test.top1", size="400")).verdict == rules.STANDS
+
+
+def test_printed_numbers_are_as_uncertain_as_half_of_their_last_digit(monkeypatch):
+    monkeypatch.setattr(rules, "printed", lambda: {"a": "0.51", "b": "0.50", "c": "0.510"})
+    assert outcome(rule("> 0", "claim:a", minus="claim:b")).verdict == rules.STANDS
+    assert outcome(rule("> 0", "claim:a", minus="claim:c")).verdict == rules.TOO_SMALL
 
 
 def test_a_pretraining_that_saw_less_than_half_decides_nothing(record):
@@ -154,6 +171,8 @@ def test_a_control_that_does_as_well_changes_the_meaning(record):
     assert outcome(rule(control="x/control:test.top1")).found.value == 0.8
     assert outcome(rule(control="x/control:test.top1", control_predicts="> 0.85")).verdict == rules.STANDS
     assert outcome(rule("< 0.5", control="x/control:test.top1")).verdict == rules.REFUTED
+    as_claimed = {"control": "x/control:test.top1", "control_predicts": "> 0.5"}
+    assert outcome(rule("< 0.5", **as_claimed)).verdict == rules.REFUTED, "its own number contradicts it"
 
 
 def test_a_control_of_a_difference_is_a_difference(record):
@@ -230,6 +249,9 @@ def test_a_claim_stands_where_all_its_tests_do():
     assert verdict([of[rules.STANDS], of[rules.STANDS]]) == rules.STANDS
     assert verdict([of[rules.STANDS], of[rules.NOT_RUN]]) == rules.NOT_RUN
     assert verdict([of[rules.TOO_SMALL], of[rules.REFUTED]]) == rules.REFUTED
+    first = (rules.REFUTED, rules.NO_DATA, rules.NO_NUMBER, rules.NOT_RUN, rules.TOO_SMALL, rules.OTHERWISE)
+    for one, other in itertools.pairwise((*first, rules.STANDS)):
+        assert verdict([of[one], of[other]]) == verdict([of[other], of[one]]) == one
 
 
 @pytest.mark.parametrize(

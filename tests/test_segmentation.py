@@ -90,6 +90,14 @@ def test_a_rank_counts_the_tokens_that_are_likelier(known):
             assert ranks[token] == before.sum()
 
 
+def test_counts_are_smoothed_as_witten_and_bell_do(tokenizer):
+    """Of four tokens of two kinds the wider distribution, here the uniform one, weighs as two tokens."""
+    first, uniform = len(SPECIAL_TOKENS), 1 / (len(tokenizer) - len(SPECIAL_TOKENS))
+    known = Segmentation(tokenizer).fit([first + np.array([0, 0, 0, 1])])
+    expected = (np.array([3, 1, 0]) + 2 * uniform) / (4 + 2)
+    assert np.exp(-known.nats[-1, first : first + 3]) == pytest.approx(expected)
+
+
 def test_scores_are_of_the_masks_that_models_are_scored_on(known, tokenizer):
     genomes = {"one": random_genome(3000, 2), "two": random_genome(1, 3), "three": random_genome(900, 4)}
     sums, results = measure(known, tokenizer, genomes, seed=3)
@@ -106,6 +114,9 @@ def test_scores_are_of_the_masks_that_models_are_scored_on(known, tokenizer):
     assert results["perplexity"] == pytest.approx(np.exp((sums.nats.sum() + visible) / at.sum()))
     assert np.exp(sums.nats.sum() / at.sum()) < results["perplexity_told"] < results["perplexity"]
     assert results["bits_per_base"] == pytest.approx(sums.nats.sum() / np.log(2) / sums.bases.sum())
+    ranks = known.predict(shown, true)[1]
+    assert sums[["right", "right_top5"]].sum().tolist() == [(ranks < 1).sum(), (ranks < 5).sum()]
+    assert results["accuracy"] == pytest.approx(((shown == true)[at].sum() + sums.right.sum()) / at.sum())
     assert 0.8 < results["accuracy"] < 0.95
 
 

@@ -47,7 +47,7 @@ def tokenizers() -> dict[int | None, DnaTokenizer]:
 
 @pytest.mark.parametrize("k", [1, 6, 9, 11, None])
 @given(text=st.text(st.sampled_from(LETTERS), max_size=80))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_encode_sequence_equals_the_library(tokenizers, k, text):
     tokenizer = tokenizers[k]
     ours = tokenizer.encode_sequence(text)
@@ -76,7 +76,7 @@ def small_tokenizer(k: int) -> DnaTokenizer:
     seed=st.integers(0, 99),
     changed=st.lists(st.tuples(st.integers(0, 1_999), st.sampled_from(LETTERS)), max_size=20),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_words_of_any_length_are_encoded_as_the_library_does(k, length, seed, changed):
     letters = list(random_dna(length, seed).decode())
     for place, letter in changed:
@@ -97,7 +97,7 @@ def test_pieces_join_to_the_encoding_of_the_whole(tokenizers, monkeypatch):
 
 @pytest.mark.parametrize("k", [1, 6, 9, 11, None])
 @given(texts=st.lists(st.text(st.sampled_from(LETTERS), max_size=60), max_size=8))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_sequences_together_are_encoded_as_one_by_one(tokenizers, k, texts):
     together = tokenizers[k].encode_sequences(texts)
     assert [ids.tolist() for ids in together] == [tokenizers[k].encode_sequence(text).tolist() for text in texts]

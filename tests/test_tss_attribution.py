@@ -174,3 +174,4 @@ def test_a_profile_is_the_mean_where_two_promoters_are_seen() -> None:
     assert means.place[means["mean"].argmax()] == -12
     assert means.place.tolist() == list(range(-25, 31))
     assert (means.half < 0.02).all()
+    assert profile(np.array([[0.0], [2.0]])).half.tolist() == pytest.approx([1.96])  # of a standard error of 1

@@ -121,6 +121,12 @@ def test_equal_seeds_give_equal_models(regression: KmerRegression) -> None:
     assert np.array_equal(again.far, regression.far)
 
 
+def test_validation_chooses_the_penalty(regression: KmerRegression) -> None:
+    """Where validation windows have no motif, the surer a model is, the less likely their sites are."""
+    doubtful = KmerRegression.fit(random_windows(120, 0), TSS, random_windows(40, 1, b""), seed=1)
+    assert doubtful.strength == kmers.STRENGTHS[0] < regression.strength
+
+
 def test_the_consensus_scores_highest() -> None:
     motifs = Motifs.fit(random_windows(300, 7), TSS)
     consensus = BASES[motifs.core[:, :4].argmax(1)].tobytes()

@@ -102,6 +102,17 @@ def test_distances_are_those_on_the_same_strand_and_chromosome():
     assert neighbours.distances(sites, everyone).tolist() == [0] * 6
 
 
+def test_what_trains_without_neighbours_is_farther_than_5_kb_or_on_another_chromosome(tmp_path):
+    places = [("1", 10_000), ("1", 15_000), ("1", 15_001), ("2", 10_000), ("1", 5_000), ("1", 4_999)]
+    bed = tmp_path / "sites.bed"
+    rows = [f"{name}\t{at}\t{at + 1}\t{row}\t0\t{'+-'[row % 2]}\n" for row, (name, at) in enumerate(places)]
+    bed.write_text("".join(rows))
+    windows = Windows([b"A"] * 6, 0, list("012345"), [name for name, _ in places], list("+-+-+-"))
+    parts = {"train": np.array([1, 2, 3]), "validation": np.array([4, 5]), "test": np.array([0])}
+    kept = neighbours.without_neighbours(windows, bed, parts)
+    assert {part: rows.tolist() for part, rows in kept.items()} == {"train": [2, 3], "validation": [5], "test": [0]}
+
+
 def test_by_chromosome_no_test_promoter_has_a_neighbour():
     found = neighbours.count(chapter_of("03_tss", "smoke").parameters).metrics
     assert found["fair"]["within_5000"] == 0

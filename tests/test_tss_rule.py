@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dnakit.chapters.tss.rule import rule
+from dnakit.chapters.tss.rule import possible_boundaries, rule
 from dnakit.chapters.tss.samples import FairSamples, ThesisSamples
 from dnakit.chapters.tss.windows import same_frame
 from dnakit.data.windows import random_dna
@@ -39,6 +39,15 @@ def test_the_rule_finds_the_seam_and_nothing_else(windows, tokenizer):
     seamless = ThesisSamples(same_frame(windows, 1_398, K), tokenizer, 1, 0, count=600)
     assert share(seamless, 0) < 0.05
     assert share(FairSamples(windows, tokenizer, 1, 0, count=600), UPSTREAM % K) < 0.05
+
+
+def test_the_seam_may_lie_after_200_tokens_and_not_after_more(windows, tokenizer):
+    halves = [
+        tokenizer.encode_sequence(half) for half in (windows.sequences[0][:UPSTREAM], windows.sequences[0][UPSTREAM:])
+    ]
+    for before, possible in ((200, True), (201, False)):
+        shown = np.concatenate([halves[0][-before:], halves[1]])[:254]
+        assert possible_boundaries([shown], tokenizer, UPSTREAM % K)[0, before] == possible
 
 
 def test_what_the_rule_answers_encodes_as_seen(windows, tokenizer):

@@ -49,7 +49,7 @@ def test_a_window_has_its_site_at_its_index_on_both_strands(tmp_path):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), upstream=st.integers(1, 60), downstream=st.integers(1, 60))
 def test_a_genome_turned_round_gives_the_same_windows(tmp_path_factory, seed, upstream, downstream):
     rng = np.random.default_rng(seed)
@@ -158,6 +158,12 @@ def test_random_positions_are_uniform_over_positions_and_strands(genome):
             seen += hits
     assert seen == count
     assert abs(windows.strands.count("+") - count / 2) < 4 * np.sqrt(count / 4)
+
+
+def test_a_random_position_may_lie_5001_bases_from_a_site_and_no_nearer(tmp_path):
+    write_fasta(tmp_path / "g.fa", [Record("one", "", dna(np.random.default_rng(1), 12_000))])
+    windows = genome_windows.random_positions([tmp_path / "g.fa"], [Site("one", 6_000, "+", "a")], 40_000, 1, 1, 1)
+    assert {int(name.split(":")[1]) for name in windows.names} == {*range(1, 1_000), *range(11_001, 11_999)}
 
 
 def test_random_positions_are_the_same_again_and_others_with_another_seed(genome):

@@ -3,7 +3,7 @@
 Every rank has a logistic regression on the evidence of `dnakit.chapters.metagenomics.naming`, fitted to reads of
 records that the reference does not hold. A rank of which the reference knows one name only (all fishes are Chordata)
 cannot be calibrated by itself: it takes the confidence of the next rank that has several, or else a bird would surely
-be of the phylum and so be named. The confidence never rises from a rank to the one below.
+be of the phylum and so be named. The confidence never rises from a rank to one below that has a name, too.
 """
 
 from dataclasses import dataclass

@@ -55,8 +55,12 @@ def without_neighbours(windows: Windows, bed: Path, parts: Mapping[str, np.ndarr
     sites = promoters.sites_of(windows, bed)
     chromosomes, positions = (np.array(each) for each in zip(*(site[:2] for site in sites), strict=True))
     tested = parts["test"]
-    gaps = np.abs(positions[:, None] - positions[tested][None])
-    near = ((gaps <= NEAR[-1]) & (chromosomes[:, None] == chromosomes[tested][None])).any(1)
+    near = np.zeros(len(windows), bool)
+    for chromosome in np.unique(chromosomes):
+        here = chromosomes == chromosome
+        around = np.sort(positions[tested][here[tested]])
+        first = np.searchsorted(around, positions[here] - NEAR[-1], "left")
+        near[here] = first < np.searchsorted(around, positions[here] + NEAR[-1], "right")
     kept = {part: rows if part == "test" else rows[~near[rows]] for part, rows in parts.items()}
     for part, rows in kept.items():
         if not len(rows):
