@@ -250,9 +250,9 @@ def test_a_reference_without_an_order_in_the_middle_still_names_the_species(tmp_
     own.write_text("".join(lines))
     path.write_text(text)
     named = {}
-    for reference in ("simulated", str(own)):
-        command.classify(str(path), reference, output=output)
-        named[reference] = dict(line.split("\t")[:2] for line in output.read_text().splitlines()[1:])
+    for source in ("simulated", str(own)):
+        command.classify(str(path), source, output=output)
+        named[source] = dict(line.split("\t")[:2] for line in output.read_text().splitlines()[1:])
     taxa = [(taxon, named[str(own)][name]) for name, taxon in named["simulated"].items()]
     gaps = [(known, found) for known, found in taxa if ";o__;f__" in found]
     assert any(";s__" in found for _, found in gaps)

@@ -27,6 +27,7 @@ from dnakit.chapters.metagenomics import (
     tasks,
 )
 from dnakit.chapters.metagenomics.comparing import scored
+from dnakit.chapters.metagenomics.parameters import PROGRAMS
 from dnakit.chapters.metagenomics.references import reference
 from dnakit.data.barcodes import RANKS
 from dnakit.data.bases import mutate, reverse_complement
@@ -370,6 +371,13 @@ def test_members_of_a_community_are_found_missed_or_invented_by_their_shares_of_
         assert [row[name] for name in ("members", "found", "missed", "invented")] == [2, 1, 1, 1]
     shares = mock._shares(names, counts, members).set_index("genus")["read_share"]
     assert shares.to_dict() == {"A": pytest.approx(0.6), "C": pytest.approx(0.0005)}
+
+
+def test_what_the_smoke_profile_shows_does_not_depend_on_programs_of_the_machine():
+    """Its outputs are stored; with another profile the programs are asked."""
+    assert not [name for name in chapter_of("04_metagenomics", "smoke").runs if name.endswith(PROGRAMS)]
+    asked = {name for name in chapter_of("04_metagenomics", "laptop").runs if name.endswith(PROGRAMS)}
+    assert asked >= {f"{task}-{program}" for task in ("copies", "fair") for program in PROGRAMS}
 
 
 def test_mates_agree_where_both_are_named():
