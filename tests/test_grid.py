@@ -153,7 +153,10 @@ def test_the_rows_are_trained_and_measure_themselves():
 @pytest.mark.slow
 def test_overfitting_is_recorded_by_epoch_and_the_leak_by_genome():
     runs = runs_of_grid()
-    history = pd.read_csv(runs["grid-overfit-longalbert-12-mer-mlm-seed-1"].folder() / "history.csv")
+    folder = runs["grid-overfit-longalbert-12-mer-mlm-seed-1"].folder()
+    history, found = pd.read_csv(folder / "history.csv"), json.loads((folder / "metrics.json").read_text())
+    unseen, seen = (found[part]["masked_loss"] for part in ("near", "training"))
+    assert found["gap"] == pytest.approx(unseen - seen)
     assert len(history) == GRID["overfit_epochs"]
     assert history[["training_masked_loss", "validation_masked_loss"]].notna().all(axis=None)
     leak = next(run for run in runs.values() if isinstance(run, Leak))

@@ -180,6 +180,14 @@ def test_equally_near_records_leave_the_species_open_and_the_genus_certain():
     assert margin["class"] == pytest.approx(search.SLACK + 1)
 
 
+def test_a_read_is_aligned_to_two_records_of_a_species_at_most(table):
+    """So that a species of many records does not hide its relatives."""
+    gene = table["sequence"][0]
+    found = search.Searcher(search.build([gene] * 4 + [gene[:300] + gene[301:]], [*"aaaab"])).search([gene[150:400]])
+    hits = found.records[0][found.records[0] >= 0].tolist()
+    assert sorted("aaaab"[record] for record in hits) == ["a", "a", "b"]
+
+
 def test_a_record_without_a_genus_has_no_say_about_it():
     taxa = naming.Taxa(pd.DataFrame([ranks("", ""), ranks("", ""), ranks("G a")]))
     hits = search.Hits(np.array([[0, 1, 2]]), np.array([[2, 2, 2]]), np.array([170]))
