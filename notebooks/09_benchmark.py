@@ -154,3 +154,23 @@ prose(benchmark.best_in_words(tasks, results))
 # `dnakit execute` and the functions of chapters 2 to 5 make the splits from the data: held-out families
 # (`dnakit.tokens.corpus`), windows by chromosome (`dnakit.chapters.tss.windows`, `dnakit.chapters.chromatin.splits`), and
 # records by the digest of their names (`dnakit.chapters.metagenomics.tasks`).
+#
+# For another program, this writes the records and the reads of a 12S task as FASTA, with their names in tables beside them
+# (`.venv/bin/python`; the data as for the laptop profile):
+#
+# ```python
+# from dnakit.chapters.chapter import chapter_of
+# from dnakit.chapters.metagenomics import comparing, tasks
+# from dnakit.data.formats import Record, write_fasta
+#
+# chapter = chapter_of("04_metagenomics", "laptop")
+# records, asked = comparing.reference_and_asked(chapter.runs["fair-search"])
+# reads = tasks.shown(asked, "gene", chapter.parameters.seed)  # or "amplicon", or "fragment"
+# for name, rows in {"records": records, "reads": reads}.items():
+#     write_fasta(f"{name}.fa", [Record(row.name, "", row.sequence) for row in rows.itertuples(index=False)])
+#     rows.drop(columns="sequence").to_csv(f"{name}.csv", index=False)
+# ```
+#
+# The column `level` of `reads.csv` names the rank that was held out, or `known`. `12s-known` counts right species of the whole
+# genes that are `known`, `12s-amplicon` of their amplicons. `12s-new-species` counts right genera of the fragments whose level is
+# `species`.

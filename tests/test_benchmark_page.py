@@ -3,10 +3,13 @@
 import json
 import re
 
+import pandas as pd
 import pytest
 
-from dnakit.chapters.chapter import run_names
-from dnakit.project import DnakitError
+from dnakit.chapters.chapter import chapter_of, run_names
+from dnakit.chapters.metagenomics import comparing, tasks
+from dnakit.data.formats import read_fasta
+from dnakit.project import DnakitError, root
 from dnakit.report import benchmark
 from dnakit.report.finished import recorded
 from dnakit.report.intervals import Interval
@@ -172,3 +175,19 @@ def test_no_interval_counts_more_promoters_than_were_asked_about():
             run = recorded(notebook)[name]
             place = result.measure.partition(":")[2].removesuffix("within_50_bp") + "samples"
             assert 0 < result.found.count <= min(run.record["windows"]["test"], run.value(f"metrics.{place}"))
+
+
+@pytest.mark.parametrize("form", tasks.FORMS)
+def test_the_page_s_lines_write_the_reads_that_were_scored(tmp_path, monkeypatch, form):
+    page = (root() / "notebooks" / "09_benchmark.py").read_text(encoding="utf-8")
+    lines = page.partition("# ```python\n")[2].partition("# ```\n")[0].splitlines()
+    monkeypatch.chdir(tmp_path)
+    exec("\n".join(line[2:] for line in lines).replace('"gene"', repr(form)).replace('"laptop"', '"smoke"'), {})
+    chapter = chapter_of("04_metagenomics", "smoke")
+    records, asked = comparing.reference_and_asked(chapter.runs["fair-search"])
+    expected = {"records": records, "reads": tasks.shown(asked, form, chapter.parameters.seed)}
+    for name, rows in expected.items():
+        found = [(record.name, record.sequence) for record in read_fasta(tmp_path / f"{name}.fa")]
+        assert found == list(zip(rows["name"], rows["sequence"], strict=True))
+        assert pd.read_csv(tmp_path / f"{name}.csv", dtype=str)["species"].tolist() == rows["species"].tolist()
+    assert not set(found) & set(zip(records["name"], records["sequence"], strict=True))
