@@ -364,6 +364,8 @@ def test_a_ratio_that_is_not_known_is_no_ratio_of_zero():
     members = mock._members(composition, pd.DataFrame(columns=[*RANKS]))
     shares = mock._shares(names, counts, members)
     assert shares.to_dict("records") == [{"genus": "X", "dna_share": 1.0, "read_share": 0.75, "community": "A"}]
+    with pytest.raises(DnakitError, match="no mock community has a dna_ratio for each of its species"):
+        mock._shares(names, counts, members[members["community"] == "B"])
 
 
 def test_members_of_a_community_are_found_missed_or_invented_by_their_shares_of_all_reads():

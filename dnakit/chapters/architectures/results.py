@@ -193,8 +193,9 @@ def growth(results: Mapping[str, Any], device: str = "cpu") -> pd.DataFrame:
     measured = results["devices"][device]["length"]
     lines = pd.DataFrame(measured["lines"]).set_index(["model", "length"])
     short, long = measured["growth_from_to"]
-    shown = [(unit, name, length) for unit, name in (("ms", "ms"), ("mb", "MB")) for length in (short, long)]
-    columns = {f"{name} at {length:,}": lines[unit].xs(length, level="length") for unit, name, length in shown}
+    names = {"ms": "ms", "mb": "MB"}
+    shown = [(unit, length) for unit in names for length in (short, long)]
+    columns = {f"{names[unit]} at {length:,}": lines[unit].xs(length, level="length") for unit, length in shown}
     return pd.DataFrame(columns).assign(growth=pd.Series(measured["growth"])).loc[list(COLORS)]
 
 

@@ -120,9 +120,17 @@ def _shares(names: np.ndarray, counts: pd.DataFrame, members: pd.DataFrame) -> p
     """Shares of reads and of DNA of the genera of each community whose ratio of DNA is known.
 
     Of genera, because a species may be named only down to its genus.
+
+    Raises
+    ------
+    DnakitError
+        If that is none.
     """
+    known = members.dropna(subset="dna_share")
+    if known.empty:
+        raise DnakitError("no mock community has a dna_ratio for each of its species: fill them in for one at least")
     frames = []
-    for community, group in members.dropna(subset="dna_share").groupby("community"):
+    for community, group in known.groupby("community"):
         reads = _samples(counts, str(community))
         by_genus = reads.groupby(names[:, RANKS.index("genus")]).sum() / reads.sum()
         dna = group.groupby("genus")["dna_share"].sum()

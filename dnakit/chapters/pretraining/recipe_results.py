@@ -4,6 +4,7 @@ Intervals draw families anew, the same ones for all recipes, and with them the s
 is measured on the masks that all models are scored on; its own training scored it on other masks of the same genomes.
 """
 
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -47,7 +48,7 @@ def by_the_thesis(done: Finished) -> str:
     if not runs:
         return ""
     run = next(iter(runs.values()))
-    scores, bits = run.metrics["validation"], _measured(done, "thesis")
+    scores, bits = run.metrics["validation"], [*_by_seed(done, "thesis").values()]
     return (
         f"By the recipe `thesis` a model has, after {run.samples_seen:,} samples, an accuracy of "
         f"{scores['accuracy']:.4f} over all tokens of the validation genomes, and copying has "
@@ -58,9 +59,9 @@ def by_the_thesis(done: Finished) -> str:
 
 def table(done: Finished) -> pd.DataFrame:
     """What each finished recipe reached, mean over its seeds, and its bits per base minus those of the reference."""
-    rows = []
+    rows, reference = [], _by_seed(done, REFERENCE)
     for recipe, runs in finished(done).items():
-        scores = [run.metrics[PART] for run in runs.values()]
+        scores, measured = [run.metrics[PART] for run in runs.values()], _by_seed(done, recipe)
         rows.append(
             {
                 "recipe": recipe,
@@ -68,8 +69,8 @@ def table(done: Finished) -> pd.DataFrame:
                 "seeds": len(runs),
                 LOSS: np.mean([each["masked_loss"] for each in scores]),
                 RIGHT: np.mean([each["masked_accuracy"] for each in scores]),
-                BITS: _shown(_measured(done, recipe), ".3f"),
-                MINUS: _shown(_apart(done, recipe, REFERENCE), "+.3f") if recipe != REFERENCE else MISSING,
+                BITS: _shown([*measured.values()], ".3f"),
+                MINUS: _shown(_apart(measured, reference), "+.3f") if recipe != REFERENCE else MISSING,
                 MINUTES: np.mean([run.record["seconds"] for run in runs.values()]) / 60,
             }
         )
@@ -78,20 +79,21 @@ def table(done: Finished) -> pd.DataFrame:
 
 def parts(done: Finished) -> pd.DataFrame:
     """Pairs of measured recipes that differ in one part: bits per base of the first minus the second."""
-    rows = []
-    for second, first in combinations(finished(done), 2):
-        apart = _apart(done, first, second)
-        if apart is None or len(differing(RECIPES[first], RECIPES[second])) != 1:
+    rows, measured = [], {recipe: _by_seed(done, recipe) for recipe in finished(done)}
+    for second, first in combinations(measured, 2):
+        apart = _apart(measured[first], measured[second])
+        if not apart or len(differing(RECIPES[first], RECIPES[second])) != 1:
             continue
+        around = over_seeds(apart).interval
         rows.append(
             {
                 "what the first has": other_than(RECIPES[first], RECIPES[second]),
                 "and the second": other_than(RECIPES[second], RECIPES[first]),
                 "first": first,
                 "second": second,
-                "seeds": len(_paired(done, first, second)),
-                "first minus second": f"{apart.interval:+.3f}",
-                BETTER: needs_fewer(apart.interval),
+                "seeds": len(apart),
+                "first minus second": f"{around:+.3f}",
+                BETTER: needs_fewer(around),
             }
         )
     return indexed(rows, "what the first has", "and the second")
@@ -116,28 +118,17 @@ def _part(recipe: Recipe, part: str) -> str:
     }[part]
 
 
-def _shown(found: Resampled | None, how: str) -> str:
-    return f"{found.interval:{how}}" if found else MISSING
+def _shown(each: Sequence[Resampled], how: str) -> str:
+    """The mean over seeds with its interval, as text; a dash before one is measured."""
+    return f"{over_seeds(each).interval:{how}}" if each else MISSING
 
 
-def _measured(done: Finished, recipe: str) -> Resampled | None:
-    """Bits per base of the set far, mean over the measured seeds; None before one is measured."""
-    found = _by_seed(done, recipe)
-    return over_seeds([*found.values()]) if found else None
-
-
-def _apart(done: Finished, first: str, second: str) -> Resampled | None:
-    """The same of the first recipe minus the second, seed by seed; None before both are measured with one seed."""
-    pairs = _paired(done, first, second)
-    return over_seeds([one.minus(other) for one, other in pairs]) if pairs else None
-
-
-def _paired(done: Finished, first: str, second: str) -> list[tuple[Resampled, Resampled]]:
-    """What both have of each seed that both are measured with."""
-    one, other = _by_seed(done, first), _by_seed(done, second)
-    return [(one[seed], other[seed]) for seed in sorted(set(one) & set(other))]
+def _apart(one: Mapping[int, Resampled], other: Mapping[int, Resampled]) -> list[Resampled]:
+    """One recipe minus another, for each seed that both are measured with."""
+    return [one[seed].minus(other[seed]) for seed in sorted(set(one) & set(other))]
 
 
 def _by_seed(done: Finished, recipe: str) -> dict[int, Resampled]:
+    """Bits per base of the set far, by the seed of each measured training."""
     measured = seeds_of(done, f"{MEASURED}{recipe}-")
     return {seed: resampled(done, run, PART) for seed, run in measured.items()}
