@@ -1,7 +1,9 @@
 """Lengths of wrong tokens against a hand count, costs against formulas, and the figures of examples."""
 
+import itertools
 import json
 import re
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -68,6 +70,35 @@ def test_boundaries_alone_always_have_the_right_length_where_it_is_given_away(to
     assert known["right length"] == known["wrong"] > 0
     assert table.loc[lengths.ALL, "masked"] == tokens.masked.sum() == table["masked"].iloc[1:].sum()
     assert (predicted == tokens.shown)[~tokens.changed].all()
+
+
+def test_boundaries_alone_name_the_commonest_token_of_that_place_in_the_word(tokens):
+    """Against a count token by token, along the whole words that each genome is cut into."""
+    length = tokens.lengths.tolist()
+    seen = Counter(each for ids in tokens.corpus.ids_by_document("train") for each in placed(ids, length))
+    anywhere = Counter()
+    for (_, token), times in seen.items():
+        anywhere[token] += times
+    test = [each for ids in tokens.corpus.ids_by_document("test") for each in placed(ids, length)]
+    real = tokens.true >= len(SPECIAL_TOKENS)
+    assert tokens.true[real].tolist() == [token for _, token in test]
+    predicted, known, masked = (
+        each[real] for each in (predictions.by_boundaries(tokens), tokens.known_lengths, tokens.masked)
+    )
+    decides = 0
+    for (place, token), named in zip(np.array(test)[known].tolist(), predicted[known].tolist(), strict=True):
+        alike = [each for each in anywhere if length[each] == length[token]]
+        assert length[named] == length[token]
+        assert seen[place, named] == max(seen[place, each] for each in alike)
+        decides += anywhere[named] < max(anywhere[each] for each in alike)
+    assert decides > 5
+    assert set(predicted[masked & ~known]) == {anywhere.most_common(1)[0][0]}
+
+
+def placed(ids, length):
+    """Each token of a genome with its place in the word, counted from the first base."""
+    starts = itertools.accumulate((length[each] for each in ids.tolist()), initial=0)
+    return [(start % 9, each) for start, each in zip(starts, ids.tolist(), strict=False)]
 
 
 def test_boundaries_alone_read_no_base(tokens):

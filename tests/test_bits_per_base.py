@@ -8,7 +8,7 @@ import torch
 from dnakit.chapters.pretraining import bits_per_base
 from dnakit.models import build
 from dnakit.tokens.tokenizer import train_tokenizer
-from dnakit.tokens.vocabulary import MASK, SPECIAL_TOKENS
+from dnakit.tokens.vocabulary import MASK, PAD, SPECIAL_TOKENS
 
 torch.set_num_threads(1)
 TINY = {
@@ -44,6 +44,15 @@ def tokenizer(request, genomes):
 def model(tokenizer):
     torch.manual_seed(0)
     return build.build("longformer", "mlm", len(tokenizer), **TINY)
+
+
+def test_each_pass_draws_masks_of_its_own(tokenizer, genomes):
+    one = [seen for _, seen, _ in bits_per_base.masked_samples(tokenizer, genomes, 3)]
+    three = [seen for _, seen, _ in bits_per_base.masked_samples(tokenizer, genomes, 3, 3)]
+    assert len(three) == 3 * len(one)
+    long = [seen == MASK for seen in three if len(seen[seen != PAD]) > 100]
+    assert len({each.tobytes() for each in long}) == len(long) > 3
+    assert {each.tobytes() for each in one} <= {each.tobytes() for each in three}
 
 
 def test_equals_a_direct_computation(model, tokenizer, genomes):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dnakit.tokens.corpus import prepare
-from dnakit.tokens.parameters import CorpusParameters
+from dnakit.tokens.parameters import SPLITS, CorpusParameters
 from dnakit.tokens.rows import sample_bounds
 from dnakit.tokens.samples import IGNORED, MlmSamples, SentenceOrderSamples, framed, mask_tokens, sentence_bounds
 from dnakit.tokens.vocabulary import CLS, MASK, PAD, SEP
@@ -122,6 +122,14 @@ def test_static_masks_stay_and_dynamic_masks_change_by_epoch(corpus):
     assert first[0] == second[0]
     assert first[1] != second[1]
     assert first[1] == first[0]
+
+
+def test_splits_have_masks_of_their_own(corpus):
+    """With the masks of training a model would be evaluated at the places that it was trained to fill in."""
+    of_parts = {part: MlmSamples(corpus, part, "static", "all", seed=3) for part in SPLITS}
+    length = min(data.lengths[0] for data in of_parts.values())
+    masks = {tuple(data[0]["masked"][1 : length + 1].tolist()) for data in of_parts.values()}
+    assert len(masks) == len(SPLITS)
 
 
 def test_sentences_are_eroded_cut_and_within_the_sample():

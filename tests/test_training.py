@@ -272,6 +272,32 @@ def test_memory_is_given_back_when_it_has_grown_by_a_tenth(monkeypatch: pytest.M
     assert given_back == [2, 5]
 
 
+def test_a_training_is_plain_adam_at_a_constant_rate(tmp_path: Path) -> None:
+    """No weight decay, no clipping, the thesis's betas: with a batch of all samples, so that their order is nothing."""
+    values = tiny_training.parameters(24, 6).model_copy(update={"learning_rate": 0.03})
+
+    def model() -> Any:
+        return tiny_training.build("longformer", "mlm", 50, **tiny_training.SIZES | tiny_training.NO_DROPOUT)
+
+    samples = tiny_training.Samples(0, values.batch_size)
+    training.train(model, {"train": samples}, values, tiny_training.summarise, tmp_path)
+    torch.manual_seed(values.seed)
+    expected, norms = model().train(), []
+    adam = torch.optim.Adam(expected.parameters(), values.learning_rate, (0.9, 0.999))
+    for samples.epoch in range(values.epochs):
+        batch = torch.utils.data.default_collate([samples[number] for number in range(len(samples))])
+        adam.zero_grad()
+        expected(**batch).loss.backward()
+        norms.append(torch.cat([each.grad.flatten() for each in expected.parameters() if each.grad is not None]).norm())
+        adam.step()
+    assert max(norms) > 1  # where the Trainer would clip
+    trained = load_file(tmp_path / "model" / "model.safetensors")
+    for name, weights in expected.state_dict().items():
+        if name in trained:
+            torch.testing.assert_close(trained[name], weights, rtol=0, atol=1e-3, msg=name)
+    assert len(trained) > 20
+
+
 @pytest.mark.parametrize("values", [{"optimizer": "muon"}, {"muon_learning_rate": 1e-3}])
 def test_muon_and_its_rate_come_together(values: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="muon_learning_rate"):
