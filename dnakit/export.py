@@ -207,7 +207,7 @@ def _limits(record: Mapping[str, Any]) -> Iterator[str]:
     """What a reader could take the model for and it is not."""
     parameters = record.get("parameters", {})
     if record.get("simulated"):
-        yield "Its data are invented: none of its numbers says anything about DNA."
+        yield "Its data are simulated: none of its numbers says anything about DNA."
     else:
         yield "It learned from the data below and no others. What it does on other DNA is not known."
     if parameters.get("fresh_weights") == "informed":

@@ -141,11 +141,11 @@ prose(
 # %% tags=["remove-input"]
 seen = controls.pretrained(best)
 prose(
-    "The **nuclear pretraining** has read test promoters, too, without labels. Its pieces are drawn from chromosomes that hold "
+    "The **nuclear pretraining** has seen test promoters, too, without labels. Its pieces are drawn from chromosomes that hold "
     "{tested[drawn_from]} of the {tested[promoters]} test promoters of the random split and {trained[drawn_from]} of the "
     "{trained[promoters]} training promoters. The windows of {tested[read]} and of {trained[read]} of them share bases with a "
     "piece that it was trained on. So *nuclear minus none* can hold that the model has seen these very sequences before. "
-    "*Mitochondria minus none* is free of that. Of the {fair[promoters]} test promoters of the fair task it has read {fair[read]}.",
+    "*Mitochondria minus none* is free of that. Of the {fair[promoters]} test promoters of the fair task it has seen {fair[read]}.",
     **seen,
 )
 

@@ -117,6 +117,8 @@ show(
 # **6-mers** is a ridge regression on the counts of all 6-mers (a 6-mer and its reverse complement are one). **Gapped 7-mers**
 # is a logistic regression on the counts of words of seven bases of which five are read, the two others being anything. Such
 # words were the state of the art before networks ([Ghandi et al. 2014](https://doi.org/10.1371/journal.pcbi.1003711)).
+# The penalty on large weights is the one with the best score of the validation rows. With *random, 1 kb apart* the training rows
+# near those are left out for that choice, because the test rows have no neighbours either.
 #
 # AUROC is the chance that a positive bin scores above a negative one: 0.5 by guessing. AUPRC is the area under the
 # precision-recall curve: by guessing the share of positives. Both are means over the features of a kind that have at least
@@ -289,9 +291,10 @@ show(
 )
 
 # %% [markdown]
-# The next table has the differences themselves. Two trainings are compared on the same test rows. The 95% interval covers
-# two sources of chance: other test rows (blocks of 100 kb are drawn anew, the same for both trainings) and, where there are
-# several seeds, other seeds. Where it holds zero, the difference is open. With one seed each it says nothing of others.
+# The next table has the differences themselves. Two trainings are compared on the same test rows. There are two
+# sources of chance: other test rows (blocks of 100 kb are drawn anew, the same for both trainings) and, where there are
+# several seeds, other seeds. Each gives an interval, and at each end the wider of the two is shown. (Both sources together would
+# make it up to two fifths wider.) Where it holds zero, the difference is open. With one seed each it says nothing of others.
 # These intervals come from more resamples than those of single methods, because it matters whether they hold zero. The standard
 # error of an end is about 3% of its distance from the middle. Where an end lies nearer to zero than that, the difference is open,
 # too.
@@ -312,7 +315,9 @@ if "comparisons" in recorded or real:
 #
 # The same Longformer, DeepSEA's convolutional network and DanQ ([Quang and Xie 2016](https://doi.org/10.1093/nar/gkw226)) in
 # their published shapes, and gapped 7-mers, all on the same rows. What a network keeps when whole chromosomes are
-# held out is what it reads from the sequence. *Samples seen* are training bins times epochs; gapped 7-mers see each training
+# held out is what it reads from the sequence. On the human genome these are one stretch of 8.8 Mb of chr18 for the test and 4 Mb of chr10
+# for validation: the intervals are of other blocks of such a stretch, not of other chromosomes. The recorded networks were trained with
+# the laptop profile's rate of 3e-4 and batches of 16, all alike: no rate was chosen for a network. *Samples seen* are training bins times epochs; gapped 7-mers see each training
 # bin once. *Minutes* are of one core, training with validation, beside whatever else the machine did.
 
 # %% tags=["remove-input"]
@@ -347,7 +352,7 @@ if control_results.OVER_SIMPLE in recorded or real:
 # A mean over features hides that some are easy and others hard. DeepSEA's and DanQ's areas were published for each feature of
 # DeepSEA ([Quang and Xie 2016](https://doi.org/10.1093/nar/gkw226)), from training on 4.4 million rows and testing on chr8
 # and chr9. Features here are paired with those of the same target in the same cell. The rows and the budget are others, so
-# that no point can lie on the diagonal by right; what compares is the order. A high rank correlation says that the same
+# that points need not lie on the diagonal. What compares is the order. A high rank correlation says that the same
 # features are hard.
 
 # %% tags=["remove-input"]

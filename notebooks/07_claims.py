@@ -71,7 +71,7 @@ main
 # ## How a verdict is made
 #
 # Nobody types a verdict. For each claim, the file `data/verdicts.csv` holds what the claim predicts of a number, and where
-# that number is recorded.
+# that number is recorded. Which number tests a sentence, and how far "about" goes, is our choice; that file and the table below show it.
 #
 # The control comes first. A *control* is a number of a method that lacks what the claim is about: training, context, or
 # biology. Where the control gives what the claim predicts, the claim **stands, but means something else**. That holds however
@@ -93,8 +93,9 @@ main
 # interval, the number itself decides. It equals a printed number that is less than 1% away: "= 0.8875 ± 1%". That is a
 # tolerance and no interval; an interval stands in square brackets. Where a sentence says "about", "similar" or "slightly", the
 # row says how far that goes: "predicted: within 0.05". Some claims are sentences about the thesis's own
-# tables. They are decided by the printed numbers, which are as certain as their last digit: the thesis prints no intervals. Such
-# a verdict says whether the sentence agrees with the table, and not whether the difference is more than chance.
+# tables. They are tested by the printed numbers, which are as certain as their last digit: the thesis prints no intervals. Such
+# a test says whether the sentence agrees with the table, and not whether the difference is more than chance. Where this book measured
+# the same, that is a second test.
 #
 # A control explains a printed number where it reaches most of it, and the row says how much: 95% of the exact answers on start
 # sites, where a control that reads no biology then leaves at most a twentieth of them to explain; 99.8% of an accuracy that a

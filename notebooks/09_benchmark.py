@@ -156,7 +156,8 @@ prose(benchmark.best_in_words(tasks, results))
 # records by the digest of their names (`dnakit.chapters.metagenomics.tasks`).
 #
 # For another program, this writes the records and the reads of a 12S task as FASTA, with their names in tables beside them
-# (`.venv/bin/python`; the data as for the laptop profile):
+# (`.venv/bin/python`; the data as for the laptop profile). A letter that stands for several bases is N there, as it is for all
+# methods of this page:
 #
 # ```python
 # from dnakit.chapters.chapter import chapter_of

@@ -37,7 +37,7 @@ from dnakit.report.display import prose, show
 # %% [markdown]
 # ## Parameters
 #
-# The defaults are the *smoke* profile: invented fishes and an invented genome. `dnakit execute --profile laptop
+# The defaults are the *smoke* profile: simulated fishes and a simulated genome. `dnakit execute --profile laptop
 # 10_future_work` runs the same cells on real records, real qualities and the yeast genome. The reads are simulated in either.
 
 # %% tags=["parameters", "hide-input"]

@@ -56,6 +56,22 @@ def test_a_taxon_is_read_in_both_forms_and_written_back():
     }
 
 
+@pytest.mark.parametrize("word", ["NA", "n/a", "unclassified", "Unknown", "incertae_sedis", "uncultured"])
+def test_a_rank_that_is_said_to_be_unknown_is_empty(word):
+    """Else all records without an order would be one order, and a read would be named so."""
+    sintax = TAXON.replace("__", ":").replace(";", ",").replace("Salmo salar", "Salmo_salar")
+    for taxon, mark in ((TAXON, "__"), (sintax, ":")):
+        ranks = ranks_of(taxon)
+        for rank in ("order", "family", "genus"):
+            without = taxon.replace(f"{rank[0]}{mark}{ranks[rank]}", f"{rank[0]}{mark}{word}")
+            assert without != taxon
+            assert ranks_of(without) == ranks | ({rank: ""} if rank != "genus" else {})  # the species names its genus
+    assert ranks_of(f"d__Eukaryota;f__{word};g__{word};s__{word}") == dict.fromkeys(RANKS, "") | {"domain": "Eukaryota"}
+    assert names_of("Salmo unclassified") == ("Salmo", "")
+    assert names_of("Uncultured fish") == ("", "")
+    assert ranks_of("o__Eupercaria incertae sedis")["order"] == "Eupercaria incertae sedis"  # a group of its own
+
+
 def test_every_form_gives_the_same_table(tmp_path, world):
     fasta, taxa, sintax = tmp_path / "a.fa", tmp_path / "a.tsv", tmp_path / "s.fa"
     rows = list(world.to_dict("records"))

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from dnakit.chapters.chapter import open_chapter
@@ -37,6 +38,12 @@ def simulated(store):
 def parts(found, how, seed=1):
     chosen = organisms.organism("simulated")
     return splits.split(how, found.chromosomes, found.starts, chosen.validation, chosen.test, seed)
+
+
+def fitting(found, how):
+    """The parts, and the training rows that are fitted while validation chooses."""
+    chosen = parts(found, how)
+    return chosen | {"choosing": splits.choosing(how, found.chromosomes, found.starts, chosen)}
 
 
 # ---- rows
@@ -308,7 +315,7 @@ def test_logistic_regression_is_scikit_learns_on_the_known_labels():
 
 
 def test_gapped_words_find_planted_motifs_on_a_chromosome_they_have_not_seen(simulated, tmp_path):
-    found = parts(simulated, "chromosomes")
+    found = fitting(simulated, "chromosomes")
     predicted = gapped.predict(simulated, tmp_path, found)
     table = scores.by_feature(simulated.labels[found["test"]], predicted, simulated.features)
     assert table[table.kind == "TF"].auroc.mean() > 0.55
@@ -323,7 +330,8 @@ def test_where_validation_cannot_choose_the_strongest_penalty_is_taken(simulated
     assert scores.mean_auroc(labels[:, :1], np.zeros((3, 1))) == 0
     rows = np.arange(60)
     one = SimpleNamespace(labels=(rows[:, None] % 2).astype(np.int8), sequences=simulated.sequences)
-    predicted = gapped.predict(one, tmp_path, {"train": rows[:40], "validation": rows[40::2], "test": rows[50:]})
+    of_parts = {"choosing": rows[:40], "train": rows[:40], "validation": rows[40::2], "test": rows[50:]}
+    predicted = gapped.predict(one, tmp_path, of_parts)
     assert predicted.shape == (10, 1)
     assert np.isfinite(predicted).all()
 
@@ -334,9 +342,9 @@ def test_weights_that_were_not_kept_are_one_line(tmp_path):
 
 
 def test_the_nearest_bins_know_labels_that_only_depend_on_position(simulated):
-    found = parts(simulated, "random")
+    found = fitting(simulated, "random")
     near = simple.predict(simple.nearest_bins, simulated, found)
-    far = simple.predict(simple.nearest_bins, simulated, parts(simulated, "chromosomes"))
+    far = simple.predict(simple.nearest_bins, simulated, fitting(simulated, "chromosomes"))
     mark = next(n for n, feature in enumerate(simulated.features) if feature.name == "cell1.H3K36me3")
     truth = simulated.labels[found["test"], mark]
     assert roc_auc_score(truth, near[:, mark]) > 0.9
@@ -355,7 +363,8 @@ def test_the_penalty_of_a_regression_is_the_one_that_validation_likes_best(monke
     common, apart = rng.normal(size=(2, 3_000))
     inputs = np.stack([common + 0.3 * apart, common], axis=1)
     one = SimpleNamespace(labels=(apart[:, None] > 0).astype(np.int8))
-    task = simple.Task(np.array([0]), *np.split(np.arange(3_000), [2_000, 2_500]))
+    train, validation, rows = np.split(np.arange(3_000), [2_000, 2_500])
+    task = simple.Task(np.array([0]), train, train, validation, rows)
     chosen, alone = simple.Linear(inputs)(one, task), {}
     for penalty in simple.PENALTIES:
         monkeypatch.setattr(simple, "PENALTIES", (penalty,))
@@ -365,8 +374,39 @@ def test_the_penalty_of_a_regression_is_the_one_that_validation_likes_best(monke
     assert np.array_equal(chosen, alone[1e3])
 
 
+@pytest.mark.parametrize("how", SPLITS)
+def test_where_test_rows_have_no_neighbours_validation_has_none_while_it_chooses(simulated, how):
+    """Else a weak penalty, which copies neighbours, would look good; the other splits choose as they test."""
+    found = fitting(simulated, how)
+    kept, places = found["choosing"], splits.positions(simulated.chromosomes, simulated.starts)
+    assert set(kept) <= set(found["train"])
+    nearest = np.abs(places[kept][:, None] - places[found["validation"]]).min(1)
+    beside = np.abs(places[found["train"]][:, None] - places[found["validation"]]).min(1) <= splits.NEAR
+    assert (len(kept) < len(found["train"])) == (how == "apart") or not beside.any()
+    if how == "apart":
+        assert 0 < len(kept) == (~beside).sum()
+        assert nearest.min() > splits.NEAR
+
+
+def test_the_penalty_is_chosen_on_the_choosing_rows_and_all_training_rows_are_fitted():
+    """Where the labels of the choosing rows are wrong, the penalty that learns least of them is the best."""
+    rng = np.random.default_rng(0)
+    common, apart = rng.normal(size=(2, 3_000))
+    inputs = np.stack([common + 0.3 * apart, common], axis=1)
+    labels = (apart[:, None] > 0).astype(np.int8)
+    labels[:200] = 1 - labels[:200]
+    train, validation, rows = np.split(np.arange(3_000), [2_000, 2_500])
+    task = simple.Task(np.array([0]), train[:200], train, validation, rows)
+    method = simple.Linear(inputs)
+    found = method(SimpleNamespace(labels=labels), task)
+    strongest = Ridge(alpha=max(simple.PENALTIES)).fit(inputs[train], labels[train, 0])
+    assert np.corrcoef(found[:, 0], strongest.predict(inputs[rows]))[0, 1] > 0.999
+    weakest = method(SimpleNamespace(labels=labels), task._replace(choosing=train))
+    assert np.corrcoef(found[:, 0], weakest[:, 0])[0, 1] < 0.95
+
+
 def test_6_mers_find_planted_motifs_on_a_chromosome_they_have_not_seen(simulated):
-    found = parts(simulated, "chromosomes")
+    found = fitting(simulated, "chromosomes")
     method = simple.Linear(simple.kmer_counts(simulated.sequences(np.arange(len(simulated)))))
     predicted = simple.predict(method, simulated, found)
     table = scores.by_feature(simulated.labels[found["test"]], predicted, simulated.features)
@@ -376,7 +416,8 @@ def test_6_mers_find_planted_motifs_on_a_chromosome_they_have_not_seen(simulated
 def test_a_feature_is_learned_from_the_rows_where_it_is_labelled(simulated):
     labels = np.zeros((6, 3), np.int8)
     labels[:3, 1] = -1
-    chosen = {"train": np.array([0, 1, 3, 4]), "validation": np.array([2, 5]), "test": np.array([5])}
+    train = np.array([0, 1, 3, 4])
+    chosen = {"choosing": train, "train": train, "validation": np.array([2, 5]), "test": np.array([5])}
     found = {tuple(task.columns): task.train.tolist() for task in simple.tasks(labels, chosen)}
     assert found == {(1,): [3, 4], (0, 2): [0, 1, 3, 4]}
 

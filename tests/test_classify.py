@@ -143,6 +143,9 @@ def test_a_report_is_one_offline_file(tmp_path, fastq, suffix):
         (b"\x89PNG\r\n\x1a\n", {}, "not FASTA or FASTQ"),
         (b"@a\nACGT\n+\nFF", {}, "ends in the middle of its first read"),
         (b">p\nMKLVE\n", {}, "no nucleotide"),
+        (b">p\nMKVADGHWRSTNMKVADGHWRSTN\n", {}, "read 1 is less than half A, C, G, T or N"),
+        (b">p\nACGT\n>q\n" + b"MKVADGHWRS" * 2 + b"\n", {}, "read 2 is less than half A, C, G, T or N"),
+        (b"@a\nACGT\nCCGT\n+\nFFFF\nFFFF\n", {}, "one line of bases and one of qualities"),
         (b"", {"method": "serach"}, "did you mean 'search'"),
         (b"", {"min_confidence": 2}, "from 0 to 1"),
     ],
@@ -346,6 +349,27 @@ def test_names_never_replace_the_reads(tmp_path, fastq):
     with pytest.raises(DnakitError, match="--taxonomy and --output are one file"):
         command.classify("-", "own.fa", str(path), output=path)
     assert path.read_text() == fastq[0]
+
+
+def test_records_that_are_too_short_or_not_named_are_told(tmp_path, fastq, capsys):
+    _, table = fastq
+    own, taxa, reads = tmp_path / "own.fa", tmp_path / "own.tsv", tmp_path / "reads.fa"
+    records = {name: row["sequence"].decode() for name, row in table.iterrows()}
+    taxon = {name: taxon_of(row) for name, row in table.iterrows()}
+    records |= {"short1": "ACGT" * 24, "short2": "ACGT", "high": "ACGT" * 40}
+    taxon |= {"short1": taxon_of(table.iloc[0]), "short2": taxon_of(table.iloc[1]), "high": "d__Eukaryota;f__NA;g__NA"}
+    own.write_text("".join(f">{name}\n{letters}\n" for name, letters in records.items()))
+    taxa.write_text("".join(f"{name}\t{taxon[name]}\n" for name in records))
+    reads.write_text(">a\nACGT\n")
+    command.classify(str(reads), str(own), str(taxa), output=tmp_path / "out.tsv")
+    assert capsys.readouterr().err == (
+        f"dnakit: 3 of {len(records)} records of the reference are left out: 2 shorter than 100 bases, such as "
+        "'short1'; 1 without a genus or family, such as 'high'\n"
+    )
+    own.write_text(">short1\nACGT\n>high\n" + "ACGT" * 40 + "\n")
+    with pytest.raises(DnakitError, match="of 2: 1 shorter than 100 bases, such as 'short1'; 1 without a genus or"):
+        command.classify(str(reads), str(own), str(taxa), output=tmp_path / "none.tsv")
+    assert not (tmp_path / "none.tsv").exists()
 
 
 def test_a_folder_in_place_of_a_file_is_refused_before_a_read_is_named(tmp_path):

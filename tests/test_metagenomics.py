@@ -322,6 +322,38 @@ def test_a_rank_is_scored_only_where_it_can_be_right(table):
     assert (rows["share"] == 1).all()
 
 
+def test_held_out_genera_are_drawn_anew_as_wholes():
+    """Reads of a genus are right or wrong together: with two genera an interval goes from none to all."""
+    names = [dict.fromkeys(RANKS, "x") | {"genus": f"G{n % 2}", "species": f"G{n % 2} s{n}"} for n in range(60)]
+    right = np.repeat(np.arange(60)[:, None] % 2 == 0, len(RANKS), axis=1)
+    ends = {}
+    for level in ("genus", "species"):
+        row = scored(pd.DataFrame(names).assign(level=level), right, "gene", 1)[-1]
+        assert (row["rank"], row["share"]) == ("family", 0.5)
+        ends[level] = (row["low"], row["high"])
+    assert ends["genus"] == (0, 1)
+    assert 0.3 < ends["species"][0] < ends["species"][1] < 0.7
+
+
+def test_of_equally_near_records_the_first_is_named():
+    """Records of one sequence have one score: so a rule decides, and not how scores are sorted."""
+    rng = np.random.default_rng(0)
+    genes = ["".join(rng.choice(list("ACGT"), 200)).encode() for _ in range(40)]
+    records = [genes[0], *genes, genes[0], *genes[1:], genes[0]]
+    for make in (methods.cosine, methods.naive_bayes):
+        ranked = make(records, np.arange(len(records))).rank([genes[0], reverse_complement(genes[0]), genes[7]], 3)
+        assert ranked[:2].tolist() == [[0, 1, 41]] * 2
+        assert ranked[2, :2].tolist() == [8, 48]
+
+
+def test_a_name_that_is_not_known_is_no_rival_of_the_ceiling():
+    records = pd.DataFrame([ranks(name) for name in ("G a", "G b", "G c")]).assign(sequence=[b"ACGTTGCAAC"] * 3)
+    records.loc[1:, "family"] = ""
+    records.loc[0, "family"] = "F"
+    found = pd.DataFrame(ceiling.chances(records, records), columns=list(RANKS))
+    assert found["family"].tolist() == [1, 0, 0]
+
+
 def test_reads_that_lie_in_records_of_several_names_lower_the_ceiling():
     genes = [b"ACGTTGCAAC", b"TTACGTTGCA", b"ACGTTGCAAC", b"GGGGGCCCCA"]
     records = pd.DataFrame([ranks(name) for name in ("G a", "G b", "G b", "H c")]).assign(sequence=genes)

@@ -5,7 +5,8 @@ of `RANKS`, empty where the rank is not known.
 
 Policy on names. A *species* is a plain binomial, such as ``Salmo salar``. A subspecies (``Salmo trutta fario``) counts
 as its species. What is named with ``sp.``, ``cf.``, ``aff.``, a number or a code has no species here and keeps its
-genus. A hybrid (``x``) has neither species nor genus.
+genus. A hybrid (``x``) has neither species nor genus. A rank that says of itself that it is not known (``o__NA``,
+``f__unclassified``) is empty: all such records together are no group.
 """
 
 import io
@@ -37,6 +38,8 @@ POSITIONS = ("rrnS_12S_start", "rrnS_12S_end", "rrnS_strand")  # columns of the 
 _GENUS = re.compile(r"[A-Z][a-z]+(-[a-z]+)?")
 _EPITHET = re.compile(r"[a-z]{2,}(-[a-z]+)*")
 _NO_SPECIES = {"sp", "spp", "cf", "aff", "nr", "near", "gen", "indet", "environmental", "sample", "ssp", "subsp", "var"}
+_UNKNOWN = {"unknown", "unclassified", "unassigned", "unidentified", "undefined", "uncultured"}
+_NOT_KNOWN = _UNKNOWN | {"na", "n/a", "nan", "none", "null", "incertae sedis", "environmental sample", "-", "?"}
 _HYBRID = re.compile(r"(^|\s)[x×X](\s|$)|hybrid", re.IGNORECASE)
 COLUMNS = ("accession", "lineage", "species", *POSITIONS)
 LARGEST_MEMBER = 1 << 30  # bytes unpacked; the largest real one has 24 MB
@@ -60,9 +63,11 @@ def names_of(organism: str, genus: str = "") -> tuple[str, str]:
     words = organism.replace("_", " ").split()
     if _HYBRID.search(" ".join(words)):
         return "", ""
+    if words and words[0].lower() in _UNKNOWN:
+        return genus.strip(), ""
     first = genus.strip() or (words[0] if words and _GENUS.fullmatch(words[0]) else "")
     plain = 2 <= len(words) <= 3 and _GENUS.fullmatch(words[0]) and all(_EPITHET.fullmatch(word) for word in words[1:])
-    if not plain or _NO_SPECIES & {word.strip(".") for word in words[1:]}:
+    if not plain or (_NO_SPECIES | _UNKNOWN) & {word.strip(".") for word in words[1:]}:
         return first, ""
     return first, " ".join(words[:2])
 
@@ -73,7 +78,7 @@ def ranks_of(taxon: str) -> dict[str, str]:
     for part in re.split(r"[;,]", taxon.strip().strip('"').rstrip(";")):
         prefix, _, name = part.strip().partition("__") if "__" in part else part.strip().partition(":")
         if prefix in PREFIXES:
-            found[PREFIXES[prefix]] = name.strip()
+            found[PREFIXES[prefix]] = "" if name.replace("_", " ").strip().lower() in _NOT_KNOWN else name.strip()
     return _by_policy(found)
 
 

@@ -24,11 +24,14 @@ QUALITY = 10  # Phred: a base with an error probability above 0.1 is no evidence
 PHRED = 33  # offset of the letters
 _BLOCK = 1 << 20
 _NORMAL = bytes.maketrans(b"acgtuUryswkmbdhvnRYSWKMBDHV.", b"ACGTTTNNNNNNNNNNNNNNNNNNNNNN")
+_AMBIGUITY = re.compile("[ryswkmbdhv]", re.IGNORECASE)
+_ENOUGH = 20  # letters by which a protein is known: a short end of a read may be ambiguous
 _BOM = b"\xef\xbb\xbf"
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _BLANK_LINES = re.compile(rb"\n{4,}|(?:\r\n){4,}")  # an empty read of FASTQ has fewer line ends together
 _BLANK_END = re.compile(r"incomplete final record was: '(\\[nr])*'")  # in dnaio's message
 _CUT = "Premature end of file"  # in dnaio's message
+_NO_PLUS = "expected to start with '+'"  # in dnaio's message
 _ESCAPED = re.compile(rb"\x1a([89a-f][0-9a-f])")
 
 
@@ -222,7 +225,9 @@ def _refusing(where: str) -> Iterator[None]:
     except dnaio.UnknownFileFormat as error:
         raise DnakitError(f"{where}: not FASTA or FASTQ: it begins with neither > nor @") from error
     except dnaio.FileFormatError as error:
-        raise DnakitError(f"{where}: not FASTA or FASTQ: {' '.join(str(error).split())[:160]}") from error
+        several = "; a read of FASTQ has one line of bases and one of qualities (seqtk seq -l0 joins several)"
+        why = " ".join(str(error).split())[:160] + (several if _NO_PLUS in str(error) else "")
+        raise DnakitError(f"{where}: not FASTA or FASTQ: {why}") from error
     except UnicodeDecodeError as error:
         raise DnakitError(f"{where}: not FASTA or FASTQ: it holds bytes that are no text") from error
 
@@ -233,12 +238,17 @@ def nucleotides(letters: str, where: str) -> bytes:
     Raises
     ------
     DnakitError
-        On any other letter, with `where` in front.
+        On any other letter, and where more than half of 20 letters or more are ambiguity letters other than N, with
+        `where` in front.
     """
     sequence = letters.encode().translate(_NORMAL, b" \t\r\n")
     if strange := sequence.translate(None, b"ACGTN"):
         letter = sequence[sequence.index(strange[0]) :].decode()[0]
         raise DnakitError(f"{where} holds {letter!r}, which is no nucleotide (a protein, an alignment?)")
+    if len(sequence) >= _ENOUGH and 2 * sequence.count(b"N") > len(sequence) > 2 * (
+        len(sequence) - len(_AMBIGUITY.findall(letters))
+    ):
+        raise DnakitError(f"{where} is less than half A, C, G, T or N (a protein?)")
     return sequence
 
 

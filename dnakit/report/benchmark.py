@@ -168,7 +168,7 @@ def results(runs: RunNames, path: Path | None = None) -> list[Result]:
     """
     path = path or root() / "data" / "benchmark.csv"
     found: list[Result] = []
-    known = [task.id for task in tasks()]
+    known = {task.id: task for task in tasks()}
     for result in read_lines(Result, path):
         with result.named():
             if result.task not in known:
@@ -176,10 +176,27 @@ def results(runs: RunNames, path: Path | None = None) -> list[Result]:
                 raise DnakitError(f"there is no task {result.task!r}{near}; known: {', '.join(known)}")
             if any((each.task, each.method) == (result.task, result.method) for each in found):
                 raise DnakitError(f"the task {result.task!r} has a line for {result.method!r} already")
+            _refuse_impossible(result, known[result.task])
             if result.measure:
                 check(result.measure, runs)
         found.append(result)
     return found
+
+
+def _refuse_impossible(result: Result, task: Task) -> None:
+    """A share or an area lies between 0 and 1, and what is better when it is lower (bits) is not negative.
+
+    Raises
+    ------
+    DnakitError
+        A value, or an end of its interval, is outside: percent, or a loss with the other sign.
+    """
+    most = 1.0 if task.better == "higher" else float("inf")
+    for name in ("value", "low", "high"):
+        given = getattr(result, name)
+        if given is not None and not 0 <= given <= most:
+            between = "between 0 and 1 (not percent)" if task.better == "higher" else "0 or more"
+            raise DnakitError(f"the {name} {given:g} is impossible: {task.metric} is {between}")
 
 
 def _fact(run: FinishedRun, name: str) -> object:

@@ -150,20 +150,31 @@ def predictors(folder: Path, profiles: Profiles) -> dict[str, Callable[[Mapping[
 
 def predict(profiles: Profiles, folder: Path, parts: Mapping[str, np.ndarray]) -> np.ndarray:
     """Probabilities of the test rows, float32, shape (rows, features)."""
-    found = {part: counts(profiles.sequences(rows)) for part, rows in parts.items()}
+    rows = ("train", "validation", "test")
+    found = {part: counts(profiles.sequences(parts[part])) for part in rows}
     mean, scale = found["train"].mean(0), found["train"].std(0) + 1e-3
     inputs = {part: torch.from_numpy((each - mean) / scale) for part, each in found.items()}
     labels = profiles.labels[parts["train"]]
-    best, quality = torch.zeros(0), -1.0
-    weights = torch.zeros(inputs["train"].shape[1] + 1, labels.shape[1])  # the last row is the constant
+    chosen = np.isin(parts["train"], parts["choosing"])
+    whole = bool(chosen.all())  # then a copy would only take memory
+    fits = path(inputs["train"] if whole else inputs["train"][chosen], labels[chosen], PENALTIES)
+    truth = profiles.labels[parts["validation"]]
+    best = int(np.argmax([mean_auroc(truth, _logits(inputs["validation"], fit).numpy()) for fit in fits]))
+    if not whole:
+        fits = path(inputs["train"], labels, PENALTIES[: best + 1])
+    GappedModel.of_standardized(fits[best], mean, scale).save(folder)
+    return torch.sigmoid(_logits(inputs["test"], fits[best])).numpy()
+
+
+def path(inputs: Tensor, labels: np.ndarray, penalties: Sequence[float]) -> list[Tensor]:
+    """The weights under each penalty, each fit from those under the one before; parameters as of `fitted`."""
+    weights = torch.zeros(inputs.shape[1] + 1, labels.shape[1])
     weights[-1] = torch.from_numpy(_base_logits(labels))
-    for penalty in PENALTIES:
-        weights = fitted(inputs["train"], torch.from_numpy(labels), weights, penalty)
-        reached = mean_auroc(profiles.labels[parts["validation"]], _logits(inputs["validation"], weights).numpy())
-        if reached > quality:
-            best, quality = weights, reached
-    GappedModel.of_standardized(best, mean, scale).save(folder)
-    return torch.sigmoid(_logits(inputs["test"], best)).numpy()
+    found = []
+    for penalty in penalties:
+        weights = fitted(inputs, torch.from_numpy(labels), weights, penalty)
+        found.append(weights)
+    return found
 
 
 def fitted(inputs: Tensor, labels: Tensor, start: Tensor, penalty: float) -> Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from dnakit.chapters.chromatin.organisms import Organism
-from dnakit.chapters.chromatin.parameters import BEST, MOTIFS, WINDOW, Parameters
+from dnakit.chapters.chromatin.parameters import APART, BEST, MOTIFS, WINDOW, Parameters
 from dnakit.chapters.chromatin.trainings import Training, wide_name
 from dnakit.chapters.pretraining.starts import start_of
 from dnakit.run import Outcome, Run
@@ -47,7 +47,8 @@ class SimpleMethods(Run):
         data = self.organism
         rows = {"profiles": profiles_key(data, WINDOW, self.parameters.rows), "fewest": data.fewest}
         held = {"validation": list(data.validation), "test": list(data.test)}
-        return rows | held | {"split": self.split, "seed": self.parameters.seed}
+        chosen = {"penalty": "chosen apart from validation"} if self.split == APART else {}
+        return rows | held | chosen | {"split": self.split, "seed": self.parameters.seed}
 
     def compute(self, folder: Path) -> Outcome:
         """Fit and score them: ``features.csv`` has a row for each method and feature."""

@@ -12,7 +12,7 @@ from dnakit.chapters.chromatin import scores
 from dnakit.chapters.chromatin.organisms import Organism
 from dnakit.chapters.chromatin.parameters import WINDOW
 from dnakit.chapters.chromatin.profiles import Profiles, prepare
-from dnakit.chapters.chromatin.splits import near, split
+from dnakit.chapters.chromatin.splits import choosing, near, split
 from dnakit.data import bases, deepsea, sources
 from dnakit.run import Outcome
 from dnakit.tokens import corpus
@@ -40,9 +40,10 @@ def simple_methods(run: "SimpleMethods", folder: Path, predictors: Predictors) -
     metrics: dict[str, Any] = {}
     tables: list[pd.DataFrame] = []
     predictions: dict[str, Any] = {}
+    fitting = parts | {"choosing": choosing(run.split, profiles.chromosomes, profiles.starts, parts)}
     for name, predict in predictors(profiles).items():
         started = time.monotonic()
-        predictions[name] = predict(parts)
+        predictions[name] = predict(fitting)
         seconds = round(time.monotonic() - started, 1)
         table, found = evaluated(profiles, test, predictions[name], run.parameters.seed)
         tables.append(table.assign(method=name))

@@ -3,7 +3,7 @@
 The first sees no sequence at all: how good it is says how much of a test is position.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -31,11 +31,14 @@ class Task(NamedTuple):
     ----------
     columns : np.ndarray of int
         Of the labels.
+    choosing : np.ndarray of int
+        Indices of the training rows that are fitted while validation chooses: see `dnakit.chapters.chromatin.splits`.
     train, validation, rows : np.ndarray of int
         Indices of rows.
     """
 
     columns: np.ndarray
+    choosing: np.ndarray
     train: np.ndarray
     validation: np.ndarray
     rows: np.ndarray
@@ -63,7 +66,9 @@ def tasks(labels: np.ndarray, parts: Mapping[str, np.ndarray]) -> Iterator[Task]
         at = patterns[:, number]
         rows = {name: part[at[part]] for name, part in parts.items() if name != "test"}
         if len(rows["train"]):  # nothing is learned of a feature that no training row labels
-            yield Task(np.flatnonzero(which.ravel() == number), rows["train"], rows["validation"], parts["test"])
+            columns = np.flatnonzero(which.ravel() == number)
+            choosing = rows["choosing"] if len(rows["choosing"]) else rows["train"]
+            yield Task(columns, choosing, rows["train"], rows["validation"], parts["test"])
 
 
 # ---- position
@@ -111,18 +116,24 @@ class Linear:
 
     def __call__(self, profiles: Profiles, task: Task) -> np.ndarray:
         """Scores with the penalty whose mean AUROC on the validation rows is highest."""
-        train = self.inputs[task.train].astype(np.float32)
-        mean, scale = train.mean(0), train.std(0) + 1e-6
-        standard, truth = (train - mean) / scale, (profiles.labels[:, task.columns] == 1).astype(np.float32)
-        fits = [Ridge(alpha=penalty).fit(standard, truth[task.train]) for penalty in PENALTIES]
         labels = profiles.labels[task.validation][:, task.columns]
-        quality = [mean_auroc(labels, self._predicted(fit, task.validation, mean, scale)) for fit in fits]
-        return self._predicted(fits[int(np.argmax(quality))], task.rows, mean, scale)
+        truth = (profiles.labels[:, task.columns] == 1).astype(np.float32)
+        found = self._predicted(truth, task.choosing, task.validation, PENALTIES)
+        best = PENALTIES[int(np.argmax([mean_auroc(labels, each) for each in found]))]
+        return next(self._predicted(truth, task.train, task.rows, [best]))
 
-    def _predicted(self, fit: Ridge, rows: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    def _predicted(
+        self, truth: np.ndarray, train: np.ndarray, rows: np.ndarray, penalties: Sequence[float]
+    ) -> Iterator[np.ndarray]:
+        """Scores of some rows with each penalty, fitted to the training rows."""
+        inputs = self.inputs[train].astype(np.float32)
+        mean, scale = inputs.mean(0), inputs.std(0) + 1e-6
+        inputs = (inputs - mean) / scale
         pieces = np.split(rows, range(PIECE, len(rows), PIECE))
-        found = [fit.predict((self.inputs[each].astype(np.float32) - mean) / scale) for each in pieces]
-        return np.concatenate(found).reshape(len(rows), -1)
+        for penalty in penalties:
+            fit = Ridge(alpha=penalty).fit(inputs, truth[train])
+            found = [fit.predict((self.inputs[each].astype(np.float32) - mean) / scale) for each in pieces]
+            yield np.concatenate(found).reshape(len(rows), -1)
 
 
 def gc_content(sequences: list[bytes]) -> np.ndarray:

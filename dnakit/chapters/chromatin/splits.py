@@ -4,7 +4,7 @@ The inputs of adjacent bins share 800 of 1,000 bases. With a random split a neig
 training. The thesis (4.2.4) does not say how it split; we read: at random.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -69,6 +69,19 @@ def _random(pool: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     test, validation = round(TEST * len(order)), round((TEST + VALIDATION) * len(order))
     chosen = {"test": order[:test], "validation": order[test:validation], "train": order[validation:]}
     return {name: np.isin(np.arange(len(pool)), rows) for name, rows in chosen.items()}
+
+
+def choosing(how: str, chromosomes: np.ndarray, starts: np.ndarray, parts: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The training rows that a method is fitted to while validation chooses its penalty; indices.
+
+    All of them. Where the test rows have no neighbours in training, those that lie apart from the validation rows too:
+    else validation would choose a penalty that is good at copying neighbours. All again where none lies apart.
+    """
+    if how != APART:
+        return parts["train"]
+    beside = near(chromosomes, starts, np.isin(np.arange(len(starts)), parts["validation"]))
+    apart = parts["train"][~beside[parts["train"]]]
+    return apart if len(apart) else parts["train"]
 
 
 def near(chromosomes: np.ndarray, starts: np.ndarray, chosen: np.ndarray) -> np.ndarray:

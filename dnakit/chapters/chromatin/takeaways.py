@@ -125,8 +125,8 @@ def padding(done: Finished) -> str:
         return ""
     differences = seeds(done, PADDED)
     return (
-        "**With this book's tokenizers the model gets the same input at 256, 512 and 1,024 tokens**: no window of "
-        f"1,000 bp, cut into words of nine bases, has more than {tokens.metrics['most']} tokens. These trainings "
+        "**With this book's tokenizers the model gets the same input at 256, 512 and 1,024 tokens**: no counted window "
+        f"of 1,000 bp, cut into words of nine bases, has more than {tokens.metrics['most']} tokens. These trainings "
         "differ in the number of position vectors, most of which are never used, and therefore in the random numbers "
         "of the initial weights. So a difference between them is one between seeds. "
         + (f"It is, in mean AUROC: {differences}." if differences else "They are not compared over seeds yet.")
@@ -252,9 +252,9 @@ def _length(done: Finished) -> str:
         return ""
     held, count = still_open(done, PADDED)
     return (
-        "**With this book's tokenizers the thesis's comparison of lengths compares nothing.** No window of 1,000 bp, "
-        f"cut into words of nine bases, has more than {tokens.metrics['most']} tokens, so that 256, 512 and 1,024 "
-        "tokens are the same input with more padding."
+        "**With this book's tokenizers the thesis's comparison of lengths compares nothing.** No counted window of "
+        f"1,000 bp, cut into words of nine bases, has more than {tokens.metrics['most']} tokens, so that 256, 512 and "
+        "1,024 tokens are the same input with more padding."
         + (f" Of {count} differences measured here the intervals of {held} hold zero." if count else "")
         + " The thesis's tokens are shorter: there 256 may cut a window, and 512 and 1,024 are the same input."
     )

@@ -53,7 +53,7 @@ def chances(reads: pd.DataFrame, records: pd.DataFrame) -> np.ndarray:
 def _chance(names: np.ndarray, truth: str) -> float:
     if not truth:  # an unknown name is never right (`classifier.right_names`)
         return 0.0
-    counts = Counter(names)
+    counts = Counter(names[names != ""])
     most = max(counts.values())
     return float(counts[truth] == most) / sum(count == most for count in counts.values())
 

@@ -21,7 +21,7 @@ from dnakit.chapters.metagenomics.references import Reference
 from dnakit.data.barcodes import RANKS
 from dnakit.project import DnakitError
 
-RECIPE = "12S classifier 3"
+RECIPE = "12S classifier 4"
 METHODS = ("search", "k-mers")  # with the exact alignment, and without
 Method = Literal["search", "k-mers"]
 SHORTEST_RECORD = 100  # bases of a record of a reference
@@ -76,12 +76,23 @@ def named(searcher: search.Searcher, taxa: Taxa, reads: Sequence[bytes]) -> nami
 
 
 def records_of(table: pd.DataFrame) -> pd.DataFrame:
-    """The records that make a reference: named down to a family at least, long enough, each sequence once a name."""
-    long = table["sequence"].str.len() >= SHORTEST_RECORD
-    kept = table[long & ((table["genus"] != "") | (table["family"] != ""))]
-    kept = kept.drop_duplicates(["sequence", *RANKS]).reset_index(drop=True)
+    """The records that make a reference: named down to a family at least, long enough, each sequence once a name.
+
+    ``attrs["left_out"]`` says how many are not long enough or not named, and names one of each.
+    """
+    short = table["sequence"].str.len() < SHORTEST_RECORD
+    unnamed = ~short & (table["genus"] == "") & (table["family"] == "")
+    reasons = {f"shorter than {SHORTEST_RECORD} bases": short, "without a genus or family": unnamed}
+    why = "; ".join(
+        f"{chosen.sum():,} {reason}, such as '{table['name'][chosen].iloc[0][:60]}'"
+        for reason, chosen in reasons.items()
+        if chosen.any()
+    )
+    kept = table[~(short | unnamed)].drop_duplicates(["sequence", *RANKS]).reset_index(drop=True)
     if not len(kept):
-        raise DnakitError(f"none of {len(table)} records has {SHORTEST_RECORD} bases and a genus or family")
+        raise DnakitError(f"no record can serve as a reference, of {len(table):,}: {why}")
+    many = f"{(short | unnamed).sum():,} of {len(table):,} records of the reference are left out"
+    kept.attrs["left_out"] = f"{many}: {why}" if why else ""
     return kept
 
 
@@ -174,7 +185,7 @@ def prepared(reference: Reference, method: Method = "search") -> Classifier:
 
 
 def left_out(reference: Reference, method: Method = "search") -> str:
-    """How many records of the reference its taxonomy does not know; empty where it knows all."""
+    """How many records of the reference cannot be used, and why; empty where all can."""
     return store.read_json(_folder(reference, method) / "left_out.json")
 
 
@@ -190,4 +201,5 @@ def _write(reference: Reference, method: Method, folder: Path) -> None:
     made.searcher.index.save(folder / "index.npz")
     np.savez(folder / "calibration.npz", **vars(made.calibration))
     table[list(RANKS)].to_csv(folder / "ranks.csv", index=False)
-    store.write_json(folder / "left_out.json", whole.attrs.get("left_out", ""))
+    left_out = [each.attrs.get("left_out", "") for each in (whole, table)]
+    store.write_json(folder / "left_out.json", "; ".join(filter(None, left_out)))

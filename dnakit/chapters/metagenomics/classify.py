@@ -150,7 +150,7 @@ def _refuse_absent(known: str, found: Reference) -> None:
 
 
 def _tell_left_out(found: Reference, method: Method) -> None:
-    """Tell what the taxonomy does not know of the reference, whose index is made here, before processes ask for it."""
+    """Tell which records of the reference are not used; its index is made here, before processes ask for it."""
     if left_out := classifier.left_out(found, method):
         print(f"dnakit: {left_out}", file=sys.stderr)
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 TOP = 5
 SCORED = ("species", "genus", "family")
-ASKED_LEVELS = ("known", "species", "genus")
+DRAWN = {"known": "species", "species": "species", "genus": "genus"}  # by level: what was held out is drawn anew
+ASKED_LEVELS = tuple(DRAWN)
 
 
 def cpu_seconds() -> float:
@@ -140,7 +141,7 @@ def fair_differences(run: FairDifferences, folder: Path) -> dict[str, Any]:
 def scored(reads: pd.DataFrame, right: np.ndarray, form: str, seed: int) -> list[dict[str, Any]]:
     """Means of `right` (names, or differences of two) by level and rank; asked about where the reference has the name.
 
-    The values are ``(reads, ranks)``.
+    The values are ``(reads, ranks)``. Intervals are 95% bootstraps over species, of held-out genera over genera.
     """
     rows = []
     for level in ASKED_LEVELS:
@@ -148,7 +149,7 @@ def scored(reads: pd.DataFrame, right: np.ndarray, form: str, seed: int) -> list
         first = SCORED.index(tasks.DECIDES[level])
         for rank in SCORED[first:] if chosen.any() else ():
             values = right[chosen, RANKS.index(rank)]
-            low, high = tasks.interval(values, reads["species"].to_numpy()[chosen], seed)
+            low, high = tasks.interval(values, reads[DRAWN[level]].to_numpy()[chosen], seed)
             row = {"level": level, "form": form, "rank": rank, "reads": len(values)}
             rows.append(row | {"share": float(values.mean()), "low": low, "high": high})
     return rows

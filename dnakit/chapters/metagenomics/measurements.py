@@ -16,6 +16,7 @@ from dnakit.tokens.parameters import CorpusParameters, corpus_key
 
 OF_COPIES = ("consensus", "naive-bayes", "logistic-regression", "search")  # on the thesis's task, besides programs
 FAIR = ("search", "cosine", "naive-bayes")  # on the fair tasks
+KMERS = 2  # version of `dnakit.chapters.metagenomics.methods.Linear`: raised when it ranks otherwise
 SEARCH = 2  # version of `dnakit.chapters.metagenomics.search`: raised when it finds other records
 _COPIED = {"accessions", "species", "copies", "lowest_rate", "highest_rate", "seed"}  # parameters of the samples
 
@@ -104,7 +105,7 @@ class CopiesCeiling(OfCopies):
 
 @dataclass(frozen=True)
 class PretrainedSpecies(Measurement):
-    """Which species of the trainings the pretraining on mitochondria has read: their 12S gene is in their genome."""
+    """Which species of the trainings the pretraining on mitochondria has seen: their 12S gene is in their genome."""
 
     recipe = "12S pretrained species 1"
 
@@ -116,7 +117,7 @@ class PretrainedSpecies(Measurement):
     @property
     def title(self) -> str:
         """What is measured, in words."""
-        return "species of the thesis's task whose genome the pretraining has read"
+        return "species of the thesis's task whose genome the pretraining has seen"
 
     def inputs(self) -> Mapping[str, Any]:
         """How the samples are made, the corpus, digests of the data."""
@@ -139,7 +140,7 @@ class PretrainedSpecies(Measurement):
 class OfFairTasks(Measurement):
     """One method on reads of records that the reference does not hold."""
 
-    recipe = "12S fair tasks 1"
+    recipe = "12S fair tasks 2"
 
     @property
     def method(self) -> str:
@@ -168,7 +169,7 @@ class OfFairTasks(Measurement):
 class FairDifferences(Measurement):
     """How much more often the search is right than each other method, read by read."""
 
-    recipe = "12S fair differences 1"
+    recipe = "12S fair differences 2"
 
     @property
     def title(self) -> str:
@@ -197,7 +198,7 @@ class FairDifferences(Measurement):
 class FairCeiling(Measurement):
     """What no method can pass on the fair tasks."""
 
-    recipe = "12S fair ceiling 1"
+    recipe = "12S fair ceiling 2"
 
     @property
     def title(self) -> str:
@@ -219,7 +220,7 @@ class FairCeiling(Measurement):
 class Confidence(Measurement):
     """Calibration of the classifier's confidence on records that neither its index nor its calibration saw."""
 
-    recipe = "12S confidence 2"
+    recipe = "12S confidence 3"
 
     @property
     def title(self) -> str:
@@ -241,7 +242,7 @@ class Confidence(Measurement):
 class Strangers(Measurement):
     """Reads that are of no fish's 12S gene, and what the classifier says of them."""
 
-    recipe = "12S strangers 2"
+    recipe = "12S strangers 3"
 
     @property
     def title(self) -> str:
@@ -267,7 +268,7 @@ class Strangers(Measurement):
 class Mock(Measurement):
     """Communities of known species: which are found, missed, invented, and in what share where the ratio is known."""
 
-    recipe = "12S mock communities 3"
+    recipe = "12S mock communities 4"
 
     @property
     def title(self) -> str:
@@ -293,7 +294,7 @@ class Mock(Measurement):
 class Reads(Measurement):
     """Real MiFish reads of unknown composition: what is named, and whether two mates of a pair get the same name."""
 
-    recipe = "12S reads 3"
+    recipe = "12S reads 4"
 
     @property
     def title(self) -> str:
@@ -322,9 +323,11 @@ def accession_digests(parameters: Parameters) -> list[str]:
 
 
 def version_of(method: str) -> dict[str, Any]:
-    """The version of the search, or of a program, so that one that is installed later is measured then."""
+    """The version of a method of ours, or of a program, so that one that is installed later is measured then."""
     if method == "search":
         return {"search": SEARCH}
+    if method in ("consensus", "cosine", "naive-bayes"):
+        return {"k-mers": KMERS}
     if method not in PROGRAMS:
         return {}
     from dnakit.chapters.metagenomics.programs import version

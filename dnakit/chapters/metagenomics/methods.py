@@ -47,7 +47,10 @@ def consensus(sequences: Sequence[bytes], labels: np.ndarray) -> tuple[list[byte
 
 
 class Linear:
-    """Scores that are sums over the k-mers of a read, on the strand that scores higher."""
+    """Scores that are sums over the k-mers of a read, on the strand that scores higher.
+
+    Labels of equal score keep their order.
+    """
 
     def __init__(self, weights: sparse.csr_matrix, each: np.ndarray, labels: np.ndarray, normal: bool) -> None:
         self.weights, self.each, self.labels, self.normal = weights, each, labels, normal
@@ -59,10 +62,11 @@ class Linear:
 
     def _rank(self, reads: Sequence[bytes], count: int) -> np.ndarray:
         scores = np.maximum(self._scores(reads), self._scores([reverse_complement(read) for read in reads]))
-        count = min(count, scores.shape[1])
-        top = np.argpartition(scores, -count, axis=1)[:, -count:]
-        order = np.argsort(-np.take_along_axis(scores, top, 1), axis=1, kind="stable")
-        return self.labels[np.take_along_axis(top, order, 1)]
+        rows, found = np.arange(len(scores)), []
+        for _ in range(min(count, scores.shape[1])):
+            found.append(scores.argmax(1))
+            scores[rows, found[-1]] = -np.inf
+        return self.labels[np.stack(found, axis=1)]
 
     def _scores(self, reads: Sequence[bytes]) -> np.ndarray:
         """Scores ``(reads, labels)``."""

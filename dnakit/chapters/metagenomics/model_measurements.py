@@ -53,7 +53,7 @@ class OfTrainings(Measurement):
 class PretrainingEffect(OfTrainings):
     """What pretraining changes in the accuracy on the test copies, and at which rank the models err."""
 
-    recipe = "12S pretraining effect 1"
+    recipe = "12S pretraining effect 2"
 
     @property
     def title(self) -> str:

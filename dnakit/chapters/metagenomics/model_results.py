@@ -85,6 +85,19 @@ def within_order_apart(done: Finished, one: str, other: str) -> str:
     return Estimate(apart[0], *tasks.percentiles(apart[1:])).points
 
 
+def within_order_of_shared(done: Finished, one: str, other: str) -> tuple[int, Estimate]:
+    """The copies that two trainings both name wrong, and `within_order_apart` of these alone.
+
+    Each model errs on other copies. The more accurate one errs on the harder ones, or on those of close relatives.
+    """
+    errors = [done[name].frame("errors.csv", keep_default_na=False) for name in (one, other)]
+    both = errors[0].merge(errors[1], on=["sample", "true"])
+    apart = sum(sign * both[f"shared{end}"].isin(WITHIN_ORDER).astype(float) for sign, end in ((1, "_x"), (-1, "_y")))
+    groups, ones = both["true"].to_numpy(), np.ones(len(both))
+    drawn = tasks.drawn_sums(np.asarray(apart), groups, 1) / tasks.drawn_sums(ones, groups, 1)
+    return len(both), Estimate(float(np.mean(apart)), *tasks.percentiles(drawn))
+
+
 def draw_errors(done: Finished) -> sns.FacetGrid | None:
     """All errors by the lowest rank that the true and the predicted species share, with 95% intervals."""
     if EFFECT not in done:
@@ -120,7 +133,7 @@ def other_records(done: Finished) -> pd.DataFrame:
 
 
 def said_of_pretrained_species(done: Finished) -> str:
-    """How many of the species the pretraining on mitochondria has read, and what it gains without them."""
+    """How many of the species the pretraining on mitochondria has seen, and what it gains without them."""
     names = ("mitochondria", "none")
     if PRETRAINED not in done or not all(name in done for name in names):
         return ""
@@ -128,7 +141,7 @@ def said_of_pretrained_species(done: Finished) -> str:
     found, species = metrics["pretrained"], done[PRETRAINED].frame("species.csv")["species"]
     gain = by_species.minus(done["mitochondria"], done["none"], set(species), found["test_samples"])
     return (
-        f"The pretraining on mitochondria has read the genomes of {found['species']} of the {metrics['species']:,} "
+        f"The pretraining on mitochondria has seen the genomes of {found['species']} of the {metrics['species']:,} "
         f"species, in {found['with_this_gene']} of them the very gene of this task. Without these species mitochondria "
         f"minus not pretrained is {gain.points}."
     )

@@ -1,4 +1,4 @@
-"""Species of the task whose genome the pretraining on mitochondria has read: the 12S gene is a part of it."""
+"""Species of the task whose genome the pretraining on mitochondria has seen: the 12S gene is a part of it."""
 
 from __future__ import annotations
 

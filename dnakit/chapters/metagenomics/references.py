@@ -55,7 +55,7 @@ REFERENCES = {
     "mito-animals": Reference("fishes of RefSeq", "mito-animals", "mito-animals-table"),
     "mitofish": Reference("MitoFish, complete genomes", "mitofish-genomes", "mitofish-annotations"),
     "refseq": Reference("RefSeq mitochondria", "refseq-mitochondrion-genbank"),
-    "simulated": Reference("invented fishes", "simulated-barcodes-sequences", "simulated-barcodes-taxonomy"),
+    "simulated": Reference("simulated fishes", "simulated-barcodes-sequences", "simulated-barcodes-taxonomy"),
 }
 
 

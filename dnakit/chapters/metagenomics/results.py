@@ -360,7 +360,7 @@ def communities(done: Finished) -> pd.DataFrame:
         return pd.DataFrame()
     data = done["mock"].frame("members.csv")
     sums = data.groupby(["rank", "method"], sort=False)[["members", "found", "missed", "invented"]].sum()
-    return sums.rename(index=METHODS, level="method")
+    return sums.rename(columns={"invented": "false names"}).rename(index=METHODS, level="method")
 
 
 def apart(done: Finished, one: str, other: str, rank: str = "species") -> dict[str, int]:

@@ -129,7 +129,7 @@ DRAWS = 1000  # of a bootstrap
 
 
 def interval(right: np.ndarray, groups: np.ndarray, seed: int, draws: int = DRAWS) -> tuple[float, float]:
-    """95% interval of a share that is right: bootstrap over groups (species), so that relatives are drawn together."""
+    """95% interval of a share that is right: bootstrap over groups (such as species): relatives are drawn together."""
     counts, ones = right.astype(float), np.ones(len(right))
     return percentiles(drawn_sums(counts, groups, seed, draws) / drawn_sums(ones, groups, seed, draws))
 

@@ -164,7 +164,7 @@ def neighbours(done: Finished) -> dict[str, int | float | Interval]:
 
 
 def pretrained(done: Finished) -> dict[str, dict[str, int]]:
-    """How many promoters the pretraining on the nuclear genome has read: of the training and test part, by task.
+    """How many promoters the pretraining on the nuclear genome has seen: of the training and test part, by task.
 
     The numbers are ``promoters``, ``drawn_from`` and ``read`` (see `dnakit.chapters.tss.overlap`).
     """

@@ -92,7 +92,7 @@ class Neighbours(Run):
 
 @dataclass(frozen=True)
 class PretrainedPromoters(Run):
-    """How many promoters the pretraining on the nuclear genome has read, which has no labels.
+    """How many promoters the pretraining on the nuclear genome has seen, which has no labels.
 
     It needs the corpus of chapter 2 and none of its runs.
     """
@@ -104,7 +104,7 @@ class PretrainedPromoters(Run):
     @property
     def title(self) -> str:
         """What is counted, in words."""
-        return f"promoters of {self.parameters.organism} that the pretraining on the nuclear genome has read"
+        return f"promoters of {self.parameters.organism} that the pretraining on the nuclear genome has seen"
 
     @property
     def organism(self) -> Organism:

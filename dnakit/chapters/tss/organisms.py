@@ -13,7 +13,7 @@ class Organism(NamedTuple):
     Attributes
     ----------
     species : str
-        As in the thesis's Table 5.2, or an invented name.
+        As in the thesis's Table 5.2, or a simulated one.
     genomes : tuple of str
         Sources of its sequence; none where `promoters` are sequences.
     promoters : str

@@ -1,4 +1,4 @@
-"""Promoters that the pretraining on the nuclear genome has read: its pieces of chromosomes hold them, unlabelled."""
+"""Promoters that the pretraining on the nuclear genome has seen: its pieces of chromosomes hold them, unlabelled."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
