@@ -500,6 +500,9 @@ show(
 )
 
 # %% tags=["remove-input"]
+prose("{text}", text=models.said_of_calibration(recorded))
+
+# %% tags=["remove-input"]
 show(
     fish.draw_shares,
     *fish.named("mock", recorded, here),
@@ -564,8 +567,8 @@ prose(
     "mammals {mammals:.1%}.\n"
     "* In mock communities a species often shares its amplicon with a relative. At a confidence of 0.5 the search names "
     "{found} of {members} members to the species and gives {false} false names; vsearch names {by_vsearch} and gives "
-    "{false_by_vsearch}. It names more than vsearch in {more} of {communities} communities, as many in {alike}. At 0.8 "
-    "the search names {careful}, and most others down to the genus.",
+    "{false_by_vsearch}. At 0.8 the search names {careful}, and most others down to the genus. {by_draw}",
+    by_draw=models.said_of_calibration(recorded),
     consensus=right["nearest consensus"],
     ceiling=copied["top-1"][titles["ceiling"]],
     best=right[trained["top1_accuracy"].idxmax()],
@@ -601,7 +604,6 @@ prose(
     by_vsearch=mixed["found"]["vsearch"],
     false_by_vsearch=mixed["false names"]["vsearch"],
     careful=mixed["found"]["search at 0.8"],
-    **fish.apart(recorded, "search at 0.5", "vsearch"),
 )
 
 # %% [markdown]

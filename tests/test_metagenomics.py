@@ -741,10 +741,23 @@ def test_the_wrong_names_that_the_thesis_prints_stand_in_the_columns_of_ours():
     assert below.index[below].tolist() == ["Mitochondria"]  # what claim 12s-lower-level rests on
 
 
-def test_communities_are_counted_once_each():
-    found = results.apart(recorded_chapter(), "search at 0.5", "vsearch")
-    assert found["communities"] == found["more"] + found["alike"] + found["fewer"]
-    assert results.apart(recorded_chapter(), "vsearch", "search at 0.5")["fewer"] == found["more"]
+def test_species_by_draw_are_those_that_a_count_of_names_finds():
+    members = pd.DataFrame({"community": ["A", "A", "B"], "species": ["G a", "G b", "G a"], "genus": ["G"] * 3})
+    counts = pd.DataFrame({"sequence": ["AC", "GT", "TT"], "A-1": [60, 40, 0], "B-1": [50, 0, 50]})
+    names = np.array([[""] * 5 + ["G", name] for name in ("G a", "G b", "H c")], object)
+    sure = {1: np.array([[1.0] * 7] * 3), 2: np.array([[1.0] * 6 + [end] for end in (0.9, 0.6, 0.1)])}
+    table = mock._by_draw(names, sure, counts, members).set_index(["draw", "confidence"])
+    assert table["found"].to_dict() == {(1, 0.8): 3, (1, 0.5): 3, (2, 0.8): 2, (2, 0.5): 3}
+    assert table["invented"].to_dict() == {(1, 0.8): 1, (1, 0.5): 1, (2, 0.8): 0, (2, 0.5): 0}
+
+
+def test_what_is_said_of_other_draws_is_what_was_recorded():
+    run = recorded_chapter()["mock"]
+    said, data = model_results.said_of_calibration(recorded_chapter()), run.frame("draws.csv")
+    assert f"with {data['draw'].nunique()} other draws" in said
+    bold = data[data["confidence"] == 0.5]
+    assert f"{bold['found'].min()} to {bold['found'].max()} members at a confidence of 0.5" in said
+    assert model_results.said_of_calibration(recorded_chapter().only(lambda _: False)) == ""
 
 
 @pytest.mark.trained

@@ -268,7 +268,7 @@ class Strangers(Measurement):
 class Mock(Measurement):
     """Communities of known species: which are found, missed, invented, and in what share where the ratio is known."""
 
-    recipe = "12S mock communities 4"
+    recipe = "12S mock communities 5"
 
     @property
     def title(self) -> str:
@@ -284,7 +284,7 @@ class Mock(Measurement):
         return {"data": self.reference.digests() + digests} | vsearch
 
     def compute(self, folder: Path) -> Outcome:
-        """Write ``members.csv`` and ``shares.csv``."""
+        """Write ``members.csv``, ``draws.csv`` and ``shares.csv``."""
         from dnakit.chapters.metagenomics.mock import communities
 
         return Outcome(communities(self, folder), self.record({}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,22 +22,28 @@ if TYPE_CHECKING:
 
 SUPPORT = 0.001  # share of a community's reads below which a name is no finding
 BOLD = 0.5  # a lower confidence, beside the default one
+DRAWS = 5  # of held-out records, beside the default one, that confidence is calibrated on
 IDENTITY = 97.0  # percent, of the program's hits, as is usual
 COUNTED = ("species", "genus")
 COLUMNS = (("sequence",), ("community", "species", "dna_ratio"))  # of the table of reads, and of the composition
 
 
 def communities(run: Mock, folder: Path) -> dict[str, Any]:
-    """Count found, missed and invented names, and correlate shares of reads with shares of DNA."""
+    """Count found, missed and invented names, also by other calibrations; correlate shares of reads and of DNA."""
     counts, composition = (_table(name, needed) for name, needed in zip(run.parameters.mock, COLUMNS, strict=True))
     table = classifier.records_of(run.reference.table())
     members = _members(composition, table)
     reads = [sequence.encode() for sequence in counts["sequence"]]
-    named = {f"search at {least}": _by_classifier(run, reads, least) for least in (LEAST, BOLD)}
+    made = classifier.prepared(run.reference)
+    codes, evidence = classifier.named(made.searcher, made.taxa, reads)
+    names, confidence = made.taxa.spelled(codes), made.calibration.confidence(codes, evidence)
+    named = {f"search at {least}": np.where(confidence >= least, names, "") for least in (LEAST, BOLD)}
     if "vsearch" in run.parameters.programs and programs.version("vsearch") != NOT_INSTALLED:
         named["vsearch"] = _by_program(table, reads, folder)
     rows = [row for method, names in named.items() for row in _findings(method, names, counts, members)]
     pd.DataFrame(rows).to_csv(folder / "members.csv", index=False, float_format="%.5g")
+    other = {draw: classifier.calibrate(table, seed=draw).confidence(codes, evidence) for draw in range(1, DRAWS + 1)}
+    _by_draw(names, other, counts, members).to_csv(folder / "draws.csv", index=False)
     shares = _shares(named[f"search at {LEAST}"], counts, members)
     shares.to_csv(folder / "shares.csv", index=False, float_format="%.5g")
     assigned = {method: _assigned(names, counts) for method, names in named.items()}
@@ -68,11 +74,6 @@ def _members(composition: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     total = composition.groupby("community")["dna_ratio"].transform(lambda ratios: ratios.sum(skipna=False))
     own = composition[["community", "species"]].assign(dna_share=composition["dna_ratio"] / total)
     return pd.concat([own.reset_index(drop=True), ranks], axis=1)
-
-
-def _by_classifier(run: Mock, reads: list[bytes], least: float) -> np.ndarray:
-    answer = classifier.prepared(run.reference).classify(reads)
-    return np.where(answer.confidence >= least, answer.names, "")
 
 
 def _by_program(table: pd.DataFrame, reads: list[bytes], folder: Path) -> np.ndarray:
@@ -108,6 +109,19 @@ def _findings(method: str, names: np.ndarray, counts: pd.DataFrame, members: pd.
             row = {"method": method, "community": community, "rank": rank, "members": len(true)}
             rows.append(row | {"found": len(found & true), "missed": len(true - found), "invented": len(found - true)})
     return rows
+
+
+def _by_draw(
+    names: np.ndarray, confidence: Mapping[int, np.ndarray], counts: pd.DataFrame, members: pd.DataFrame
+) -> pd.DataFrame:
+    """Species that are found and invented, communities added up, by the draw that confidence was calibrated on."""
+    rows = []
+    for draw, sure in confidence.items():
+        for least in (LEAST, BOLD):
+            found = pd.DataFrame(_findings("search", np.where(sure >= least, names, ""), counts, members))
+            sums = found[found["rank"] == "species"][["found", "invented"]].sum()
+            rows.append({"draw": draw, "confidence": least} | sums.to_dict())
+    return pd.DataFrame(rows)
 
 
 def _assigned(names: np.ndarray, counts: pd.DataFrame) -> float:

@@ -132,6 +132,22 @@ def other_records(done: Finished) -> pd.DataFrame:
     return table.assign(reads=reads.rename(index=titles))
 
 
+def said_of_calibration(done: Finished) -> str:
+    """How far the species found in mock communities depend on the records that confidence is calibrated on."""
+    if "mock" not in done:
+        return ""
+    data = done["mock"].frame("draws.csv")
+    texts = [
+        f"{rows['found'].min()} to {rows['found'].max()} members at a confidence of {least:g} "
+        f"(false names: {rows['invented'].max()} at most)"
+        for least, rows in data.groupby("confidence")
+    ]
+    return (
+        "Confidence is calibrated on records that are held out at random, and the counts depend on which ones: with "
+        f"{data['draw'].nunique()} other draws the search names {' and '.join(texts)}."
+    )
+
+
 def said_of_pretrained_species(done: Finished) -> str:
     """How many of the species the pretraining on mitochondria has seen, and what it gains without them."""
     names = ("mitochondria", "none")

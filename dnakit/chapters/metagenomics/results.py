@@ -363,15 +363,6 @@ def communities(done: Finished) -> pd.DataFrame:
     return sums.rename(columns={"invented": "false names"}).rename(index=METHODS, level="method")
 
 
-def apart(done: Finished, one: str, other: str, rank: str = "species") -> dict[str, int]:
-    """In how many mock communities one method names more members than another, as many, or fewer."""
-    data = done["mock"].frame("members.csv").query("rank == @rank")
-    found = data.pivot(index="community", columns="method", values="found")
-    more = found[one] - found[other]
-    counts = {"communities": len(more), "more": (more > 0).sum(), "alike": (more == 0).sum(), "fewer": (more < 0).sum()}
-    return {name: int(count) for name, count in counts.items()}
-
-
 def draw_shares(done: Finished) -> Figure | None:
     """Shares of reads against shares of DNA, a dot for each genus of a community whose ratio of DNA is known."""
     if "mock" not in done:
