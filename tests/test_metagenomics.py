@@ -741,6 +741,23 @@ def test_the_wrong_names_that_the_thesis_prints_stand_in_the_columns_of_ours():
     assert below.index[below].tolist() == ["Mitochondria"]  # what claim 12s-lower-level rests on
 
 
+def test_errors_that_two_trainings_share_are_compared_copy_by_copy(tmp_path):
+    """Other errors of one training alone change nothing, and with every shared pair alike the difference is zero."""
+    one = pd.DataFrame({"sample": [1, 2, 3, 4], "true": ["G a", "G a", "G b", "G c"]})
+    tables = {
+        "one": one.assign(shared=["genus", "order", "class", "family"]),
+        "other": one.iloc[[0, 1, 2]].assign(shared=["class", "order", "none"]),
+    }
+    done = {name: SimpleNamespace(frame=lambda *_, frame=frame, **__: frame) for name, frame in tables.items()}
+    count, apart = model_results.within_order_of_shared(done, "one", "other")
+    assert (count, apart.value) == (3, pytest.approx(1 / 3))
+    assert apart.low == 0
+    assert apart.high == 0.5  # the genus of G a twice: one of two copies
+    back = model_results.within_order_of_shared(done, "other", "one")[1]
+    assert back.value == -apart.value
+    assert model_results.within_order_of_shared(done, "one", "one")[1].value == 0
+
+
 def test_species_by_draw_are_those_that_a_count_of_names_finds():
     members = pd.DataFrame({"community": ["A", "A", "B"], "species": ["G a", "G b", "G a"], "genus": ["G"] * 3})
     counts = pd.DataFrame({"sequence": ["AC", "GT", "TT"], "A-1": [60, 40, 0], "B-1": [50, 0, 50]})

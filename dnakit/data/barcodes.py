@@ -39,6 +39,7 @@ _GENUS = re.compile(r"[A-Z][a-z]+(-[a-z]+)?")
 _EPITHET = re.compile(r"[a-z]{2,}(-[a-z]+)*")
 _NO_SPECIES = {"sp", "spp", "cf", "aff", "nr", "near", "gen", "indet", "environmental", "sample", "ssp", "subsp", "var"}
 _UNKNOWN = {"unknown", "unclassified", "unassigned", "unidentified", "undefined", "uncultured"}
+_NO_SPECIES |= _UNKNOWN
 _NOT_KNOWN = _UNKNOWN | {"na", "n/a", "nan", "none", "null", "incertae sedis", "environmental sample", "-", "?"}
 _HYBRID = re.compile(r"(^|\s)[x×X](\s|$)|hybrid", re.IGNORECASE)
 COLUMNS = ("accession", "lineage", "species", *POSITIONS)
@@ -67,7 +68,7 @@ def names_of(organism: str, genus: str = "") -> tuple[str, str]:
         return genus.strip(), ""
     first = genus.strip() or (words[0] if words and _GENUS.fullmatch(words[0]) else "")
     plain = 2 <= len(words) <= 3 and _GENUS.fullmatch(words[0]) and all(_EPITHET.fullmatch(word) for word in words[1:])
-    if not plain or (_NO_SPECIES | _UNKNOWN) & {word.strip(".") for word in words[1:]}:
+    if not plain or _NO_SPECIES & {word.strip(".") for word in words[1:]}:
         return first, ""
     return first, " ".join(words[:2])
 

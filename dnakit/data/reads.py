@@ -24,7 +24,7 @@ QUALITY = 10  # Phred: a base with an error probability above 0.1 is no evidence
 PHRED = 33  # offset of the letters
 _BLOCK = 1 << 20
 _NORMAL = bytes.maketrans(b"acgtuUryswkmbdhvnRYSWKMBDHV.", b"ACGTTTNNNNNNNNNNNNNNNNNNNNNN")
-_AMBIGUITY = re.compile("[ryswkmbdhv]", re.IGNORECASE)
+_NOT_AMBIGUOUS = b"ACGTUNacgtun. \t\r\n"
 _ENOUGH = 20  # letters by which a protein is known: a short end of a read may be ambiguous
 _BOM = b"\xef\xbb\xbf"
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
@@ -241,13 +241,12 @@ def nucleotides(letters: str, where: str) -> bytes:
         On any other letter, and where more than half of 20 letters or more are ambiguity letters other than N, with
         `where` in front.
     """
-    sequence = letters.encode().translate(_NORMAL, b" \t\r\n")
+    raw = letters.encode()
+    sequence = raw.translate(_NORMAL, b" \t\r\n")
     if strange := sequence.translate(None, b"ACGTN"):
         letter = sequence[sequence.index(strange[0]) :].decode()[0]
         raise DnakitError(f"{where} holds {letter!r}, which is no nucleotide (a protein, an alignment?)")
-    if len(sequence) >= _ENOUGH and 2 * sequence.count(b"N") > len(sequence) > 2 * (
-        len(sequence) - len(_AMBIGUITY.findall(letters))
-    ):
+    if 2 * len(raw.translate(None, _NOT_AMBIGUOUS)) > len(sequence) >= _ENOUGH:
         raise DnakitError(f"{where} is less than half A, C, G, T or N (a protein?)")
     return sequence
 

@@ -102,6 +102,14 @@ def _of_neighbours(rows: np.ndarray, trained: np.ndarray, truth: np.ndarray) -> 
 # ---- sequence
 
 
+class Fit(NamedTuple):
+    """A ridge regression on standardized inputs, and by what they are standardized."""
+
+    ridge: Ridge
+    mean: np.ndarray
+    scale: np.ndarray
+
+
 class Linear:
     """Ridge regression of the labels on some inputs of every row: linear, and all features at once.
 
@@ -118,22 +126,23 @@ class Linear:
         """Scores with the penalty whose mean AUROC on the validation rows is highest."""
         labels = profiles.labels[task.validation][:, task.columns]
         truth = (profiles.labels[:, task.columns] == 1).astype(np.float32)
-        found = self._predicted(truth, task.choosing, task.validation, PENALTIES)
-        best = PENALTIES[int(np.argmax([mean_auroc(labels, each) for each in found]))]
-        return next(self._predicted(truth, task.train, task.rows, [best]))
+        fits = self._fits(truth, task.choosing, PENALTIES)
+        best = int(np.argmax([mean_auroc(labels, self._predicted(fit, task.validation)) for fit in fits]))
+        again = not np.array_equal(task.choosing, task.train)
+        fit = self._fits(truth, task.train, [PENALTIES[best]])[0] if again else fits[best]
+        return self._predicted(fit, task.rows)
 
-    def _predicted(
-        self, truth: np.ndarray, train: np.ndarray, rows: np.ndarray, penalties: Sequence[float]
-    ) -> Iterator[np.ndarray]:
-        """Scores of some rows with each penalty, fitted to the training rows."""
+    def _fits(self, truth: np.ndarray, train: np.ndarray, penalties: Sequence[float]) -> list[Fit]:
+        """One for each penalty, to the training rows."""
         inputs = self.inputs[train].astype(np.float32)
         mean, scale = inputs.mean(0), inputs.std(0) + 1e-6
-        inputs = (inputs - mean) / scale
+        standard = (inputs - mean) / scale
+        return [Fit(Ridge(alpha=penalty).fit(standard, truth[train]), mean, scale) for penalty in penalties]
+
+    def _predicted(self, fit: Fit, rows: np.ndarray) -> np.ndarray:
         pieces = np.split(rows, range(PIECE, len(rows), PIECE))
-        for penalty in penalties:
-            fit = Ridge(alpha=penalty).fit(inputs, truth[train])
-            found = [fit.predict((self.inputs[each].astype(np.float32) - mean) / scale) for each in pieces]
-            yield np.concatenate(found).reshape(len(rows), -1)
+        found = [fit.ridge.predict((self.inputs[each].astype(np.float32) - fit.mean) / fit.scale) for each in pieces]
+        return np.concatenate(found).reshape(len(rows), -1)
 
 
 def gc_content(sequences: list[bytes]) -> np.ndarray:

@@ -92,10 +92,9 @@ def within_order_of_shared(done: Finished, one: str, other: str) -> tuple[int, E
     """
     errors = [done[name].frame("errors.csv", keep_default_na=False) for name in (one, other)]
     both = errors[0].merge(errors[1], on=["sample", "true"])
-    apart = sum(sign * both[f"shared{end}"].isin(WITHIN_ORDER).astype(float) for sign, end in ((1, "_x"), (-1, "_y")))
-    groups, ones = both["true"].to_numpy(), np.ones(len(both))
-    drawn = tasks.drawn_sums(np.asarray(apart), groups, 1) / tasks.drawn_sums(ones, groups, 1)
-    return len(both), Estimate(float(np.mean(apart)), *tasks.percentiles(drawn))
+    kept = [both[f"shared{end}"].isin(WITHIN_ORDER).to_numpy(float) for end in ("_x", "_y")]
+    apart: np.ndarray = kept[0] - kept[1]
+    return len(both), Estimate(float(apart.mean()), *tasks.interval(apart, both["true"].to_numpy(), 1))
 
 
 def draw_errors(done: Finished) -> sns.FacetGrid | None:
