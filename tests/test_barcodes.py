@@ -93,6 +93,18 @@ def test_annotated_genomes_give_the_gene_whatever_its_name_strand_and_place(worl
     assert genes["family"].tolist() == first["family"].tolist()
 
 
+def test_an_annotated_genome_without_the_gene_is_told(tmp_path):
+    text = fetch("simulated-barcodes-genbank").read_text()
+    first, second = (f"{entry}//\n" for entry in text.split("//\n")[:2])
+    without = first.replace("12S", "16S").replace("rrnS", "rrnL").replace("small subunit", "large subunit")
+    (tmp_path / "own.gb").write_text(without + second)
+    genes = barcodes.read(tmp_path / "own.gb")
+    assert len(genes) == 1
+    assert genes.attrs["left_out"].startswith(
+        "1 of 2 records of own.gb are left out, because no 12S gene is annotated in them, such as '"
+    )
+
+
 def test_a_table_of_genomes_gives_the_gene_on_either_strand_and_across_the_origin(tmp_path):
     genomes, table = tmp_path / "g.fa", tmp_path / "g.tsv"
     genomes.write_text(">A.1 x\nAACCCGGGGT\n>B.1 x\nAACCCGGGGT\n>C.1 x\nAACCCGGGGT\n>D.1 x\nAACC\n")
@@ -102,6 +114,9 @@ def test_a_table_of_genomes_gives_the_gene_on_either_strand_and_across_the_origi
     table.write_text(columns + "".join(f"{n}\tSalmo salar\t{lineage}\t10\t{p}\n" for n, p in places.items()))
     found = barcodes.read(genomes, table).set_index("name")
     assert found["sequence"].to_dict() == {"A.1": b"CCC", "B.1": b"CCCC", "C.1": b"TAA"}
+    assert found.attrs["left_out"] == (
+        "1 of 4 records of g.fa are left out, because g.tsv does not say where their 12S gene lies, such as 'D.1'"
+    )
     assert found.loc["A.1", list(RANKS)].tolist() == [
         "Eukaryota", "Chordata", "Actinopterygii", "Salmoniformes", "Salmonidae", "Salmo", "Salmo salar",
     ]  # fmt: skip
@@ -315,6 +330,10 @@ def test_mitofishs_archives_give_the_gene_and_its_species(tmp_path, location, ge
     assert found["name"].tolist() == ["NC_002081"]
     assert found["sequence"].tolist() == [gene]
     assert found.loc[0, ["genus", "species"]].tolist() == ["Gonostoma", "Gonostoma gracile"]
+    assert found.attrs["left_out"] == (
+        "1 of 2 records of mitogenomes.zip are left out, because the annotation has no 12S gene of them, "
+        "such as 'NC_000001'"
+    )
     assert sorted(each.name for each in tmp_path.iterdir()) == ["mitoannotations.zip", "mitogenomes.zip"]
 
 

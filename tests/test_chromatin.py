@@ -455,7 +455,7 @@ def own_data(folder, peaks):
 
 
 def test_a_users_own_peaks_are_learned(tmp_path, store):
-    lines = "".join(f"{c}\t{at}\t{at + 300}\n" for c in (1, 2, 3) for at in range(1_000, 29_000, 1_500))
+    lines = "".join(f"{c}\t{at}\t{at + 300}\n" for c in (1, 2, 3) for at in range(1_000, 29_000, 1_500)) + "Y\t1\t9\n"
     others = "".join(f"{c}\t{at}\t{at + 200}\n" for c in (1, 2, 3) for at in range(2_000, 29_000, 2_500))
     table = "feature\tkind\tunlabelled\nA\tTF\t\nB\thistone\tchr1\n"
     files = {"A.bed": f"track name=a\n{lines}", "B.narrowPeak": others, "features.tsv": table}
@@ -464,6 +464,7 @@ def test_a_users_own_peaks_are_learned(tmp_path, store):
     assert set(outcome.metrics["methods"]) == {simple.NEAREST, GC, simple.KMERS}
     assert outcome.record["simulated"] is False
     assert outcome.record["chromosomes"] == "'chr' added to the peaks' chromosomes"
+    assert outcome.record["left_out"].startswith("peaks on chromosomes that the genome lacks, such as 'chrY': 1 of ")
     assert str(tmp_path) not in str(outcome.record)
 
 

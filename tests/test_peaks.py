@@ -144,6 +144,12 @@ def test_each_feature_s_chromosomes_are_brought_together(tmp_path):
     assert change == "DNase: 'chr' added to the peaks' chromosomes"
 
 
+def test_peaks_on_chromosomes_that_the_genome_lacks_are_counted(tmp_path):
+    found = read(tmp_path, "chr1\t5\t20\tCTCF\nchrY\t5\t20\tCTCF\nchrX\t5\t9\tDNase\nchr1\t1\t9\tDNase\n")
+    assert peaks.absent(found, ["chr1"]) == "peaks on chromosomes that the genome lacks, such as 'chrX': 2 of 4"
+    assert peaks.absent(found, ["chr1", "chrX", "chrY"]) == ""
+
+
 def test_a_feature_without_peaks_on_the_genome_is_refused(tmp_path):
     with pytest.raises(DnakitError, match="DNase: its peaks lie on 'chrX'"):
         peaks.fitted(read(tmp_path, "chrX\t5\t20\tDNase\nchr1\t5\t20\tCTCF\n"), ["chr1"])

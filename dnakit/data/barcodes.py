@@ -113,6 +113,12 @@ def read(sequences: str | Path, taxa: str | Path | None = None) -> pd.DataFrame:
         ``accession`` and ``lineage`` and the positions of the gene. Without one the FASTA headers say the taxonomy in
         SINTAX's form (``;tax=``).
 
+    Returns
+    -------
+    DataFrame
+        ``name``, ``sequence`` and a column a rank. Records that the other file does not know, and genomes without an
+        annotated 12S gene, are left out: ``attrs["left_out"]`` says how many, and names one.
+
     Raises
     ------
     DnakitError
@@ -132,29 +138,19 @@ def read(sequences: str | Path, taxa: str | Path | None = None) -> pd.DataFrame:
 
 
 def read_qiime(sequences: Path, taxa: Path) -> pd.DataFrame:
-    """Sequences and taxonomy as QIIME 2 keeps them, each plain or in an artifact.
-
-    Records that the taxonomy does not know are left out: ``attrs["left_out"]`` of the table says how many, and names
-    one. The error names one if it knows none.
-    """
+    """Sequences and taxonomy as QIIME 2 keeps them, each plain or in an artifact."""
     known = _read_taxa(taxa)
     rows, unknown = [], []
     for record in _fasta(sequences):
         if record.name in known:
             rows.append({"name": record.name, "sequence": _plain(record)} | known[record.name])
         else:
-            unknown.append(record.name[:60])
+            unknown.append(record.name)
     if not rows:
         raise DnakitError(
-            f"{taxa}: knows no record of {sequences.name}, not even '{unknown[0]}': give its own taxonomy"
+            f"{taxa}: knows no record of {sequences.name}, not even '{unknown[0][:60]}': give its own taxonomy"
         )
-    table = _table(rows, sequences)
-    if unknown:
-        table.attrs["left_out"] = (
-            f"{len(unknown):,} of {len(rows) + len(unknown):,} records of {sequences.name} are left out, because "
-            f"{taxa.name} does not know them, such as '{unknown[0]}'"
-        )
-    return table
+    return _table(rows, sequences, unknown, f"{taxa.name} does not know them")
 
 
 def read_sintax(path: Path) -> pd.DataFrame:
@@ -173,11 +169,12 @@ def read_sintax(path: Path) -> pd.DataFrame:
 
 
 def read_genes(path: Path) -> pd.DataFrame:
-    """The 12S genes of an annotated GenBank file; records without one are left out."""
-    rows = []
+    """The 12S genes of an annotated GenBank file."""
+    rows, without = [], []
     for record in read_genbank(path):
         found = annotation(record)
         if found.start is None or found.end is None:
+            without.append(str(record.id))
             continue
         letters = nucleotides(str(record.seq), f"{path}: record {record.id}")
         gene = extract(letters, found.start, found.end, found.strand or 1)
@@ -185,21 +182,24 @@ def read_genes(path: Path) -> pd.DataFrame:
         rows.append(row | _ranks_of_lineage(found.lineage, found.organism))
     if not rows:
         raise DnakitError(f"{path}: no record has an annotated 12S gene")
-    return _table(rows, path)
+    return _table(rows, path, without, "no 12S gene is annotated in them")
 
 
 def read_mitochondria(genomes: Path, table: Path) -> pd.DataFrame:
     """The 12S genes of a FASTA file of genomes, by a table of lineages and positions (1-based, both ends included)."""
-    known = {name: row for name, row in read_table(table, COLUMNS).items() if row[POSITIONS[0]]}
-    rows = []
-    for record in read_fasta(genomes, names=known):
-        row = known[record.name]
+    known = read_table(table, COLUMNS)
+    rows, without = [], []
+    for record in read_fasta(genomes):
+        row = known.get(record.name)
+        if row is None or not row[POSITIONS[0]]:
+            without.append(record.name)
+            continue
         gene = _cut(record.sequence, *_place(table, row, len(record.sequence)), -1 if row[POSITIONS[2]] == "-" else 1)
         ranks = _ranks_of_lineage(row["lineage"].split(">"), row["species"])
         rows.append({"name": record.name, "sequence": gene} | ranks)
     if not rows:
         raise DnakitError(f"{table}: says of no record of {genomes.name} where its 12S gene lies")
-    return _table(rows, genomes)
+    return _table(rows, genomes, without, f"{table.name} does not say where their 12S gene lies")
 
 
 def _place(table: Path, row: Mapping[str, str], length: int) -> tuple[int, int]:
@@ -230,10 +230,11 @@ def _mitofish_genes(path: Path) -> dict[str, mitofish.Gene]:
 
 def _read_mitofish(path: Path, genes: Mapping[str, mitofish.Gene]) -> pd.DataFrame:
     """The 12S genes of MitoFish's genomes; their taxonomy is the species and its genus."""
-    rows = []
+    rows, without = [], []
     with _archived(path):
         for name, letters in mitofish.genomes(path, lambda info: _refuse_unlikely(path, info)):
             if (gene := genes.get(name)) is None:
+                without.append(name)
                 continue
             sequence = nucleotides(letters, f"{path}: record '{name}'")
             if max(gene.start, gene.end) > len(sequence):
@@ -242,7 +243,7 @@ def _read_mitofish(path: Path, genes: Mapping[str, mitofish.Gene]) -> pd.DataFra
             rows.append({"name": name, "sequence": cut} | _ranks_of_lineage((), gene.organism))
     if not rows:
         raise DnakitError(f"{path}: the annotation knows no genome in it: give MitoFish's two archives of one release")
-    return _table(rows, path)
+    return _table(rows, path, without, "the annotation has no 12S gene of them")
 
 
 def _ranks_of_lineage(lineage: Sequence[str], organism: str) -> dict[str, str]:
@@ -254,10 +255,16 @@ def _ranks_of_lineage(lineage: Sequence[str], organism: str) -> dict[str, str]:
     return upper | middle | {"genus": genus, "species": species}
 
 
-def _table(rows: list[dict[str, Any]], path: Path) -> pd.DataFrame:
+def _table(rows: list[dict[str, Any]], path: Path, left_out: Sequence[str] = (), why: str = "") -> pd.DataFrame:
+    """Checked records as a table, which says what was left out of the file."""
     table = pd.DataFrame(rows, columns=["name", "sequence", *RANKS])
     if twice := table["name"][table["name"].duplicated()].tolist():
         raise DnakitError(f"{path}: record '{twice[0]}' occurs twice; names must be unique")
+    if left_out:
+        table.attrs["left_out"] = (
+            f"{len(left_out):,} of {len(rows) + len(left_out):,} records of {path.name} are left out, because {why}, "
+            f"such as '{left_out[0][:60]}'"
+        )
     return table
 
 

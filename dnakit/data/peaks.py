@@ -9,6 +9,7 @@ A genome may be given in pieces: a record named ``chr10:87000001-91000000`` (1-b
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -228,7 +229,7 @@ def fitted(peaks: Peaks, chromosomes: Sequence[str]) -> tuple[Peaks, str]:
     """Peaks under the genome's names of chromosomes, and in words what was changed (nothing: an empty text).
 
     Where no name of a feature's peaks is one of the genome, ``chr`` is added or taken away if that makes them agree.
-    Peaks on chromosomes that the genome lacks are left out later.
+    Peaks on chromosomes that the genome lacks are left out later; `absent` says how many.
 
     Raises
     ------
@@ -260,6 +261,18 @@ def _fitted(
         f"name in both, with or without 'chr'{did_you_mean(named[0], chromosomes)}; take the assembly that the peaks "
         "belong to, or leave the feature out"
     )
+
+
+def absent(peaks: Peaks, chromosomes: Sequence[str]) -> str:
+    """How many peaks lie on chromosomes that the genome lacks, in words that name one (none: an empty text)."""
+    counts: Counter[str] = Counter()
+    for on in peaks.values():
+        counts.update({name: len(intervals) for name, intervals in on.items()})
+    lacking = sorted(counts.keys() - set(chromosomes))
+    if not lacking:
+        return ""
+    many = sum(counts[name] for name in lacking)
+    return f"peaks on chromosomes that the genome lacks, such as '{lacking[0]}': {many:,} of {counts.total():,}"
 
 
 def fitted_features(features: Sequence[Feature], chromosomes: Sequence[str]) -> list[Feature]:

@@ -33,7 +33,7 @@ RECIPE = "chromatin profiles 1"  # raise it when the same parameters come to mea
 SHELF = "profiles"  # of the store
 BATCH = 1_000  # rows written at once
 APART = 200_000  # bp from one neighbourhood of DeepSEA's held-out parts to the next: no block holds rows of two
-NOTES = "notes.json"  # there where something was changed
+NOTES = "notes.json"  # there where something was changed or left out
 
 
 class Batch(NamedTuple):
@@ -109,7 +109,7 @@ class Profiles:
 
     @property
     def notes(self) -> dict[str, str]:
-        """What was changed to make peaks and genome fit, by what it concerns: for the record of a run."""
+        """What was changed to make peaks and genome fit, and what is left out: for the record of a run."""
         path = self.folder / NOTES
         return store.read_json(path) if path.exists() else {}
 
@@ -164,9 +164,9 @@ def prepare(organism: Organism, window: int, rows: int = 0) -> Profiles:
 
 
 def _make(folder: Path, organism: Organism, window: int, rows: int) -> None:
-    renamed = ""
+    notes: dict[str, str] = {}
     if organism.genomes:
-        features, batches, renamed = _of_genome(organism, (window - BIN) // 2)
+        features, batches, notes = _of_genome(organism, (window - BIN) // 2)
     else:
         features, batches = _of_deepsea(organism, window, rows)
     bins = _write(folder, len(features), batches)
@@ -174,12 +174,12 @@ def _make(folder: Path, organism: Organism, window: int, rows: int) -> None:
         raise DnakitError(f"{organism.species}: no bin of the genome has a peak that covers more than half of it")
     table = pd.DataFrame({"feature": [each.name for each in features], "kind": [each.kind for each in features]})
     table.assign(bins=bins).to_csv(folder / "features.csv", index=False)
-    if renamed:
-        store.write_json(folder / NOTES, {"chromosomes": renamed})
+    if notes:
+        store.write_json(folder / NOTES, notes)
 
 
-def _of_genome(organism: Organism, margin: int) -> tuple[list[Feature], Iterator[Batch], str]:
-    """The features, the rows of one piece after the other, and in words how chromosomes were renamed."""
+def _of_genome(organism: Organism, margin: int) -> tuple[list[Feature], Iterator[Batch], dict[str, str]]:
+    """The features, the rows of one piece after the other, and notes on what was changed and left out."""
     genomes, path, table = organism.paths()
     named = peaks.chromosomes(genomes)
     found, renamed = peaks.fitted(peaks.read_peaks(path), named)
@@ -193,7 +193,8 @@ def _of_genome(organism: Organism, margin: int) -> tuple[list[Feature], Iterator
             windows = peaks.windows(piece, bins.starts, margin)
             yield Batch([piece.chromosome] * len(windows), bins.starts, windows, bins.labels)
 
-    return features, batches(), renamed
+    notes = {"chromosomes": renamed, "left_out": peaks.absent(found, named)}
+    return features, batches(), {about: note for about, note in notes.items() if note}
 
 
 def _of_deepsea(organism: Organism, window: int, rows: int) -> tuple[list[Feature], Iterator[Batch]]:
