@@ -199,8 +199,9 @@ def test_a_lone_mark_keeps_its_colour():
 
 
 def test_a_figure_is_an_image_with_alternative_text_above_its_caption():
-    shown = figure(drawn(), 'Loss <all> & "some".', "5.1", "smoke · simulated").html
+    shown = figure(drawn(), 'Loss <all> & "some". A dash is a guess.', "5.1", "smoke · simulated").html
     assert 'alt="Figure 5.1 (thesis). Loss &lt;all&gt; &amp; &quot;some&quot;."' in shown
+    assert shown.count("A dash is a guess.") == 1
     assert shown.index("<img") < shown.index("dnakit-caption") < shown.index("smoke · simulated")
 
 

@@ -124,7 +124,7 @@ def _fold(result: Any, here: Finished, caption: str, formats: Mapping[str, str] 
         content, text = tables.render(result, _known(formats, result))
         content = f'<div class="dnakit-scroll">\n{content}</div>\n'
     else:
-        content, text = _image(result.figure, f"{title}: {caption}"), "a figure"
+        content, text = _image(result.figure, f"{title}: {_first_sentence(caption)}"), "a figure"
     opened = "" if here.simulated else " open"
     fold = (
         f'<details class="dnakit-this-run"{opened}>\n<summary>{html.escape(title)}</summary>\n'
@@ -192,10 +192,15 @@ def figure(fig: Figure, caption: str, number: str | None = None, provenance: Fin
 
     The parameters are those of `table`. The same drawing gives the same text: see `dnakit.report.style.png`.
     """
-    text = _title("Figure", number) + caption
+    title = _title("Figure", number)
     below = f"{_caption('Figure', number, caption)}{_provenance(provenance)}"
-    lines = [text, *(["", _line(provenance)] if provenance else [])]
-    return Shown(f'<div class="dnakit-output">\n{_image(fig, text)}{below}</div>\n', "\n".join(lines))
+    lines = [title + caption, *(["", _line(provenance)] if provenance else [])]
+    image = _image(fig, title + _first_sentence(caption))  # the rest stands below it, and would be read aloud twice
+    return Shown(f'<div class="dnakit-output">\n{image}{below}</div>\n', "\n".join(lines))
+
+
+def _first_sentence(caption: str) -> str:
+    return caption.partition(". ")[0].removesuffix(".") + "."
 
 
 def _image(fig: Figure, alternative: str) -> str:
