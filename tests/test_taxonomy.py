@@ -48,7 +48,7 @@ MITE = "Eukaryota Metazoa Ecdysozoa Arthropoda Chelicerata Arachnida Acari Acari
     ],
 )
 def test_ranks_are_those_of_zoology(lineage: str, expected: tuple[str | None, ...]) -> None:
-    assert tuple(taxonomy.rank(lineage.split(), level) for level in taxonomy.RANKS) == expected
+    assert tuple(taxonomy.rank(lineage.split(), level) for level in taxonomy.HIGHER_RANKS) == expected
 
 
 def test_names_of_one_group_give_one_name() -> None:
@@ -62,7 +62,9 @@ def test_unknown_rank_is_refused() -> None:
 
 
 def ranks_of(lineages: dict[str, tuple[str, ...]]) -> pd.DataFrame:
-    return pd.DataFrame({level: [taxonomy.rank(each, level) for each in lineages.values()] for level in taxonomy.RANKS})
+    return pd.DataFrame(
+        {level: [taxonomy.rank(each, level) for each in lineages.values()] for level in taxonomy.HIGHER_RANKS}
+    )
 
 
 def test_simulated_genomes_have_every_rank_and_ranks_nest() -> None:

@@ -251,7 +251,7 @@ def _ranks_of_lineage(lineage: Sequence[str], organism: str) -> dict[str, str]:
     phyla = [name for name in lineage if name in PHYLA or name.startswith("Simulatedphylum")]
     genus, species = names_of(organism)
     upper = {"domain": lineage[0] if lineage else "", "phylum": phyla[0] if phyla else ""}
-    middle = {level: taxonomy.rank(lineage, level) or "" for level in taxonomy.RANKS}
+    middle = {level: taxonomy.rank(lineage, level) or "" for level in taxonomy.HIGHER_RANKS}
     return upper | middle | {"genus": genus, "species": species}
 
 

@@ -15,7 +15,7 @@ from dnakit.data.files import first_line, read_table
 from dnakit.data.formats import annotation, read_genbank
 from dnakit.project import DnakitError
 
-RANKS = ("class", "order", "family")
+HIGHER_RANKS = ("class", "order", "family")
 NO_ORDERS = {"Acariformes", "Decapodiformes", "Octopodiformes"}  # superorders that end as orders do
 SYNONYMS = {
     "Actinopteri": "Actinopterygii",
@@ -125,8 +125,8 @@ def rank(lineage: Sequence[str], level: str) -> str | None:
     DnakitError
         On another level.
     """
-    if level not in RANKS:
-        raise DnakitError(f"'{level}' is no rank known here; choose one of {', '.join(RANKS)}")
+    if level not in HIGHER_RANKS:
+        raise DnakitError(f"'{level}' is no rank known here; choose one of {', '.join(HIGHER_RANKS)}")
     names = [SYNONYMS.get(name, name) for name in (name.strip("'\"") for name in lineage)]
     if simulated := [name for name in names if name.startswith(f"Simulated{level}")]:
         return simulated[0]

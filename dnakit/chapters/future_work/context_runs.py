@@ -17,7 +17,7 @@ WAYS = {"natural": ("natural", "mlm"), "balanced": ("balanced", "mlm"), "replace
 class ContextRun(SourceRun):
     """What all runs on the genome share."""
 
-    deciding: ClassVar[set[str]] = {
+    in_key: ClassVar[set[str]] = {
         "held_out",
         "shortest_frame",
         "window",

@@ -28,7 +28,7 @@ USES: dict[str, tuple[Use, str]] = {
 class ReadRun(SourceRun):
     """What all runs on the reads share."""
 
-    deciding: ClassVar[set[str]] = {"species", "test_reads", "lowered", "seed"}
+    in_key: ClassVar[set[str]] = {"species", "test_reads", "lowered", "seed"}
 
     @property
     def names(self) -> list[str]:

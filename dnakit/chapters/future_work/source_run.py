@@ -13,7 +13,7 @@ from dnakit.run import Run
 class SourceRun(Run):
     """A run on some sources."""
 
-    deciding: ClassVar[set[str]]  # parameters that decide what is measured
+    in_key: ClassVar[set[str]]  # parameters that decide what is measured
 
     parameters: Parameters
 
@@ -26,7 +26,7 @@ class SourceRun(Run):
     def data(self) -> dict[str, Any]:
         """What decides the data that is measured."""
         digests = [sources.digest(sources.fetch(name)) for name in self.names]
-        return self.parameters.model_dump(include=self.deciding) | {"data": digests}
+        return self.parameters.model_dump(include=self.in_key) | {"data": digests}
 
     def about(self) -> dict[str, Any]:
         """What every record says of the data."""

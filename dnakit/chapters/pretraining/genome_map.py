@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 from dnakit.chapters.pretraining.bits_per_base import frames
 from dnakit.chapters.pretraining.parameters import Weights
 from dnakit.data.bases import codes, kmer_numbers
-from dnakit.data.taxonomy import RANKS, rank
+from dnakit.data.taxonomy import HIGHER_RANKS, rank
 from dnakit.models import build, device, initial_weights
 from dnakit.project import DnakitError
 from dnakit.tokens.tokenizer import DnaTokenizer, load_tokenizer
@@ -79,14 +79,14 @@ def measure(
         "trained": embed(trained, tokenizer, genomes),
         KMERS: kmer_frequencies(genomes),
     }
-    named = {level: [rank(lineages.get(name, ()), level) for name in genomes] for level in RANKS}
+    named = {level: [rank(lineages.get(name, ()), level) for name in genomes] for level in HIGHER_RANKS}
     groups = pd.DataFrame({"genome": list(genomes)} | named)
     places = [
         groups.assign(which=which, **dict(zip("xy", flatten(vectors[which], seed).T, strict=True))) for which in PANELS
     ]
     scores = [
         {"rank": level, "which": which} | neighbour_score(vectors[which], named[level])
-        for level in RANKS
+        for level in HIGHER_RANKS
         for which in vectors
     ]
     return pd.concat(places, ignore_index=True), pd.DataFrame(scores)
