@@ -191,7 +191,7 @@ def read_mitochondria(genomes: Path, table: Path) -> pd.DataFrame:
     rows, without = [], []
     for record in read_fasta(genomes):
         row = known.get(record.name)
-        if row is None or not row[POSITIONS[0]]:
+        if not (row and row[POSITIONS[0]]):
             without.append(record.name)
             continue
         gene = _cut(record.sequence, *_place(table, row, len(record.sequence)), -1 if row[POSITIONS[2]] == "-" else 1)
