@@ -507,7 +507,7 @@ show(
     fish.draw_shares,
     *fish.named("mock", recorded, here),
     "Share of the reads that the search names at a confidence of 0.8 against share of the DNA, a dot for each genus of a community "
-    "whose ratio of DNA is known.",
+    "whose ratio of DNA is known. The interval of the correlation draws the dots anew.",
 )
 
 # %% [markdown]

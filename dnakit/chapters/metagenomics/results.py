@@ -364,12 +364,14 @@ def communities(done: Finished) -> pd.DataFrame:
 
 
 def draw_shares(done: Finished) -> Figure | None:
-    """Shares of reads against shares of DNA, a dot for each genus of a community whose ratio of DNA is known."""
+    """Shares of reads and of DNA, a dot for each genus of a community, and their correlation over the dots."""
     if "mock" not in done:
         return None
-    data = done["mock"].frame("shares.csv")
+    data, correlation = done["mock"].frame("shares.csv"), done["mock"].metrics["correlation"]
     grid = sns.relplot(data, x="dna_share", y="read_share", hue="community", height=2.4, aspect=1.8, s=16)
     grid.ax.axline((0, 0), slope=1, color="#888888", linewidth=0.8, linestyle=":")
+    found = Estimate(*(correlation[each] for each in ("pearson", "low", "high")))
+    grid.ax.set_title(f"Pearson's correlation {found:.2f}")
     return grid.set_axis_labels("share of the DNA", "share of the reads").figure
 
 
