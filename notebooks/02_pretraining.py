@@ -265,9 +265,10 @@ show(
     results.table_5_1,
     results.beside_copying(recorded),
     results.beside_copying(here),
-    caption="Pretraining performance on the validation genomes, after the final epoch; copying + segmentation and its "
-    "two perplexities are of the set near, other genomes and masks, so that it may lie a little below copying. The thesis has 2,000 to 4,000 genomes and trained on 81% of them, its baseline for 50 epochs. Of its reference rows, BigBird's perplexity is 2 to the power of its bits "
-    "per base, not per token, and the accuracy 0.85 of a random model should be 0.865, see below.",
+    caption="Performance on the validation genomes after the final epoch. Copying + segmentation and its two perplexities "
+    "are of the set near, other genomes and masks, so that it may lie a little below copying. The thesis has 2,000 to 4,000 "
+    "genomes, trained on 81% of them, its baseline for 50 epochs. BigBird's perplexity is 2 to the power of its bits per "
+    "base, not per token. The accuracy 0.85 of a random model should be 0.865, see below.",
     number="5.1",
     thesis=results.published(),
     on=results.ROW,
@@ -437,8 +438,7 @@ show(
     gains.table,
     gains.compared(recorded, "nuclear"),
     gains.compared(real, "nuclear"),
-    caption="Bits per base of both held-out sets, nuclear genome. Fewer is better; guessing costs 2. Segmentation alone: on "
-    "the masks of the model, without any base. Gained: segmentation alone minus the model, so that more is better.",
+    caption="The same of the nuclear genome.",
 )
 
 # %% tags=["remove-input"]
@@ -490,7 +490,7 @@ show(
     gains.masked,
     gains.compared(recorded, "nuclear"),
     gains.compared(real, "nuclear"),
-    caption="Share of masked tokens named right, at the first guess (with its 95% interval) and within five, nuclear genome.",
+    caption="The same of the nuclear genome.",
     formats={"within five": ".1%"},
 )
 
@@ -653,7 +653,7 @@ show(
 
 # %% tags=["remove-input"]
 prose(
-    "{by_the_thesis}Not run yet for this comparison: {missing}.",
+    "{by_the_thesis}{missing}",
     by_the_thesis=recipe_results.by_the_thesis(best),
     missing=recipe_results.not_run(best),
 )

@@ -104,6 +104,12 @@ def test_before_any_recipe_there_is_no_table_and_all_are_named():
     assert recipe_results.not_run(nothing).count("`") == 2 * len(recipes.RECIPES)
 
 
+def test_every_recipe_is_recorded_with_two_seeds():
+    done = recorded(NOTEBOOK)
+    assert recipe_results.not_run(done) == ""
+    assert recipe_results.table(recipe_results.of_recipes(done))["seeds"].to_dict() == dict.fromkeys(recipes.RECIPES, 2)
+
+
 def test_what_the_thesis_recipe_reached_is_said_as_recorded():
     assert recipe_results.by_the_thesis(Finished("recorded", "laptop", {})) == ""
     done = recorded(NOTEBOOK)

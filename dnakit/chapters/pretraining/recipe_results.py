@@ -38,8 +38,9 @@ def finished(done: Finished) -> dict[str, dict[int, FinishedRun]]:
 
 
 def not_run(done: Finished) -> str:
-    """The recipes that no finished run has, in one line."""
-    return ", ".join(f"`{recipe}`" for recipe in RECIPES if recipe not in finished(done)) or "none"
+    """The recipes that no finished run has, as a sentence; empty if there is none."""
+    missing = [f"`{recipe}`" for recipe in RECIPES if recipe not in finished(done)]
+    return f"Not run yet for this comparison: {', '.join(missing)}." if missing else ""
 
 
 def by_the_thesis(done: Finished) -> str:
