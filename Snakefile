@@ -115,7 +115,7 @@ rule train_chapter:
         parameters=lambda wildcards: CHAPTERS[wildcards.notebook].parameters.model_dump(),
     threads: 1 if RUN_IS_A_JOB else workflow.cores
     shell:
-        "dnakit train {wildcards.notebook} --profile {PROFILE} --jobs {threads} --key-file {output:q}"
+        "nice dnakit train {wildcards.notebook} --profile {PROFILE} --jobs {threads} --key-file {output:q}"
 
 
 rule train_run:
@@ -132,7 +132,7 @@ rule train_run:
         mem_mb=8000,
         runtime=24 * 60,
     shell:
-        "OMP_NUM_THREADS={threads} dnakit train {wildcards.notebook} {wildcards.run} --profile {PROFILE} --key-file {output:q}"
+        "OMP_NUM_THREADS={threads} nice dnakit train {wildcards.notebook} {wildcards.run} --profile {PROFILE} --key-file {output:q}"
 
 
 rule execute:

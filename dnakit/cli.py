@@ -63,7 +63,7 @@ def fetch(
 
 @app.command()
 def runs(notebook: Notebook, profile: Profile, p: Assignments = None) -> None:
-    """List the runs behind a notebook, and whether the store holds them."""
+    """List the runs behind a notebook, and whether the store holds them. Data that decide keys are fetched first."""
     chapter = _chapter(notebook, profile, p)
     if not chapter.runs:
         print(f"{notebook} has no runs")
@@ -99,6 +99,8 @@ def train(
     named = _named(chapter, profile, chosen)
     if key_file:
         check_place(key_file)
+    if not chosen and not all(run.done for run in chapter.runs.values()):
+        chapter.check()
     for _, made in make_all(chapter, named, jobs):
         print(made, flush=True)
     if key_file:

@@ -32,6 +32,40 @@ with torch.no_grad():
     best = model.eval()(torch.tensor([ids])).logits[0, 3].topk(5)
 print(tokenizer.convert_ids_to_tokens(best.indices.tolist()), best.values.tolist())
 ```
+
+Put the mask among the ids, as here. A `<mask>` written into the text ends a word, and the DNA behind it gets other
+tokens; so the pipeline `fill-mask` does not show the model what it learned from.
+
+## How to score it
+
+As in training, 15% of the tokens of DNA are chosen: 80% of them are shown as `<mask>`, 10% as a random token, 10% as
+they are. Scored are those that show `<mask>`. Bits per base are the sum of -log2 p of their true tokens, p of the
+softmax over the whole vocabulary, divided by the bases that these tokens cover.
+
+```python
+from pathlib import Path
+
+import numpy as np
+
+first, rng = len(tokenizer.all_special_ids), np.random.default_rng(1)  # ids below it are special tokens
+right = masks = bits = bases = 0
+for record in Path("genomes.fa").read_text().split(">")[1:]:
+    genome = "".join(record.splitlines()[1:])  # without the name, as one line
+    tokens = np.array(tokenizer(genome, add_special_tokens=False, verbose=False)["input_ids"])
+    for true in np.split(tokens, range(254, len(tokens), 254)):
+        chosen, draw = (true >= first) & (rng.random(len(true)) < 0.15), rng.random(len(true))
+        shown = np.where(chosen & (draw >= 0.9), rng.integers(first, len(tokenizer), len(true)), true)
+        shown = np.where(chosen & (draw < 0.8), tokenizer.mask_token_id, shown)
+        ids = torch.tensor([[tokenizer.cls_token_id, *shown, tokenizer.sep_token_id]])
+        with torch.no_grad():
+            logs = model(ids).logits[0, 1:-1].log_softmax(-1).numpy()
+        at = np.flatnonzero(shown == tokenizer.mask_token_id)
+        right += (logs[at].argmax(-1) == true[at]).sum()
+        bits -= logs[at, true[at]].sum() / np.log(2)
+        bases += sum(len(token) for token in tokenizer.convert_ids_to_tokens(true[at].tolist()))
+        masks += len(at)
+print(f"{right / masks:.1%} of {masks} masked tokens right, {bits / bases:.3f} bits per base")
+```
 """
 NEEDED = {"config.json", "model.safetensors", f"{RECORD}/run.json", f"{RECORD}/metrics.json"}
 
@@ -196,10 +230,14 @@ def _how_to_load(config: Mapping[str, Any], tokenizer: bool) -> str:
         text += f"This is the encoder alone; `dnakit.models.build.load(folder)` opens the head `{config['head']}` too. "
     if tokenizer:
         text += (
-            "The tokenizer takes DNA letters without blanks. A sample has at most 256 tokens: `<cls>`, up to 254 "
-            "tokens of DNA, `<sep>`. Words of a fixed length are counted from the first letter. So tokenize a genome "
-            "from its first base on, and cut the tokens: from another base on, the same DNA has other tokens. "
+            "The tokenizer takes the letters of one sequence in one line, of either case. U is read as T. Every other "
+            "letter is an unknown base, and so are blanks and ends of lines: join the lines of a FASTA file first. A "
+            "sample has at most 256 tokens: `<cls>`, up to 254 tokens of DNA, `<sep>`. Words of a fixed length are "
+            "counted from the first letter. So tokenize a genome from its first base on, and cut the tokens. Give the "
+            "strand that the database has: the model saw no other. "
         )
+    if config.get("global_attention") == "cls":
+        text += "`<cls>` has global attention: plain transformers needs a `global_attention_mask` that is 1 there. "
     return text + (NAME_A_TOKEN if tokenizer and language_model else "")
 
 
@@ -282,13 +320,15 @@ def _tell_other_precision(manifest: Manifest) -> None:
     if made_in not in (here, "auto"):
         print(
             f"dnakit: {manifest.run} computed in {made_in}, and precision 'auto' means {here} here: "
-            f"commands find the run with -p precision={made_in}",
+            f"where a profile says 'auto', commands find the run with -p precision={made_in}",
             file=sys.stderr,
         )
 
 
 def _manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
+    if not folder.is_dir():
+        raise DnakitError(f"there is no folder {folder}: give one that dnakit export wrote")
     if not path.is_file():
         raise DnakitError(f"{folder} holds no {MANIFEST}: give a folder that dnakit export wrote")
     try:

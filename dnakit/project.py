@@ -58,6 +58,7 @@ _WORDS = {  # pydantic's kinds of error, in words of a user
     "less_than": "has to be less than {lt}, and is {input!r}",
     "less_than_equal": "has to be {le} or less, and is {input!r}",
     "literal_error": "has to be {expected}, and is {input!r}",
+    "multiple_of": "has to be a multiple of {multiple_of}, and is {input!r}",
     "missing": "is missing",
     "extra_forbidden": "is not known here",
     "too_short": "needs {min_length} or more, and has {actual_length}",

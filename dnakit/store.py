@@ -24,7 +24,6 @@ from dnakit.project import (
     printable,
     published,
     published_folder,
-    relative,
     root,
 )
 
@@ -74,9 +73,10 @@ def get_or_make(kind: str, made_key: str, make: Callable[[Path], None]) -> Path:
             raise DnakitError(_damaged(Path(str(error.filename)), error)) from error
         if not _is_of_the_disk(error):
             raise
+        shelf = final.parent.resolve()
         reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
         raise DnakitError(
-            f"cannot write to {relative(final.parent)}: {reason}; "
+            f"cannot write to {shelf.relative_to(root()) if shelf.is_relative_to(root()) else shelf}: {reason}; "
             "make room or make it writable, or set DNAKIT_DATA to another folder"
         ) from error
     return final

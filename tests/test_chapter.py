@@ -27,6 +27,14 @@ def test_runs_their_needs_and_their_notebook_are_found(toy):
     assert {notebook_of(run) for run in chapter.runs.values()} == {TOY}
 
 
+def test_a_name_that_papermill_set_and_no_parameter_has_is_refused(toy):
+    values = chapter_of(TOY, "smoke").parameters.model_dump()
+    cells = ["", "epochs = 4", "# Parameters\nepochs = 5\n", "other = 3"]
+    assert open_chapter(TOY, values | {"In": cells}).parameters == chapter_of(TOY, "smoke").parameters
+    with pytest.raises(DnakitError, match=f"^'epoch' is not a parameter of {TOY}; did you mean 'epochs'"):
+        open_chapter(TOY, values | {"In": [*cells, "# Parameters\nepoch = 5\n"]})
+
+
 def test_a_profile_and_overrides_change_the_keys_of_what_they_decide(toy):
     smoke, laptop = chapter_of(TOY, "smoke"), chapter_of(TOY, "laptop")
     assert (smoke.parameters.epochs, laptop.parameters.epochs) == (4, 7)

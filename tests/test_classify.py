@@ -221,6 +221,12 @@ def test_what_is_no_reads_is_one_line_and_nothing_is_written(tmp_path, content):
     assert [path.name for path in tmp_path.iterdir()] == ["reads"]
 
 
+def test_what_is_no_reads_is_refused_before_the_reference_is_prepared(tmp_path, monkeypatch):
+    monkeypatch.setattr(classifier, "left_out", pytest.fail)
+    with pytest.raises(DnakitError, match=r"nothere\.fastq"):
+        command.classify(str(tmp_path / "nothere.fastq"), "simulated")
+
+
 def test_an_unknown_reference_names_the_known_ones(tmp_path):
     with pytest.raises(DnakitError, match="mitohelper-2025-11"):
         command.classify("x", "mitohlper")

@@ -381,5 +381,7 @@ def test_far_pieces_of_a_nuclear_genome_are_of_a_chromosome_of_their_own(chromos
     assert "chr4" not in set.union(*(of[part] for part in (*SPLITS, "near")))
     assert len(corpus.genomes["far"]) == len(corpus.genomes["near"]) == 5
     assert sum(len(corpus.genomes[part]) for part in SPLITS) == 3 * 12 - 6 - 5
-    with pytest.raises(DnakitError, match="none of the sources has 'far_chromosomes'"):
+    with pytest.raises(
+        DnakitError, match="no sequence of the sources is named chrX: give 'nuclear_far' names of theirs, such as chr1"
+    ):
         corpora.prepare(nuclear.model_copy(update={"far_chromosomes": ["chrX"]}))

@@ -1,9 +1,11 @@
 """A trained model goes out of one store and into another, and plain transformers opens it on the way."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +17,13 @@ from pydantic import BaseModel
 
 from dnakit import cli, store
 from dnakit.chapters.chromatin.networks import Convolutional
+from dnakit.chapters.pretraining import bits_per_base
 from dnakit.data.windows import random_dna
 from dnakit.export import MANIFEST, export_run, import_run
 from dnakit.models import build, device
 from dnakit.project import DnakitError
 from dnakit.run import Outcome, Run
-from dnakit.tokens.tokenizer import train_tokenizer
+from dnakit.tokens.tokenizer import DnaTokenizer, train_tokenizer
 
 SIZES = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16, "attention_window": 4}
 PLAIN = """
@@ -116,6 +119,25 @@ def test_the_card_is_one_that_the_hub_reads(exported):
     for said in (run.key, "ab" * 32, "| test.loss | 2.2500 |", "| epochs | 3 |", "| samples, train | 8 |", "simulated"):
         assert said in card.text
     assert "AutoModelForMaskedLM.from_pretrained" in card.text
+
+
+@pytest.mark.slow
+def test_the_code_of_the_card_scores_a_model_as_chapter_2_does(exported, monkeypatch):
+    """Both draw masks of their own, so that the scores agree to their noise."""
+    _, folder = exported
+    monkeypatch.chdir(folder)
+    genomes = {name: random_dna(1, 12_000, seed, 9).sequences[0] for name, seed in (("a", 1), ("b", 2))}
+    text = "".join(
+        f">{name} of nothing\n{textwrap.fill(each.decode().lower(), 70)}\n" for name, each in genomes.items()
+    )
+    Path("genomes.fa").write_text(text)
+    blocks = re.findall(r"```python\n(.*?)```", Path("README.md").read_text(), re.DOTALL)
+    found: dict = {}
+    exec("\n".join(blocks).replace("this/folder", "."), found)
+    tokenizer = DnaTokenizer.from_pretrained(folder)
+    sums = bits_per_base.measure(build.load(folder), tokenizer, genomes, 1)
+    assert found["masks"] == pytest.approx(sums.masked.sum(), rel=0.1)
+    assert found["bits"] / found["bases"] == pytest.approx(bits_per_base.summarise(sums)["bits_per_base"], rel=0.02)
 
 
 def test_bfloat16_takes_half_the_space_and_gives_nearly_the_same_model(exported, tmp_path, monkeypatch):
@@ -266,7 +288,7 @@ def test_an_export_that_fails_leaves_nothing(exported, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["import", "nowhere"], "nowhere holds no dnakit.json: give a folder that dnakit export wrote"),
+        (["import", "nowhere"], "there is no folder nowhere: give one that dnakit export wrote"),
         (["export", TOY, "first", "out", "--profile", "smoke"], "first is not made: dnakit train 98_toy first"),
         (["export", TOY, "frist", "out", "--profile", "smoke"], "98_toy has no run 'frist'; did you mean 'first'?"),
     ],
@@ -329,5 +351,5 @@ def test_an_import_says_how_to_find_a_run_of_another_precision(tmp_path, monkeyp
     assert import_run(folder) == in_store(tmp_path, "two", run)
     assert capsys.readouterr().err.splitlines()[-1:] == [
         "dnakit: small computed in bf16, and precision 'auto' means fp32 here: "
-        "commands find the run with -p precision=bf16"
+        "where a profile says 'auto', commands find the run with -p precision=bf16"
     ]

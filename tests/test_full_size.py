@@ -11,6 +11,7 @@ from transformers import AutoModelForMaskedLM
 
 from dnakit.chapters.chapter import chapter_of
 from dnakit.chapters.pretraining import budgets, gains
+from dnakit.chapters.pretraining import intervals as of_groups
 from dnakit.chapters.pretraining.full_size import ALL_TOKENS, FULL_SIZE
 from dnakit.chapters.pretraining.measurements import MAP, MODEL_MEASURED
 from dnakit.export import card
@@ -78,6 +79,16 @@ def test_the_weights_in_the_repository_are_those_of_the_recorded_row():
 INTERVALS = "## Intervals of the metrics\n"  # after the card of an export: the record of the run does not hold them
 
 
+def test_the_listed_genomes_are_as_many_as_recorded_and_no_part_has_one_of_another():
+    parts = json.loads((WEIGHTS / "run" / "genomes.json").read_text())
+    assert {part: len(names) for part, names in parts.items()} == recorded(NOTEBOOK)[FULL_SIZE].record["genomes"]
+    assert len(set().union(*parts.values())) == sum(map(len, parts.values()))
+    measured = recorded(NOTEBOOK)[f"{MODEL_MEASURED}{FULL_SIZE}"].frame("bits.csv")
+    assert {part: set(names) for part, names in measured.groupby("ruler").genome} == {
+        part: set(parts[part]) for part in ("near", "far")
+    }
+
+
 @pytest.mark.skipif("DNAKIT_MIRROR" not in os.environ, reason="needs the real genomes: DNAKIT_MIRROR is not set")
 def test_the_card_is_that_of_an_export():
     row = chapter_of(NOTEBOOK, "laptop", {"precision": "bf16"}).runs[FULL_SIZE]
@@ -92,6 +103,13 @@ def test_the_card_has_the_recorded_intervals():
     for part in ("near", "far"):
         right, bits = gains.named_right(done, measured, part), gains.resampled(done, measured, part)
         assert f"| {part} | {right.interval:.1%} | {bits.interval:.3f} |" in intervals
+    families, sums = gains.drawn_together(done, "mitochondria", "far"), gains.sums_of(measured, "bits.csv", "far")
+    invertebrates = families.isin(["Blanidae", "Lygaeidae", "Nymphidae", "Turbinidae", "Turritellidae"])
+    for kind, chosen in (("invertebrates", families[invertebrates]), ("vertebrates", families[~invertebrates])):
+        ratio = of_groups.ratio(sums.loc[chosen.index], chosen, "right", "masked")
+        bits = of_groups.bits_per_base(sums.loc[chosen.index], chosen)
+        named = f"| far, the {len(chosen)} {kind}, {chosen.nunique()} families |"
+        assert f"{named} {of_groups.interval(*ratio):.1%} | {of_groups.interval(*bits):.3f} |" in intervals
     row = budgets.table(budgets.of_budgets(done)).loc[FULL_SIZE]
     for said in (f"{row[budgets.LOOKUP]:.1%}", row[budgets.OVER_LOOKUP], row[budgets.OVER_COUNTED]):
         assert said in intervals

@@ -497,6 +497,9 @@ def test_the_readme_of_chapter_5_says_what_was_recorded():
     wide = recorded["comparisons"].metrics["pairs"]
     raised = {(bases, kind) for bases in (2000, 4000) for kind in ("DNase", "TF", "histone")} - {(2000, "histone")}
     assert all(wide[f"bases-{bases}"]["kinds"][kind]["auroc_interval"][0] > 0 for bases, kind in raised)
+    in_words = [takeaways.by_kind(wide[f"bases-{bases}"]["kinds"], "auroc") for bases in (2000, 4000)]
+    assert f"2,000 bp minus windows of 1,000: {in_words[0]}, which is open." in readme
+    assert f"4,000 bp minus those of 1,000: {in_words[1]}." in readme
     auprc = {
         (bases, kind): chromatin_controls.difference(wide[f"bases-{bases}"]["kinds"][kind], "auprc")
         for bases in (2000, 4000)

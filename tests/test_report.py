@@ -27,7 +27,7 @@ from dnakit.project import DnakitError, root
 from dnakit.report import display, places, style, tables
 from dnakit.report.display import figure, prose, show, table
 from dnakit.report.figures import curves
-from dnakit.report.finished import Finished
+from dnakit.report.finished import Finished, recorded
 from dnakit.report.thesis import beside, thesis_table
 
 KEYS = ["model", "tokenizer"]
@@ -334,6 +334,12 @@ def test_provenance_is_one_short_line_with_the_rest_behind_a_fold(tmp_path):
         assert fact in fold
         assert fact not in shown.text
     assert fold.count("9 genomes") == 1  # runs that learned from equally much are named together
+
+
+def test_a_run_that_measures_another_runs_model_is_not_said_to_have_learned_from_genomes():
+    measured = recorded("02_pretraining").only(lambda run: run.name == "ruler-full-size")
+    assert "genomes" in measured["ruler-full-size"].record
+    assert " genomes: ruler-full-size" not in table(values(accuracy=0.5), "c", provenance=measured).html
 
 
 def test_simulated_data_are_said_to_be_so(tmp_path):

@@ -19,13 +19,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from dnakit import processes
 from dnakit.data.sources import names_by_digest
 from dnakit.models.device import refuse_emulation, resolved
-from dnakit.notebooks.parameters import PROFILES, names, settings
+from dnakit.notebooks.parameters import PROFILES, injected, names, refuse_unknown, settings
 from dnakit.project import DnakitError, checked
 from dnakit.report.finished import Finished, recorded
 from dnakit.run import Run
 
 Epochs = Annotated[int, Field(ge=1, le=100_000)]  # more is a slip of a key, and would run for ever
 Width = Annotated[int, Field(ge=0, le=65_536)]  # of a layer of a model; 0 where it is the thesis's
+HiddenWidth = Annotated[Width, Field(multiple_of=8)]  # which 8 attention heads share
 
 
 class ChapterParameters(BaseModel):
@@ -93,6 +94,8 @@ class Chapter:
 
     def here(self) -> Finished:
         """The results of these parameters; a run that the store lacks is made now."""
+        if not all(run.done for run in self.runs.values()):
+            self.check()
         folders = {name: run.folder() for name, run in _announced(self.runs)}
         called = names_by_digest(self.parameters.model_dump().values())
         return Finished("this run", self.parameters.profile, folders, called)
@@ -129,15 +132,17 @@ def open_chapter(notebook: str, values: Mapping[str, Any]) -> Chapter:
     notebook
         Its name, such as ``02_pretraining``.
     values
-        Holds a value for each parameter; more is ignored, so that a notebook passes ``globals()``.
+        Holds a value for each parameter; more is ignored, so that a notebook passes ``globals()``. IPython keeps the
+        cells that were run there, as ``In``.
 
     Raises
     ------
     DnakitError
-        If a value does not fit.
+        If a value does not fit, or papermill, which ignores it, was given a name that is no parameter.
     """
     module = _module(notebook)
     kind = module.Parameters if module else ChapterParameters
+    refuse_unknown(injected(values.get("In", ())), notebook, kind.model_fields)
     given = {name: values[name] for name in kind.model_fields if name in values}
     return Chapter(notebook, checked(kind, given, notebook))
 

@@ -162,7 +162,7 @@ def read_sintax(path: Path) -> pd.DataFrame:
         if not (mark and name.strip()):
             raise DnakitError(
                 f"{path}: record '{record.name[:60]}' says no taxonomy or no name (>NAME;tax=…): "
-                "give a taxonomy table beside the file"
+                "write it there, or give dnakit classify a table of it with --taxonomy"
             )
         rows.append({"name": name.split()[0], "sequence": _plain(record)} | ranks_of(taxon))
     return _table(rows, path)

@@ -99,5 +99,5 @@ def explained(name: str, url: str, path: Path) -> Iterator[None]:
     except requests.RequestException as error:
         raise DnakitError(
             f"{url}: no connection for '{name}': set DNAKIT_MIRROR to a folder that holds {path.name}, "
-            "or use simulated data (--profile smoke)"
+            "or use simulated data (--profile smoke, or of dnakit classify --reference simulated)"
         ) from error

@@ -212,7 +212,7 @@ def _own_file(name: str | Path) -> Path:
         raise DnakitError(f"{name}: is a folder; give the path to a file, or one of the names in data/sources.yaml")
     raise DnakitError(
         f"'{name}' is neither a source of data/sources.yaml nor a file (its path counts from "
-        f"{users_folder()})" + did_you_mean(str(name), registry(), cutoff=0.5)
+        f"{users_folder()})" + did_you_mean(str(name), registry())
     )
 
 

@@ -115,15 +115,27 @@ def check(values: Mapping[str, Any], notebook: str) -> dict[str, Any]:
         For a name that is not a parameter of the notebook, and for a value of another type.
     """
     known = declared(notebook)
-    for name in values:
-        if name not in known:
-            raise DnakitError(f"{shortened(name)} is not a parameter of {notebook}{did_you_mean(name, known)}")
+    refuse_unknown(values, notebook, known)
     try:
         return _model(known).model_validate(dict(values)).model_dump(exclude_unset=True)
     except ValidationError as error:
         where = error.errors()[0]["loc"]
         first = str(where[0])
         raise DnakitError(_refusal(notebook, first, list(where[1:]), values[first], known)) from None
+
+
+def refuse_unknown(given: Iterable[str], notebook: str, known: Iterable[str]) -> None:
+    """Refuse names that are no parameters of a notebook."""
+    for name in given:
+        if name not in known:
+            raise DnakitError(f"{shortened(name)} is not a parameter of {notebook}{did_you_mean(name, known)}")
+
+
+def injected(cells: Iterable[str]) -> list[str]:
+    """The names that papermill set, from the cells that were run: it puts one after the parameters cell."""
+    found = [statement for cell in cells if cell.startswith("# Parameters\n") for statement in ast.parse(cell).body]
+    targets = [target for statement in found if isinstance(statement, ast.Assign) for target in statement.targets]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
 def _model(known: Mapping[str, Any]) -> type[BaseModel]:

@@ -213,7 +213,9 @@ def _grouped(runs: Iterable[FinishedRun]) -> str:
 
 
 def _trained_on(record: Mapping[str, Any]) -> str:
-    """How much a run learned from, and how often; empty where it trained nothing."""
+    """How much a run learned from, and how often; empty where it trained nothing, or measured another run's model."""
+    if "model" in record and "samples" not in record:
+        return ""
     counts = [f"{record[what]['train']:,} {what}" for what in ("genomes", "windows", "samples") if _split(record, what)]
     epochs = record.get("parameters", {}).get("epochs")
     if counts and epochs:

@@ -180,9 +180,11 @@ def _choose(parameters: CorpusParameters) -> dict[str, dict[str, int]]:
     wanted = parameters.genomes or max(FEWEST_GENOMES, len(free))
     if len(free) < wanted:
         aside = f" besides {len(lengths) - len(free):,} held out" if parameters.ruler_genomes else ""
+        fewer = "lower 'genomes' (or 'nuclear_pieces')" if parameters.genomes else "give more, lower 'held_out_genomes'"
+        needed = "asked for" if parameters.genomes else "needed"
         raise DnakitError(
-            f"{where} holds {len(free):,} {what}{aside}, but {wanted:,} are asked for; lower 'genomes' "
-            "(or 'nuclear_pieces'), or raise 'longest_genome'"
+            f"{where} holds {len(free):,} {what}{aside}, but {wanted:,} are {needed}; "
+            f"{fewer}, or raise 'longest_genome'"
         )
     rng = np.random.default_rng(parameters.seed)
     names = np.array(free)[np.sort(rng.permutation(len(free))[:wanted])]
@@ -207,8 +209,13 @@ def _hold_out(names: list[str], parameters: CorpusParameters) -> tuple[dict[str,
         except DnakitError as error:
             raise DnakitError(f"{error}; or set 'held_out_genomes' to 0") from None
     if not far:
-        missing = "'far_chromosomes'" if parameters.piece else f"a {HELD_OUT_RANK} in 'taxonomy'"
-        raise DnakitError(f"no genome can be held out as 'far': none of the sources has {missing}")
+        if parameters.piece:
+            names_of = sorted({name.rsplit(":", 1)[0] for name in names})
+            raise DnakitError(
+                f"no sequence of the sources is named {' or '.join(parameters.far_chromosomes) or 'nothing'}: "
+                f"give 'nuclear_far' names of theirs, such as {', '.join(names_of[:5])}"
+            )
+        raise DnakitError(f"no genome can be held out as 'far': no source has a {HELD_OUT_RANK} in 'taxonomy'")
     near = set(rng.permutation(np.array(rest))[:count].tolist())
     kept = set(rest) - near
     return {"near": sorted(near), "far": sorted(far)}, [name for name in names if name in kept]

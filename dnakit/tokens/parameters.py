@@ -1,5 +1,6 @@
 """What decides a corpus, and its key; nothing here needs torch or transformers, so the workflow starts at once."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class CorpusParameters(BaseModel):
     sources: list[str] = Field(min_length=1)
     genomes: int = Field(ge=0)
     longest_genome: int = Field(ge=1)
-    tokenization: str = Field(pattern=r"^([1-9]|1[0-2])-mer$|^BB$")
+    tokenization: str
     vocab_size: int = Field(ge=len(SPECIAL_TOKENS) + 4, lt=2**16)
     resamplings: int = Field(ge=1, le=1_000)
     seed: int = Field(ge=0, lt=2**32)
@@ -39,6 +40,13 @@ class CorpusParameters(BaseModel):
     ruler_genomes: int = Field(default=0, ge=0)
     taxonomy: str = ""
     far_chromosomes: list[str] = []
+
+    @field_validator("tokenization")
+    @classmethod
+    def _of_a_known_form(cls, value: str) -> str:
+        if not re.fullmatch(r"([1-9]|1[0-2])-mer|BB", value):
+            raise ValueError(f"{value!r} is no tokenization: give 1-mer to 12-mer, such as 9-mer, or BB")
+        return value
 
     @field_validator("genomes")
     @classmethod

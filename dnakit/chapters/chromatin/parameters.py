@@ -1,11 +1,13 @@
 """The parameters of chapter 5: whose profiles, which windows, and how networks are trained on them."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from dnakit.chapters.chapter import TrainingChapterParameters
 from dnakit.chapters.chromatin.organisms import ORGANISMS, Organism, organism, own
+from dnakit.data.peaks import BIN
 
 WINDOW = 1_000  # bp, DeepSEA's
 RANDOM, APART, CHROMOSOMES = SPLITS = "random", "apart", "chromosomes"  # see `dnakit.chapters.chromatin.splits`
@@ -28,7 +30,7 @@ class Parameters(TrainingChapterParameters):
     validation_chromosomes: list[str]
     test_chromosomes: list[str]
     rows: int = Field(ge=0)
-    wide_windows: list[int]
+    wide_windows: list[Annotated[int, Field(ge=BIN, multiple_of=2)]]
     deepsea_rows: str
     published: str
     repeats: int = Field(ge=1)

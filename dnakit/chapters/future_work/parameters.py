@@ -2,7 +2,7 @@
 
 from pydantic import Field, field_validator, model_validator
 
-from dnakit.chapters.chapter import TrainingChapterParameters, Width
+from dnakit.chapters.chapter import HiddenWidth, TrainingChapterParameters, Width
 from dnakit.tokens.vocabulary import SPECIAL_TOKENS
 
 WORD = 9  # bases of a word, in both experiments
@@ -29,7 +29,7 @@ class Parameters(TrainingChapterParameters):
     evaluated: int = Field(ge=10)
     probed: int = Field(ge=10)
     vocab_size: int = Field(ge=len(SPECIAL_TOKENS) + 4, lt=2**16)
-    hidden_size: Width = Field(ge=64)
+    hidden_size: HiddenWidth = Field(ge=64)
     intermediate_size: Width = Field(ge=8)
     seeds: list[int] = Field(min_length=1)
 

@@ -85,10 +85,10 @@ def classify(
     _check(method, min_confidence, report)
     _check_places({"the reads": reads, "--reference": known, "--taxonomy": taxa}, output, report)
     chosen: Method = "search" if method == "search" else "k-mers"
-    tally, found = Tally(), reference(known, taxa)
+    tally, found, stream = Tally(), reference(known, taxa), _begun(reads)
     _refuse_absent(known, found)
     _tell_left_out(found, chosen)
-    answers = _answers(map(_cut, _with_progress(read_reads(reads))), found, chosen, jobs)
+    answers = _answers(map(_cut, stream), found, chosen, jobs)
     first = _first(answers, reads)
     with _writing(output) as handle:
         print(*HEADER, *(RANKS if wide else ()), sep="\t", file=handle)
@@ -106,8 +106,14 @@ def classify(
         write_report(tally, report, found.title)
 
 
+def _begun(reads: str) -> Iterator[Read]:
+    """The reads, the first batch read now: what is no reads is refused before the reference is prepared."""
+    stream = iter(_with_progress(read_reads(reads)))
+    return chain(list(islice(stream, classifier.BATCH)), stream)
+
+
 def _first(answers: Iterator[Answered], reads: str) -> list[Answered]:
-    """The first batch: what is no reads is refused before anything is written. An empty file is told."""
+    """The first batch, named before anything is written. A file without a read is told."""
     first = list(islice(answers, 1))
     if not first:
         print(f"dnakit: {called(reads)} holds no read; the table has its head alone", file=sys.stderr)

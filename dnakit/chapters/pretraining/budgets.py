@@ -130,6 +130,15 @@ def longest_near(done: Finished) -> dict[str, str]:
     }
 
 
+def longest_far(done: Finished) -> dict[str, str]:
+    """Of the longest training on the set far: bits per base minus those of simple methods that predict every base."""
+    name, run = list(trained(done).items())[-1]
+    simple = _learned_from(done, SIMPLE, run.record["genomes"]["train"])
+    bits = gains.resampled(done, _measured(done, name), PART)
+    apart = {method: bits.minus(gains.of_method(done, simple, method, PART)) for method in gains.BY_GENOME}
+    return {method: f"{difference.interval:+.3f}" for method, difference in apart.items()}
+
+
 def of_most_genomes(done: Finished) -> Finished:
     """The simple methods that learned from most genomes, and the held-out genomes that intervals need."""
     found = done.only(lambda run: run.name.startswith(METHOD_RUNS))

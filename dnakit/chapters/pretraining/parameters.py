@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from dnakit.chapters.chapter import Epochs, TrainingChapterParameters, Width
+from dnakit.chapters.chapter import Epochs, HiddenWidth, TrainingChapterParameters, Width
 from dnakit.models.build import Weights
 from dnakit.project import DnakitError, checked
 from dnakit.tokens.parameters import FEWEST_GENOMES, Corpora, CorpusParameters
@@ -69,7 +69,7 @@ class Parameters(TrainingChapterParameters, Corpora):
     initial_weights: Weights
     mlm_loss: Literal["all", "masked"]
     masking: Literal["static", "dynamic"]
-    hidden_size: Width
+    hidden_size: HiddenWidth
     intermediate_size: Width
 
     @model_validator(mode="after")

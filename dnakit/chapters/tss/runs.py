@@ -2,11 +2,20 @@
 
 from dnakit.chapters.tss.controls import Neighbours, PretrainedPromoters, RuleTies
 from dnakit.chapters.tss.measurements import Answers, Attribution, Baselines, Evaluation
+from dnakit.chapters.tss.organisms import organism
 from dnakit.chapters.tss.parameters import TABLE_5_2, Parameters
 from dnakit.chapters.tss.trainings import Experiment, Training, experiments, separating, trainings
 from dnakit.run import Run
 
 __all__ = ["Experiment", "Parameters", "Training", "runs"]
+
+
+def check(parameters: Parameters) -> None:
+    """Refuse promoters that cannot be read."""
+    from dnakit.chapters.tss import windows
+
+    for name in dict.fromkeys([parameters.organism, parameters.other_organism, *parameters.organisms]):
+        windows.check(organism(name))
 
 
 def runs(parameters: Parameters) -> list[Run]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from dnakit.chapters.tss.organisms import Organism
 from dnakit.chapters.tss.starts import read_sites
+from dnakit.data import sources
 from dnakit.data import windows as genome_windows
 from dnakit.data.formats import Record, read_fasta
 from dnakit.data.windows import Site, Windows
@@ -36,6 +37,15 @@ def load(known: Organism, upstream: int, downstream: int) -> Windows:
     if known.tss is not None:
         return read_windows(promoters, known.tss).narrowed(upstream, downstream)
     return cut(genomes, promoters, upstream, downstream)
+
+
+def check(known: Organism) -> None:
+    """Refuse promoters that cannot be read; no genome is."""
+    promoters = sources.fetch(known.promoters)
+    if known.tss is None:
+        read_sites(promoters)
+    else:
+        read_windows(promoters, known.tss)
 
 
 def cut(genomes: Iterable[Path], bed: Path, upstream: int, downstream: int) -> Windows:
