@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # the workflow imports this module, and needs no pandas
 
 RECORDED_PROFILES = ("laptop", "thesis")  # where both hold a run, the later one stands
 NAMED = 3  # data sets or seeds in a provenance line
-DIGEST = 12  # characters of a SHA-256 that a page shows
+DIGEST = 12  # characters of a SHA-256, or of a key, that a page shows
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def _grouped(runs: Iterable[FinishedRun]) -> str:
     """Names and keys, those that learned from equally much together."""
     groups: dict[str, list[str]] = {}
     for run in runs:
-        groups.setdefault(_trained_on(run.record), []).append(f"{run.name} {run.record['key']}")
+        groups.setdefault(_trained_on(run.record), []).append(f"{run.name} {run.record['key'][:DIGEST]}")
     return "; ".join((f"{text}: " if text else "") + ", ".join(names) for text, names in groups.items())
 
 
