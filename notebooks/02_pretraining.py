@@ -367,7 +367,7 @@ prose(
     "of {largest[perplexity]:.4f} there, and of {largest[perplexity (random tokens known)]:.4f} if it knows which visible tokens are "
     "random. The thesis's two numbers do not say whether its model learned much or had short tokens.\n\n"
     "Of what copying leaves open, the thesis's model names {thesis:.1%} right. After {samples:,} samples, models here name so many "
-    "of the masked tokens, by vocabulary: {named}. No model was trained yet with a vocabulary of: {missing}.",
+    "of the masked tokens, by vocabulary: {named}.{missing}",
     thesis=results.published().set_index(results.ROW).loc["mitochondrial", "Longformer", "9-mer", "MLM"].skill,
     samples=equal,
     named=by_vocabulary.named_by_size(of_words, equal),
