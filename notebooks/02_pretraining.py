@@ -567,8 +567,8 @@ prose(
     "The longest training names {near[masked tokens right]} of the masked tokens of the set near. The model minus the lookup is "
     "{near[minus lookup]}. The model needs {near[bits per base]} bits per base there. The model minus "
     "*counts as seen* is {near[minus counts]}.\n\n"
-    "On the set far it minus mixed orders is {far[mixed orders]} bits per base, and it minus two-sided {far[two-sided]}. These two "
-    "predict every base, and not the masked tokens alone.",
+    "On the set far the model minus mixed orders is {far[mixed orders]} bits per base, and the model minus two-sided is "
+    "{far[two-sided]}. These two predict every base, and not the masked tokens alone.",
     near=budget_results.longest_near(budget_results.of_budgets(best)),
     far=budget_results.longest_far(budget_results.of_budgets(best)),
 )
