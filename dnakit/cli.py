@@ -68,8 +68,7 @@ def runs(notebook: Notebook, profile: Profile, p: Assignments = None) -> None:
     if not chapter.runs:
         print(f"{notebook} has no runs")
         return
-    if not all(run.done for run in chapter.runs.values()):
-        chapter.check()
+    chapter.check()
     rows = [(name, run.key, *_state(run), run.title) for name, run in chapter.runs.items()]
     _print_table([("run", "key", "state", "seconds", "what it makes"), *rows])
 
@@ -99,7 +98,7 @@ def train(
     named = _named(chapter, profile, chosen)
     if key_file:
         check_place(key_file)
-    if not chosen and not all(run.done for run in chapter.runs.values()):
+    if not chosen:
         chapter.check()
     for _, made in make_all(chapter, named, jobs):
         print(made, flush=True)

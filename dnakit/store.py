@@ -74,10 +74,10 @@ def get_or_make(kind: str, made_key: str, make: Callable[[Path], None]) -> Path:
         if not _is_of_the_disk(error):
             raise
         shelf = final.parent.resolve()
+        shown = shelf.relative_to(root()) if shelf.is_relative_to(root()) else shelf
         reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
         raise DnakitError(
-            f"cannot write to {shelf.relative_to(root()) if shelf.is_relative_to(root()) else shelf}: {reason}; "
-            "make room or make it writable, or set DNAKIT_DATA to another folder"
+            f"cannot write to {shown}: {reason}; make room or make it writable, or set DNAKIT_DATA to another folder"
         ) from error
     return final
 

@@ -367,7 +367,7 @@ prose(
     "of {largest[perplexity]:.4f} there, and of {largest[perplexity (random tokens known)]:.4f} if it knows which visible tokens are "
     "random. The thesis's two numbers do not say whether its model learned much or had short tokens.\n\n"
     "Of what copying leaves open, the thesis's model names {thesis:.1%} right. After {samples:,} samples, models here name so many "
-    "of the masked tokens, by vocabulary: {named}.{missing}",
+    "of the masked tokens, by vocabulary: {named}. {missing}",
     thesis=results.published().set_index(results.ROW).loc["mitochondrial", "Longformer", "9-mer", "MLM"].skill,
     samples=equal,
     named=by_vocabulary.named_by_size(of_words, equal),
@@ -666,9 +666,9 @@ prose(
 #
 # The rows of Table 5.1 above saw as many samples as their genomes gave, and each was trained once. The **grid** trains all
 # rows by one recipe, `decay-no-dropout` (`muon-no-dropout`, a little better, was recorded later), and each sees 30,000
-# samples: a random part of the samples of 2,430 genomes, twice. The nuclear rows see a part of the pieces of both chromosomes four times. `<cls>` is global in all of them, so that a row
-# with sentence order differs from one without it in the task alone. (Each sentence pair is a little shorter than its sample.)
-# How many seeds of a row are recorded stands beside it.
+# samples: a random part of the samples of 2,430 genomes, twice. The nuclear rows see a part of the pieces of both chromosomes
+# four times. `<cls>` is global in all of them, so that a row with sentence order differs from one without it in the task
+# alone. (Each sentence pair is a little shorter than its sample.) How many seeds of a row are recorded stands beside it.
 #
 # What counts is again what a model **gained** over segmentation alone. Brackets are 95% intervals: families (of the set near:
 # genomes) are drawn anew, and seeds with them. A row with one seed does not say what another seed would change.

@@ -120,7 +120,9 @@ def test_the_card_has_the_recorded_intervals():
 def test_plain_transformers_reaches_with_them_what_was_recorded():
     row = chapter_of(NOTEBOOK, "laptop", {"precision": "bf16"}).runs[FULL_SIZE]
     assert row.key == recorded(NOTEBOOK)[FULL_SIZE].record["key"]
-    samples = row.all_samples(prepare(row.corpus))["far"]
+    corpus = prepare(row.corpus)
+    assert corpus.genomes == json.loads((WEIGHTS / "run" / "genomes.json").read_text())
+    samples = row.all_samples(corpus)["far"]
     model = AutoModelForMaskedLM.from_pretrained(WEIGHTS, dtype="float32").eval()
     right = masked = 0
     for start in range(0, len(samples), 16):

@@ -94,8 +94,7 @@ class Chapter:
 
     def here(self) -> Finished:
         """The results of these parameters; a run that the store lacks is made now."""
-        if not all(run.done for run in self.runs.values()):
-            self.check()
+        self.check()
         folders = {name: run.folder() for name, run in _announced(self.runs)}
         called = names_by_digest(self.parameters.model_dump().values())
         return Finished("this run", self.parameters.profile, folders, called)
@@ -103,13 +102,16 @@ class Chapter:
     def check(self) -> None:
         """Refuse what a training would: values that this machine cannot train, data that do not hold what is asked for.
 
-        For the second, the module ``runs`` of a chapter may hold a function ``check(parameters)``.
+        For the second, the module ``runs`` of a chapter may hold a function ``check(parameters)``. Where the store
+        holds all runs, nothing is trained and nothing refused.
 
         Raises
         ------
         DnakitError
             The same as when a run is made.
         """
+        if all(run.done for run in self.runs.values()):
+            return
         if isinstance(self.parameters, TrainingChapterParameters):
             self.parameters.check_machine()
         check = getattr(_module(self.notebook), "check", None)

@@ -64,7 +64,7 @@ def not_run(done: Finished, sizes: Sequence[int]) -> str:
     """Those of these vocabularies with which no model was trained, as a sentence; empty if there is none."""
     trained = {run.record["vocab_size"] for run, _ in _models(done)}
     missing = ", ".join(f"{size:,}" for size in sizes if size not in trained)
-    return f" No model was trained yet with a vocabulary of: {missing}." if missing else ""
+    return f"No model was trained yet with a vocabulary of: {missing}." if missing else ""
 
 
 def _models(done: Finished) -> list[tuple[FinishedRun, list[FinishedRun]]]:
